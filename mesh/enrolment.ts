@@ -1,0 +1,67 @@
+// How an edge joins, and the paths that origin and edges speak over. Bodies are JSON unless said otherwise.
+
+import type { JWK } from 'jose'
+
+export const MESH = {
+  /** POST: an EnrolmentRequest → 201 Enrolment. The one-time token is the credential. */
+  enrol: '/api/atoll/v1/mesh/enrol',
+  /** GET, signed → 200 JWS of a ProjectDocument (application/jose), 404 there is none. */
+  project: (name: string) => `/api/atoll/v1/mesh/projects/${encodeURIComponent(name)}`,
+  /** GET, signed → 200 JWS of a PrincipalDocument, 404. */
+  principal: (id: string) => `/api/atoll/v1/mesh/principals/${encodeURIComponent(id)}`,
+  /** GET ?after=<seq>, signed → 200 application/jose-seq: a stream of lines, each the JWS of a FeedBatch. Without `after` it begins at the head. */
+  feed: '/api/atoll/v1/mesh/feed',
+  /** POST, signed: a TokenRequest → 200 TokenAnswer, 401 wrong credential. */
+  tokens: '/api/atoll/v1/mesh/tokens',
+  /** POST, signed: {project, scope} → 200 {token, expiresAt, url}, 401 when the upstream only knows passwords. */
+  upstreamTokens: '/api/atoll/v1/mesh/upstream-tokens',
+  /** POST, signed: an EdgeReport → 204. */
+  report: '/api/atoll/v1/mesh/report',
+  jwks: '/.well-known/jwks.json',
+} as const
+
+export interface EnrolmentRequest {
+  readonly token: string
+  /** The edge's public key, Ed25519 (kty OKP). */
+  readonly publicKey: JWK
+  /** A request proof (see signing.ts) over this very request, so that nobody enrols a key that is not his. */
+  readonly proof: string
+  /** Where clients reach this edge, for instance https://edge-fra.example.com. */
+  readonly url: string
+  readonly version: string
+}
+
+export interface Enrolment {
+  readonly id: string
+  readonly name: string
+  readonly region: string
+  /** `iss` and `aud` of the origin's tokens. */
+  readonly issuer: string
+  readonly service: string
+  readonly jwks: { readonly keys: readonly JWK[] }
+}
+
+export interface TokenRequest {
+  readonly username: string
+  readonly password: string
+  /** As clients send them, for instance `repository:team/app:pull`. */
+  readonly scopes: readonly string[]
+}
+
+export interface TokenAnswer {
+  readonly token: string
+  /** Seconds. */
+  readonly expiresIn: number
+  /** JWS of the PrincipalDocument of whom the token is for. */
+  readonly principal: string
+}
+
+export interface EdgeReport {
+  readonly version: string
+  readonly cursor: number
+  readonly hits: number
+  readonly misses: number
+  readonly bytesServed: number
+  readonly bytesFetched: number
+  readonly diskBytes: number
+}

@@ -1,0 +1,28 @@
+// The feed from an origin to its edges: one outgoing stream of signed batches, at least one a second.
+
+import type { Digest } from '../registry/spec/digests.ts'
+
+/** A thing that changed, as far as an edge needs to know: what it must forget or read again. */
+export type FeedEntry =
+  | { readonly kind: 'project'; readonly seq: number; readonly projectId: number; readonly name: string }
+  | { readonly kind: 'principal'; readonly seq: number; readonly id: string }
+  | { readonly kind: 'tag'; readonly seq: number; readonly repository: string; readonly tag: string; readonly digest: Digest | null }
+  | { readonly kind: 'manifest-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: 'blob-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: 'repository-deleted'; readonly seq: number; readonly repository: string }
+
+/**
+ * One line of the stream is the compact JWS of one batch. It covers the sequence numbers (after, upto] without a hole; without
+ * entries it is a heartbeat. An edge whose cursor is not `after` asks again from its cursor.
+ */
+export interface FeedBatch {
+  readonly after: number
+  readonly upto: number
+  readonly entries: readonly FeedEntry[]
+  /** Milliseconds since the epoch, by the origin's clock. */
+  readonly time: number
+}
+
+export const HEARTBEAT_MS = 1_000
+/** Without a batch for so long an edge is disconnected. */
+export const DISCONNECTED_AFTER_MS = 2_000

@@ -1,0 +1,40 @@
+import type { Target } from './decide.ts'
+import { ROLES, type RoleId } from './facts.ts'
+
+// What each role may do: one table, read by /v2, /api and edges alike. A row gives a resource's actions to a role and to all above it.
+
+const ORDER: readonly RoleId[] = [ROLES.limitedGuest, ROLES.guest, ROLES.developer, ROLES.maintainer, ROLES.projectAdmin]
+
+const GRANTS: Readonly<Record<RoleId, Readonly<Record<string, readonly string[]>>>> = {
+  [ROLES.limitedGuest]: {
+    project: ['read'],
+    repository: ['pull', 'read', 'list'],
+    artifact: ['read', 'list'],
+    tag: ['list'],
+    label: ['read', 'list'],
+    quota: ['read'],
+  },
+  [ROLES.guest]: { member: ['read', 'list'], log: ['list'], metadata: ['read', 'list'], robot: ['read', 'list'] },
+  [ROLES.developer]: { repository: ['push', 'update'], artifact: ['create'], tag: ['create'] },
+  [ROLES.maintainer]: {
+    project: ['update'],
+    repository: ['delete'],
+    artifact: ['delete'],
+    tag: ['delete'],
+    metadata: ['create', 'update', 'delete'],
+    member: ['create', 'update', 'delete'],
+    robot: ['create', 'update', 'delete'],
+    label: ['create', 'update', 'delete'],
+  },
+  [ROLES.projectAdmin]: { project: ['delete'] },
+}
+
+export function roleAllows(role: RoleId, { resource, action }: Target): boolean {
+  const reach = ORDER.slice(0, ORDER.indexOf(role) + 1)
+  return reach.some((held) => GRANTS[held][resource]?.includes(action) ?? false)
+}
+
+/** Whether `role` stands as high as `other` or higher. */
+export function atLeast(role: RoleId, other: RoleId): boolean {
+  return ORDER.indexOf(role) >= ORDER.indexOf(other)
+}

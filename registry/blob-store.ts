@@ -1,0 +1,61 @@
+// The port for bytes. Adapters are in stores/; one contract test holds them all.
+
+import type { BlobBody } from './registry.ts'
+import type { Digest, DigestAlgorithm } from './spec/digests.ts'
+import type { Page, Slice } from './spec/pages.ts'
+import type { ByteRange } from './spec/ranges.ts'
+
+/** Where whole blobs are, each under the digest that its bytes have. It knows no repositories and no rights. */
+export interface BlobStore {
+  stat(digest: Digest): Promise<{ readonly size: number } | undefined>
+  open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined>
+  delete(digest: Digest): Promise<boolean>
+  /** In the order of their text. */
+  list(page: Page): Promise<Slice<Digest>>
+  /** The draft of this name, whether or not it exists yet: nothing is touched before a writer is opened. `id` is [a-z0-9-]{1,128}. */
+  draft(id: string): Draft
+  /** The drafts that exist, in the order of their ids, for whoever sweeps away abandoned ones. */
+  drafts(page: Page): Promise<Slice<string>>
+}
+
+/**
+ * Bytes that may become a blob: an upload session of a client, or a fill from a source. They are added at the end, survive a
+ * crash from the moment they are durable, and can be read while they grow. One writer at a time.
+ */
+export interface Draft {
+  /** How many bytes are durable; undefined: there is no such draft. */
+  size(): Promise<number | undefined>
+  /**
+   * Opens it for writing at `offset`, which must be its size (0 makes a new one, and leaves an empty draft that has a size at once).
+   * `expected`: the total size, when known, so that a store may stream instead of collecting.
+   * @throws RegistryError RANGE_INVALID when `offset` is not its size
+   */
+  writer(options: { readonly offset: number; readonly expected?: number }): Promise<DraftWriter>
+  /** A part of what is readable. */
+  read(range: ByteRange): Promise<ReadableStream<Uint8Array>>
+  /**
+   * Makes it the blob `digest`, atomically and durably; the draft is gone. The caller has verified the bytes.
+   * If that blob exists already, the draft is just dropped. Without a draft of this id it throws.
+   */
+  commit(digest: Digest): Promise<void>
+  discard(): Promise<boolean>
+}
+
+export interface DraftWriter {
+  /** Takes a chunk, which the caller must not change afterwards; resolves when it can take another. */
+  write(chunk: Uint8Array): Promise<void>
+  /** How many bytes from the beginning of the draft `Draft.read` can give now. */
+  readonly readable: number
+  /** Makes everything written durable and readable, and ends. Resolves with the draft's size. */
+  close(): Promise<number>
+  /** Ends without waiting for what is not durable yet; what is, stays. */
+  abort(): Promise<void>
+}
+
+/** An incremental hash. */
+export interface Hasher {
+  update(chunk: Uint8Array): void
+  digest(): Digest
+}
+
+export type CreateHasher = (algorithm: DigestAlgorithm) => Hasher
