@@ -1,0 +1,49 @@
+import { LOG_LEVELS } from '../../runtime/logger.ts'
+import { defineSettings, setting, type Values } from '../../runtime/settings/define.ts'
+import { boolean, choice, duration, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
+
+/** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
+export const originSettings = defineSettings({
+  hostname: setting(optionalText, undefined, 'The name that clients reach this registry by. Used for `external_url` when that is not set.'),
+  external_url: setting(
+    optionalUrl,
+    undefined,
+    'The URL that clients reach this registry by, for instance `https://registry.example.com`. It goes into tokens, challenges and links. When absent, each answer uses the host that its request came to.',
+  ),
+  'http.host': setting(text, '127.0.0.1', 'The address to listen on; `0.0.0.0` for every one.'),
+  'http.port': setting(port, 8080, 'The port to listen on; 0 for any free one.'),
+  data_volume: setting(text, './data', 'The folder for everything that is kept: blobs, the embedded database, generated keys.'),
+  admin_password: setting(
+    optionalText,
+    undefined,
+    'The first password of `admin`. When absent, one is generated at the first start and printed once.',
+    {
+      secret: true,
+      aliases: ['harbor_admin_password'],
+    },
+  ),
+  secret_key: setting(
+    optionalText,
+    undefined,
+    'The key that secrets at rest are sealed with: 32 bytes in base64. When absent, one is generated at the first start and kept in the data folder.',
+    { secret: true },
+  ),
+  'database.url': setting(
+    optionalText,
+    undefined,
+    'A libSQL server, for instance `libsql://atoll.example.com`. When absent, the database is a file in the data folder.',
+  ),
+  'database.auth_token': setting(optionalText, undefined, 'The token for the libSQL server.', { secret: true }),
+  'storage_service.kind': setting(choice('filesystem', 's3'), 'filesystem', 'Where blobs are kept: a folder inside `data_volume`, or a bucket.'),
+  'storage_service.s3.endpoint': setting(optionalUrl, undefined, 'The URL of the S3 service; absent for AWS itself.'),
+  'storage_service.s3.bucket': setting(optionalText, undefined, 'The bucket; it must exist.'),
+  'storage_service.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
+  'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
+  'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'token.lifetime': setting(duration(60, 3_600), 300, 'How long an access token is good for.'),
+  self_registration: setting(boolean, false, 'Whether people may create their own accounts.'),
+})
+
+/** What an origin is started with: a value for each key of the list. */
+export type OriginConfig = Values<typeof originSettings>

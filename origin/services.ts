@@ -1,0 +1,81 @@
+import type { Decision, Target } from '../policy/decide.ts'
+import type { Principal, ProjectFacts } from '../policy/facts.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Log } from '../runtime/logger.ts'
+import type { Database } from '../schema/database.ts'
+import type { OriginConfig } from './config/settings.ts'
+
+/**
+ * What the rooms of an origin share. app.ts makes it once and hands it to each room's constructor; a room asks for the part it needs
+ * (`Pick<OriginServices, 'db' | 'clock'>`), so that its tests need no more than that.
+ */
+export interface OriginServices {
+  readonly config: OriginConfig
+  readonly db: Database
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number
+  /** A new unguessable id of [a-z0-9-]. */
+  readonly newId: () => string
+  readonly secrets: Secrets
+  readonly passwords: Passwords
+  readonly robotSecrets: RobotSecrets
+  /**
+   * Who sends this request: Basic (a user or a robot), Bearer (a token of ours), an edge's proof, or nobody: ANONYMOUS.
+   * Reads the current facts: a disabled account is refused at its next request.
+   * @throws RegistryError UNAUTHORIZED when a credential is given and wrong, TOOMANYREQUESTS after too many guesses
+   */
+  authenticate(request: Request): Promise<Principal>
+  /** The decision on the current facts. `project`: its name, or its id; undefined for what belongs to the system and no project. */
+  decide(principal: Principal, target: Target, project: string | number | undefined): Promise<Decision>
+  /**
+   * As `decide`, and throws where it refuses.
+   * @throws RegistryError UNAUTHORIZED (401: log in first), DENIED (403)
+   */
+  authorize(principal: Principal, target: Target, project: string | number | undefined): Promise<void>
+  /** Current facts of a project; undefined: there is none. */
+  projectFacts(project: string | number): Promise<ProjectFacts | undefined>
+  /** The registry as this principal sees it: what it may not see or do is refused there. For copying and deleting artifacts through the API. */
+  registryFor(principal: Principal): Registry
+  /** The URL that the sender of this request knows us by, without a trailing slash. */
+  baseUrl(request: Request): string
+  health(): Promise<Health>
+}
+
+/** Seals secrets for rest (AES-256-GCM under the secret key). `purpose` binds what is sealed to its place: `endpoint:12` opens only as `endpoint:12`. */
+export interface Secrets {
+  seal(secret: string, purpose: string): Promise<string>
+  /** @throws when it was not sealed by this key for this purpose */
+  unseal(sealed: string, purpose: string): Promise<string>
+}
+
+/** Passwords of people. The stored text holds the parameters it was made with. */
+export interface Passwords {
+  hash(password: string): Promise<string>
+  /** Takes the same time whether or not there is a stored hash. */
+  verify(password: string, stored: string | undefined): Promise<boolean>
+  /** Whether it was made with other parameters than today's, and should be made anew at the next good login. */
+  outdated(stored: string): boolean
+}
+
+/** Secrets of robots: made here, with so much entropy that a fast keyed hash keeps them. */
+export interface RobotSecrets {
+  /** The secret to show once, and the hash to keep. */
+  create(): Promise<{ readonly secret: string; readonly hash: string }>
+  /** The hash of a secret that somebody chose (Harbor lets an administrator set one). */
+  hash(secret: string): Promise<string>
+  verify(secret: string, hash: string): Promise<boolean>
+}
+
+export interface Health {
+  readonly healthy: boolean
+  readonly components: readonly ComponentHealth[]
+}
+
+export interface ComponentHealth {
+  /** As Harbor names them: core, database, redis (the queue and the cache), registry, registryctl, jobservice, portal. */
+  readonly name: string
+  readonly healthy: boolean
+  /** What is wrong, for a person. */
+  readonly error?: string
+}

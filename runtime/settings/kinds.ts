@@ -1,0 +1,108 @@
+import type { Kind } from './define.ts'
+
+// The kinds of values that settings have. The environment gives text, so each kind also reads its own text.
+
+export const text: Kind<string> = {
+  expected: 'a text',
+  read: (value) => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined),
+}
+
+/** A text, or nothing: an empty one counts as nothing. */
+export const optionalText: Kind<string | undefined> = {
+  expected: 'a text',
+  read: (value) => (text.read(value) ?? undefined) || undefined,
+}
+
+export const boolean: Kind<boolean> = {
+  expected: 'true or false',
+  read: (value) => (value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined),
+}
+
+export function integer(least: number, most: number): Kind<number> {
+  return {
+    expected: `a whole number from ${least} to ${most}`,
+    read: (value) => {
+      const number = typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value
+      return typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most ? number : undefined
+    },
+  }
+}
+
+/** 0 lets the system choose a free one. */
+export const port: Kind<number> = { ...integer(0, 65_535), expected: 'a port from 0 to 65535' }
+
+export function choice<const T extends string>(...choices: readonly T[]): Kind<T> {
+  return {
+    expected: `one of ${choices.join(', ')}`,
+    read: (value) => choices.find((one) => one === value),
+  }
+}
+
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
+
+/** A length of time such as `90s`, `5m`, `12h` or `1d`; a bare number is seconds. Its value is in seconds. */
+export function duration(least: number, most: number): Kind<number> {
+  return {
+    expected: `a time such as 90s, 5m, 12h or 1d, from ${showDuration(least)} to ${showDuration(most)}`,
+    read: (value) => {
+      const match = /^(\d{1,9})(s|m|h|d)?$/.exec(String(value))
+      if (match?.[1] === undefined) return undefined
+      const seconds = Number(match[1]) * SECONDS[(match[2] ?? 's') as keyof typeof SECONDS]
+      return seconds >= least && seconds <= most ? seconds : undefined
+    },
+  }
+}
+
+export function showDuration(seconds: number): string {
+  for (const [unit, length] of Object.entries(SECONDS).reverse()) {
+    if (seconds >= length && seconds % length === 0) return `${seconds / length}${unit}`
+  }
+  return `${seconds}s`
+}
+
+const BYTES = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 } as const
+
+/** An amount of bytes such as `512M` or `20G` (KiB, MiB, GiB, TiB); a bare number is bytes. */
+export const bytes: Kind<number> = {
+  expected: 'an amount of bytes such as 512M or 20G',
+  read: (value) => {
+    const match = /^(\d{1,15})([KMGT]?)(?:i?B)?$/.exec(String(value))
+    if (match?.[1] === undefined) return undefined
+    const amount = Number(match[1]) * BYTES[match[2] as keyof typeof BYTES]
+    return Number.isSafeInteger(amount) ? amount : undefined
+  },
+}
+
+/** An http or https URL without credentials in it, kept without a trailing slash; or nothing. */
+export const optionalUrl: Kind<string | undefined> = {
+  expected: 'an http or https URL such as https://registry.example.com',
+  read: (value) => {
+    if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+    const url = new URL(value)
+    if (
+      (url.protocol !== 'http:' && url.protocol !== 'https:') ||
+      url.username !== '' ||
+      url.password !== '' ||
+      url.search !== '' ||
+      url.hash !== ''
+    ) {
+      return undefined
+    }
+    return url.href.replace(/\/+$/, '')
+  },
+}
+
+/** Texts: a list in the file, separated by commas in the environment. */
+export const list: Kind<readonly string[]> = {
+  expected: 'a list of texts',
+  read: (value) => {
+    if (typeof value === 'string')
+      return value
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== '')
+    if (!Array.isArray(value)) return undefined
+    const texts = value.map((one) => text.read(one))
+    return texts.every((one) => one !== undefined) ? texts : undefined
+  },
+}
