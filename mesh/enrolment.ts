@@ -24,7 +24,10 @@ export interface EnrolmentRequest {
   readonly token: string
   /** The edge's public key, Ed25519 (kty OKP). */
   readonly publicKey: JWK
-  /** A request proof (see signing.ts) over this very request, so that nobody enrols a key that is not his. */
+  /**
+   * A request proof (see signing.ts) over this very request, so that nobody enrols a key that is not his. Its issuer is the key's
+   * id (`keyId`): the edge has no other yet.
+   */
   readonly proof: string
   /** Where clients reach this edge, for instance https://edge-fra.example.com. */
   readonly url: string
