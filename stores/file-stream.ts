@@ -1,0 +1,42 @@
+import type { FileHandle } from 'node:fs/promises'
+import { RegistryError } from '../registry/spec/errors.ts'
+import type { ByteRange } from '../registry/spec/ranges.ts'
+import { diskFailure } from './file-system.ts'
+
+/** Large enough that the cost of a turn through the thread pool does not show; small enough that a thousand readers fit in memory. */
+const BUFFER = 1024 * 1024
+
+/** A part of an open file, read as it is asked for. The file is closed at the end of the part, on an error, and on cancel. */
+export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let position = range.offset
+  const end = range.offset + range.length
+  return new ReadableStream({
+    type: 'bytes',
+    async start(controller) {
+      if (position < end) return
+      await file.close()
+      controller.close()
+    },
+    async pull(controller) {
+      try {
+        const request = controller.byobRequest
+        const view = request?.view
+        const buffer = view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : Buffer.allocUnsafeSlow(Math.min(BUFFER, end - position))
+        const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - position), position)
+        if (bytesRead === 0) throw new RegistryError('UNKNOWN', 'The store holds fewer bytes of this blob than it should.')
+        position += bytesRead
+        if (request) request.respond(bytesRead)
+        else controller.enqueue(buffer.subarray(0, bytesRead))
+        if (position < end) return
+        await file.close()
+        controller.close()
+      } catch (error) {
+        await file.close()
+        throw diskFailure(error)
+      }
+    },
+    async cancel() {
+      await file.close()
+    },
+  })
+}
