@@ -1,0 +1,86 @@
+import type { RepositoryName } from '../spec/names.ts'
+import type { Authorizer } from './authorizer.ts'
+import { readBeginning } from './bodies.ts'
+import { parseChallenges } from './challenge.ts'
+import { unreachable, upstreamError } from './errors.ts'
+import type { Reply, Transport } from './transport.ts'
+import type { Vendor } from './vendors/vendor.ts'
+
+export interface ClientOptions {
+  readonly base: URL
+  readonly vendor: Vendor
+  readonly transport: Transport
+  readonly authorizer: Authorizer
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ApiRequest {
+  readonly method: string
+  /** Below the registry's root, or whole. */
+  readonly url: string | URL
+  readonly scopes: readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | ReadableStream<Uint8Array>
+  readonly repeatable: boolean
+}
+
+/** One registry's API: its address, who we are there, and for whose sake we ask (the signal). */
+export class Client {
+  readonly base: URL
+  readonly vendor: Vendor
+  readonly transport: Transport
+  readonly #authorizer: Authorizer
+  readonly #signal: AbortSignal | undefined
+
+  constructor({ base, vendor, transport, authorizer, signal }: ClientOptions) {
+    this.base = base
+    this.vendor = vendor
+    this.transport = transport
+    this.#authorizer = authorizer
+    this.#signal = signal
+  }
+
+  /** What this registry calls the repository. */
+  nameOf(name: RepositoryName): string {
+    return this.vendor.repository(name)
+  }
+
+  /** The registry's answer, after authorization. @throws RegistryError DENIED, UNAVAILABLE, UPSTREAM_INVALID */
+  async send(request: ApiRequest): Promise<Reply> {
+    const url = typeof request.url === 'string' ? new URL(`${this.base.href.replace(/\/$/, '')}${request.url}`) : request.url
+    const signal = this.#signal
+    const about = { method: request.method, url, scopes: request.scopes, signal }
+    let sent: Readonly<Record<string, string>> = {}
+    const send = () =>
+      this.transport.send({
+        method: request.method,
+        url,
+        ...(request.headers && { headers: request.headers }),
+        ...(request.body && { body: request.body }),
+        repeatable: request.repeatable,
+        authorize: async (method, to) => {
+          sent = await this.#authorizer.headers({ ...about, method, url: to })
+          return sent
+        },
+        signal,
+      })
+    const reply = await send()
+    if (reply.status !== 401 || !reply.direct || !this.#authorizer.challenged) return reply
+    const challenges = parseChallenges(reply.headers.get('www-authenticate'))
+    if (!(await this.#authorizer.challenged(about, challenges, sent))) return reply
+    await reply.discard()
+    // The stream is gone with the refused request. The caller knows where the upload stands and goes on from there.
+    if (request.body instanceof ReadableStream) throw unreachable(url, new Error('authorization expired while sending'))
+    return send()
+  }
+
+  /** The error that an answer means. Reads the beginning of its body. `what` completes "the registry refuses …". */
+  async errorOf(reply: Reply, what: string): Promise<Error> {
+    const body = await readBeginning(reply, this.transport, this.transport.limits.errorBytes)
+    return upstreamError({ ...reply, now: this.transport.clock.now() }, body, what)
+  }
+}
+
+export function scopesOf(name: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): readonly string[] {
+  return [`repository:${name}:${actions.join(',')}`]
+}

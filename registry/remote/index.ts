@@ -1,0 +1,8 @@
+export { type AuthorizationRequest, type Authorizer, basicAuthorizer, bearerAuthorizer, type Credentials, type TokenOptions } from './authorizer.ts'
+export { type Challenge, parseChallenges } from './challenge.ts'
+export { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
+export type { RateLimit } from './rate-limit.ts'
+export { RemoteRegistry, type RemoteRegistryOptions } from './remote-registry.ts'
+export type { Fetch } from './transport.ts'
+export { vendorOf } from './vendors/index.ts'
+export type { Vendor } from './vendors/vendor.ts'

@@ -1,0 +1,120 @@
+import type { CreateHasher } from '../blob-store.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Registry, Repository } from '../registry.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
+import type { Authorizer, Credentials } from './authorizer.ts'
+import { RemoteBlobs } from './blobs.ts'
+import { ChallengeAuthorizer } from './challenge-authorizer.ts'
+import { Client } from './client.ts'
+import { retryAfterSeconds } from './errors.ts'
+import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
+import { listPage } from './lists.ts'
+import { RemoteManifests } from './manifests.ts'
+import { type RateLimit, rateLimitOf } from './rate-limit.ts'
+import { RemoteReferrers } from './referrers.ts'
+import { RemoteTags } from './tags.ts'
+import { type Fetch, type Reply, Transport } from './transport.ts'
+import { RemoteUploads } from './uploads.ts'
+import { generic } from './vendors/generic.ts'
+import type { Vendor } from './vendors/vendor.ts'
+
+export interface RemoteRegistryOptions {
+  /** As a person would write it: `https://hub.docker.com`, `https://registry.example.com:5000`. */
+  readonly url: URL
+  readonly fetch: Fetch
+  readonly clock: Clock
+  readonly vendor?: Vendor
+  /** Who we are. Without one, the registry's challenge is met with `credentials`, or anonymously without those. */
+  readonly authorizer?: Authorizer
+  readonly credentials?: Credentials | undefined
+  /** Hosts that may be shown the credentials, besides the registry's own domain. */
+  readonly tokenHosts?: readonly string[]
+  /** With it, a blob read as a whole is verified on the way; without it, that is left to the reader. */
+  readonly createHasher?: CreateHasher
+  readonly limits?: Partial<RemoteLimits>
+  /** In [0, 1): spreads retries. */
+  readonly random?: () => number
+  readonly onRateLimit?: (observed: RateLimit) => void
+  readonly log?: Log
+}
+
+/**
+ * A Registry over somebody else's HTTP API. It lives as long as the process knows the registry: tokens are shared by all that `with` opens.
+ *
+ * What is not there is `undefined`. Otherwise it throws RegistryError: DENIED (it refuses us), TOOMANYREQUESTS (with `Retry-After` where it
+ * says when), UNAVAILABLE (no answer, 5xx, deadlines), UPSTREAM_INVALID (wrong answers), and on pushes what it says of what we sent.
+ */
+export class RemoteRegistry {
+  /** Where its API is. */
+  readonly url: URL
+  readonly vendor: Vendor
+  readonly #transport: Transport
+  readonly #authorizer: Authorizer
+  readonly #createHasher: CreateHasher | undefined
+
+  constructor(options: RemoteRegistryOptions) {
+    const { fetch, clock, vendor = generic, createHasher, random = Math.random, onRateLimit, log } = options
+    this.vendor = vendor
+    this.url = vendor.base(options.url)
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const onReply = ({ status, headers, url }: Reply) => {
+      log?.debug({ upstream: url.host, path: url.pathname, status }, 'upstream answered')
+      const observed = rateLimitOf(status, headers, retryAfterSeconds(headers, clock.now()))
+      if (observed) onRateLimit?.(observed)
+    }
+    this.#transport = new Transport({ fetch, clock, limits, random, onReply })
+    this.#authorizer =
+      options.authorizer ??
+      new ChallengeAuthorizer(new Transport({ fetch, clock, limits, random }), {
+        credentials: options.credentials,
+        tokenHosts: [...vendor.tokenHosts, ...(options.tokenHosts ?? [])],
+      })
+    this.#createHasher = createHasher
+  }
+
+  /** The registry for one caller: `signal` ends everything that is asked through it, also streams. */
+  with(signal?: AbortSignal): Registry {
+    const client = this.#client(signal)
+    return {
+      repository: (name) => remoteRepository(client, name, this.#createHasher),
+      repositories: async (page) => {
+        const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
+        const what = 'the catalog'
+        const slice = await listPage(client, { path: '/v2/_catalog', scopes: ['registry:catalog:*'], page, field: 'repositories', accept, what })
+        if (slice === undefined)
+          throw new RegistryError('UNSUPPORTED', `${this.url.host} has no catalog of its repositories.`, { upstream: this.url.host })
+        return slice
+      },
+    }
+  }
+
+  /** Whether it is there and takes who we are. @throws RegistryError that says what is wrong */
+  async ping(signal?: AbortSignal): Promise<void> {
+    const client = this.#client(signal)
+    const reply = await client.send({ method: 'GET', url: '/v2/', scopes: [], repeatable: true })
+    if (reply.status !== 200) throw await client.errorOf(reply, 'a look at its API')
+    await reply.discard()
+  }
+
+  /** Makes what must be there before something is pushed to `name`, for instance its project. */
+  async prepare(name: RepositoryName, signal?: AbortSignal): Promise<void> {
+    await this.vendor.prepare?.(this.#client(signal), name)
+  }
+
+  #client(signal: AbortSignal | undefined): Client {
+    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal })
+  }
+}
+
+function remoteRepository(client: Client, name: RepositoryName, createHasher: CreateHasher | undefined): Repository {
+  return {
+    name,
+    manifests: new RemoteManifests(client, name),
+    tags: new RemoteTags(client, name),
+    blobs: new RemoteBlobs(client, name, createHasher),
+    uploads: new RemoteUploads(client, name),
+    referrers: new RemoteReferrers(client, name),
+  }
+}

@@ -1,0 +1,256 @@
+import { type Clock, pause } from '../clock.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { retryAfterSeconds, TimedOut, unreachable, upstreamInvalid } from './errors.ts'
+import type { RemoteLimits } from './limits.ts'
+
+export type Fetch = (input: URL, init: RequestInit & { duplex?: 'half' }) => Promise<Response>
+
+export interface Request {
+  readonly method: string
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | ReadableStream<Uint8Array>
+  /** May be sent again when it failed. Never so with a stream. */
+  readonly repeatable: boolean
+  /** What proves who we are. It is asked for each hop on the first URL's origin, and what it gives goes nowhere else. */
+  readonly authorize?: (method: string, url: URL) => Promise<Readonly<Record<string, string>>>
+  readonly signal?: AbortSignal | undefined
+}
+
+/** An answer. Its body must be read to its end, cancelled, or discarded. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  /** Where it came from, after redirects. */
+  readonly url: URL
+  /** It came from where the request was sent, not from where it was redirected to. */
+  readonly direct: boolean
+  readonly body: ReadableStream<Uint8Array>
+  discard(): Promise<void>
+}
+
+export interface TransportOptions {
+  readonly fetch: Fetch
+  readonly clock: Clock
+  readonly limits: RemoteLimits
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Sees each answer of the registry itself. */
+  readonly onReply?: (reply: Reply) => void
+}
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/** Sends requests: with deadlines, retries and redirects, knowing nothing of registries. */
+export class Transport {
+  readonly limits: RemoteLimits
+  readonly clock: Clock
+  readonly #fetch: Fetch
+  readonly #random: () => number
+  readonly #onReply: ((reply: Reply) => void) | undefined
+
+  constructor({ fetch, clock, limits, random, onReply }: TransportOptions) {
+    this.#fetch = fetch
+    this.clock = clock
+    this.limits = limits
+    this.#random = random
+    this.#onReply = onReply
+  }
+
+  /**
+   * The final answer, whatever its status.
+   * @throws RegistryError UNAVAILABLE when none came, UPSTREAM_INVALID on redirects that must not be followed; the signal's reason
+   */
+  async send(request: Request): Promise<Reply> {
+    const { clock, limits } = this
+    const repeatable = request.repeatable && !(request.body instanceof ReadableStream)
+    const started = clock.now()
+    for (let attempt = 1; ; attempt++) {
+      const last = !repeatable || attempt >= limits.attempts
+      let wait = limits.backoffMs * 2 ** (attempt - 1) * this.#random()
+      try {
+        const reply = await this.#follow(request)
+        if (last || !isTransient(reply.status)) return reply
+        const asked = retryAfterSeconds(reply.headers, clock.now())
+        if (asked !== undefined) wait = asked * 1000
+        if (clock.now() - started + wait > limits.retryWindowMs) return reply
+        await reply.discard()
+      } catch (error) {
+        const transient = error instanceof RegistryError && error.code === 'UNAVAILABLE'
+        if (last || !transient || clock.now() - started + wait > limits.retryWindowMs) throw error
+      }
+      await pause(clock, wait, request.signal)
+    }
+  }
+
+  async #follow(request: Request): Promise<Reply> {
+    const { origin } = request.url
+    let { url, method } = request
+    let direct = true
+    for (let hops = 0; ; hops++) {
+      // Once away, we do not come back with credentials: whoever sent us back chose what we would ask.
+      direct &&= url.origin === origin
+      const credentials = direct && request.authorize ? await request.authorize(method, url) : {}
+      const reply = await this.#exchange(request, method, url, direct, credentials)
+      if (direct) this.#onReply?.(reply)
+      const location = reply.headers.get('location')
+      if (!REDIRECTS.has(reply.status) || location === null) return reply
+      await reply.discard()
+      if (hops >= this.limits.redirects) throw upstreamInvalid(request.url, `redirects more than ${this.limits.redirects} times.`)
+      if (method !== 'GET' && method !== 'HEAD') throw upstreamInvalid(request.url, `redirects a ${method}, which is not followed.`)
+      url = redirectTarget(url, location)
+    }
+  }
+
+  async #exchange(request: Request, method: string, url: URL, direct: boolean, credentials: Readonly<Record<string, string>>): Promise<Reply> {
+    const watch = new Watch(this.clock, request.signal)
+    const { firstByteMs, stallMs } = this.limits
+    try {
+      watch.arm(firstByteMs, 'did not answer in time')
+      const { body } = request
+      const response = await this.#fetch(url, {
+        method,
+        headers: { 'Accept-Encoding': 'identity', ...request.headers, ...credentials },
+        redirect: 'manual',
+        signal: watch.signal,
+        ...(body instanceof ReadableStream
+          ? { body: watched(body, watch, { stallMs, afterwardsMs: firstByteMs }), duplex: 'half' as const }
+          : body !== undefined && { body: new Uint8Array(body) }),
+      })
+      watch.disarm()
+      const stream = guarded(response.body, watch, url, stallMs)
+      return {
+        status: response.status,
+        headers: response.headers,
+        url,
+        direct,
+        body: stream,
+        discard: () => stream.cancel(),
+      }
+    } catch (error) {
+      watch.end()
+      throw watch.verdict(url, error)
+    }
+  }
+}
+
+/** The one AbortSignal of an exchange: the caller's, or our deadline's. */
+class Watch {
+  readonly #controller = new AbortController()
+  readonly #clock: Clock
+  readonly #outer: AbortSignal | undefined
+  readonly #onAbort = () => this.#controller.abort(this.#outer?.reason)
+  #disarm: (() => void) | undefined
+
+  constructor(clock: Clock, outer: AbortSignal | undefined) {
+    this.#clock = clock
+    this.#outer = outer
+    outer?.throwIfAborted()
+    outer?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  arm(ms: number, message: string): void {
+    this.#disarm?.()
+    this.#disarm = this.#clock.after(ms, () => this.#controller.abort(new TimedOut(message)))
+  }
+
+  disarm(): void {
+    this.#disarm?.()
+    this.#disarm = undefined
+  }
+
+  end(): void {
+    this.disarm()
+    this.#outer?.removeEventListener('abort', this.#onAbort)
+  }
+
+  /** What to throw for an exchange that failed: the caller's own reason, or that the upstream is not there. */
+  verdict(url: URL, error: unknown): unknown {
+    if (this.#outer?.aborted) return this.#outer.reason
+    const { reason } = this.signal
+    return error instanceof RegistryError ? error : unreachable(url, reason instanceof TimedOut ? reason : error)
+  }
+}
+
+/** The body of an answer, which fails when nothing comes for `stallMs`. */
+function guarded(body: ReadableStream<Uint8Array> | null, watch: Watch, url: URL, stallMs: number): ReadableStream<Uint8Array> {
+  if (body === null) {
+    watch.end()
+    return new ReadableStream({ start: (controller) => controller.close() })
+  }
+  const reader = body.getReader()
+  let ended = false
+  const end = () => {
+    ended = true
+    watch.end()
+  }
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        // A fetch need not end its body with its signal; a reader of ours must not wait for that.
+        watch.signal.addEventListener(
+          'abort',
+          () => {
+            if (ended) return
+            end()
+            controller.error(watch.verdict(url, watch.signal.reason))
+            reader.cancel(watch.signal.reason).catch(() => undefined)
+          },
+          { once: true },
+        )
+      },
+      async pull(controller) {
+        watch.arm(stallMs, 'stopped sending')
+        try {
+          const { done, value } = await reader.read()
+          if (ended) return
+          watch.disarm()
+          if (!done) return controller.enqueue(value)
+          end()
+          controller.close()
+        } catch (error) {
+          if (ended) return
+          end()
+          controller.error(watch.verdict(url, error))
+        }
+      },
+      cancel(reason) {
+        end()
+        return reader.cancel(reason)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** The body of a request: while it moves, the deadline is that of a stall. */
+function watched(body: ReadableStream<Uint8Array>, watch: Watch, { stallMs, afterwardsMs }: { stallMs: number; afterwardsMs: number }) {
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        watch.arm(stallMs, 'stopped taking what we send')
+        controller.enqueue(chunk)
+      },
+      flush() {
+        watch.arm(afterwardsMs, 'did not answer in time')
+      },
+    }),
+  )
+}
+
+function redirectTarget(from: URL, location: string): URL {
+  const target = URL.parse(location, from)
+  if (target === null || (target.protocol !== 'https:' && target.protocol !== 'http:'))
+    throw upstreamInvalid(from, 'redirects to what is no address.')
+  if (from.protocol === 'https:' && target.protocol === 'http:') throw upstreamInvalid(from, 'redirects from https to http, which is not followed.')
+  if (target.username !== '' || target.password !== '') throw upstreamInvalid(from, 'redirects to an address with a password in it.')
+  return target
+}
+
+function isTransient(status: number): boolean {
+  return status === 429 || status === 408 || (status >= 500 && status !== 501 && status !== 505)
+}

@@ -1,0 +1,173 @@
+import type { Upload, Uploads } from '../registry.ts'
+import type { Descriptor } from '../spec/descriptors.ts'
+import { type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { OCTETS } from '../spec/media-types.ts'
+import type { RepositoryName } from '../spec/names.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+import { RemoteBlobs } from './blobs.ts'
+import { type Client, scopesOf } from './client.ts'
+import { upstreamInvalid } from './errors.ts'
+import type { Reply } from './transport.ts'
+import { decodeUploadId, encodeUploadId } from './upload-ids.ts'
+
+/** Upload sessions of another registry. Each answer may move a session: go on with the id that came back last. */
+export class RemoteUploads implements Uploads {
+  readonly #client: Client
+  readonly #name: string
+  readonly #blobs: RemoteBlobs
+
+  constructor(client: Client, name: RepositoryName) {
+    this.#client = client
+    this.#name = client.nameOf(name)
+    this.#blobs = new RemoteBlobs(client, name, undefined)
+  }
+
+  async begin({ algorithm = 'sha256' }: { readonly algorithm?: DigestAlgorithm } = {}): Promise<Upload> {
+    const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`
+    const reply = await this.#send('POST', `/v2/${this.#name}/blobs/uploads/${query}`, { headers: { 'Content-Length': '0' }, repeatable: true })
+    if (reply.status !== 202) throw await this.#client.errorOf(reply, `an upload to ${this.#name}`)
+    await reply.discard()
+    return this.#upload(reply, 0)
+  }
+
+  async stat(id: string): Promise<Upload | undefined> {
+    const { location } = this.#decode(id)
+    const reply = await this.#send('GET', location, { repeatable: true })
+    if (reply.status === 404) {
+      await reply.discard()
+      return undefined
+    }
+    if (reply.status !== 204 && reply.status !== 200) throw await this.#client.errorOf(reply, 'where the upload stands')
+    await reply.discard()
+    return this.#upload(reply, receivedOf(reply) ?? 0, location)
+  }
+
+  async append(id: string, stream: ReadableStream<Uint8Array>, range?: ByteRange): Promise<Upload> {
+    const { location, size } = this.#decode(id)
+    let sent = 0
+    const counted = stream.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          sent += chunk.byteLength
+          controller.enqueue(chunk)
+        },
+      }),
+    )
+    const headers = {
+      'Content-Type': OCTETS,
+      ...(range && { 'Content-Range': `${range.offset}-${range.offset + range.length - 1}`, 'Content-Length': String(range.length) }),
+    }
+    const reply = await this.#send('PATCH', location, { headers, body: counted, repeatable: false })
+    if (reply.status === 404) {
+      await reply.discard()
+      throw unknownUpload()
+    }
+    if (reply.status !== 202 && reply.status !== 204 && reply.status !== 201)
+      throw await this.#client.errorOf(reply, `bytes for an upload to ${this.#name}`)
+    await reply.discard()
+    const expected = size + sent
+    const received = receivedOf(reply)
+    // `0-0` stands for one byte, and with many registries for none as well.
+    if (received !== undefined && received !== expected && !(received === 0 && expected === 1)) return this.#upload(reply, received, location)
+    return this.#upload(reply, expected, location)
+  }
+
+  async finish(id: string, digest: Digest): Promise<Descriptor> {
+    const { location, size } = this.#decode(id)
+    const url = new URL(location)
+    url.searchParams.set('digest', digest)
+    const reply = await this.#send('PUT', url, { headers: { 'Content-Length': '0', 'Content-Type': OCTETS }, repeatable: false })
+    if (reply.status === 404) {
+      await reply.discard()
+      throw unknownUpload()
+    }
+    if (reply.status !== 201 && reply.status !== 204 && reply.status !== 200) throw await this.#client.errorOf(reply, `the blob ${digest}`)
+    await reply.discard()
+    this.#confirm(reply, digest)
+    return { mediaType: OCTETS, digest, size }
+  }
+
+  async cancel(id: string): Promise<boolean> {
+    const { location } = this.#decode(id)
+    const reply = await this.#send('DELETE', location, { repeatable: true })
+    if (reply.status !== 404 && (reply.status < 200 || reply.status > 299)) throw await this.#client.errorOf(reply, 'ending an upload')
+    await reply.discard()
+    return reply.status !== 404
+  }
+
+  async mount(digest: Digest, from: RepositoryName): Promise<Descriptor | undefined> {
+    const source = this.#client.nameOf(from)
+    const query = new URLSearchParams({ mount: digest, from: source })
+    const reply = await this.#client.send({
+      method: 'POST',
+      url: `/v2/${this.#name}/blobs/uploads/?${query}`,
+      scopes: [...scopesOf(this.#name, 'pull', 'push'), ...scopesOf(source, 'pull')].sort(),
+      headers: { 'Content-Length': '0' },
+      repeatable: true,
+    })
+    if (reply.status === 201) {
+      await reply.discard()
+      this.#confirm(reply, digest)
+      return this.#blobs.stat(digest)
+    }
+    if (reply.status === 202) {
+      await reply.discard()
+      // It opened an upload instead, which nobody will use.
+      await this.cancel(this.#upload(reply, 0).id)
+      return undefined
+    }
+    // May not read the source, or does not know mounts: then the bytes must travel.
+    if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
+      await reply.discard()
+      return undefined
+    }
+    throw await this.#client.errorOf(reply, `a mount of ${digest}`)
+  }
+
+  /** Unknown: a registry does not tell where else it has a blob. */
+  async mountable(): Promise<readonly RepositoryName[]> {
+    return []
+  }
+
+  #send(
+    method: string,
+    url: string | URL,
+    options: { headers?: Readonly<Record<string, string>>; body?: ReadableStream<Uint8Array>; repeatable: boolean },
+  ): Promise<Reply> {
+    return this.#client.send({ method, url, scopes: scopesOf(this.#name, 'pull', 'push'), ...options })
+  }
+
+  #decode(id: string): { location: URL; size: number } {
+    const decoded = decodeUploadId(id, this.#client.base, this.#name)
+    if (decoded === undefined) throw unknownUpload()
+    return decoded
+  }
+
+  #upload(reply: Reply, size: number, fallback?: URL): Upload {
+    const text = reply.headers.get('location')
+    const location = text === null ? fallback : (URL.parse(text, reply.url) ?? undefined)
+    const id = location && encodeUploadId(location, size, this.#client.base, this.#name)
+    if (id === undefined) throw upstreamInvalid(reply.url, 'opens an upload at an address that is not its own.')
+    return { id, size }
+  }
+
+  #confirm(reply: Reply, digest: Digest): void {
+    const confirmed = reply.headers.get('docker-content-digest')
+    if (confirmed !== null && isDigest(confirmed) && confirmed !== digest && confirmed.slice(0, 6) === digest.slice(0, 6)) {
+      throw upstreamInvalid(reply.url, `took a blob as ${confirmed} that is ${digest}.`)
+    }
+  }
+}
+
+/** How many bytes the registry has: `Range: 0-1023` means 1024, and `0-0` is what an empty upload answers. */
+function receivedOf(reply: Reply): number | undefined {
+  const match = reply.headers.get('range')?.match(/^\s*(?:bytes=)?0-(\d{1,15})\s*$/)
+  if (!match) return undefined
+  const last = Number(match[1])
+  return last === 0 ? 0 : last + 1
+}
+
+function unknownUpload(): RegistryError {
+  return new RegistryError('BLOB_UPLOAD_UNKNOWN', 'There is no such upload; begin it again.')
+}

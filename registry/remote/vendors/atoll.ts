@@ -1,0 +1,5 @@
+import { harbor } from './harbor.ts'
+import type { Vendor } from './vendor.ts'
+
+/** Another Atoll site. */
+export const atoll: Vendor = { ...harbor, type: 'atoll' }

@@ -1,0 +1,32 @@
+import { splitProject } from '../../spec/names.ts'
+import { generic } from './generic.ts'
+import type { Vendor } from './vendor.ts'
+
+/** Harbor, and what has its API: a repository's project must be there before a push. */
+export const harbor: Vendor = {
+  ...generic,
+  type: 'harbor',
+  async prepare(client, name) {
+    const { project } = splitProject(name)
+    const asked = await client.send({
+      method: 'HEAD',
+      url: `/api/v2.0/projects?project_name=${encodeURIComponent(project)}`,
+      scopes: [],
+      repeatable: true,
+    })
+    await asked.discard()
+    if (asked.status === 200) return
+    if (asked.status !== 404) throw await client.errorOf(asked, `looking for its project ${project}`)
+    const made = await client.send({
+      method: 'POST',
+      url: '/api/v2.0/projects',
+      scopes: [],
+      headers: { 'Content-Type': 'application/json' },
+      body: new TextEncoder().encode(JSON.stringify({ project_name: project, public: false, metadata: { public: 'false' } })),
+      repeatable: false,
+    })
+    // 409: somebody else made it meanwhile.
+    if (made.status !== 201 && made.status !== 409) throw await client.errorOf(made, `making the project ${project}`)
+    await made.discard()
+  },
+}
