@@ -1,0 +1,68 @@
+import { and, asc, eq, gt, lt } from 'drizzle-orm'
+import type { ChangeKind } from './change-kinds.ts'
+import { lastChange } from './change-watch.ts'
+import type { WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { changes, cursors } from './tables/changes.ts'
+
+export type { ChangeKind } from './change-kinds.ts'
+
+/** One thing that happened. `time` in milliseconds since the epoch; `before` and `after` are digests for tags and manifests. */
+export type Change = typeof changes.$inferSelect
+
+export interface NewChange {
+  readonly actor: string
+  readonly kind: ChangeKind
+  readonly subject: string
+  readonly projectId?: number | undefined
+  readonly before?: string | undefined
+  readonly after?: string | undefined
+  readonly detail?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Tells of a change in the transaction that makes it. For functions of this room. */
+export async function tell(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, change: NewChange): Promise<number> {
+  const row = await connection.sql
+    .insert(changes)
+    .values({ site: db.site, time: db.clock.now(), ...change })
+    .returning({ seq: changes.seq })
+    .get()
+  connection.lastChange = row.seq
+  return row.seq
+}
+
+/** Adds a change that no other write makes (a pull reported by an edge, say). Resolves with its sequence number. */
+export function appendChange(db: Database, change: NewChange): Promise<number> {
+  return db.write((connection) => tell(db, connection, change))
+}
+
+/** Changes after `after`, in order, at most `limit`. */
+export function readChanges(db: Database, after: number, limit: number, filter: { readonly projectId?: number } = {}): Promise<Change[]> {
+  return db.read.sql
+    .select()
+    .from(changes)
+    .where(and(gt(changes.seq, after), filter.projectId === undefined ? undefined : eq(changes.projectId, filter.projectId)))
+    .orderBy(asc(changes.seq))
+    .limit(limit)
+}
+
+/** The sequence number of the last change; 0: there is none. */
+export function headOfChanges(db: Database): Promise<number> {
+  return lastChange(db.read)
+}
+
+/** How far this follower has come; undefined: it has never said. */
+export async function readCursor(db: Database, consumer: string): Promise<number | undefined> {
+  return (await db.read.sql.select({ seq: cursors.seq }).from(cursors).where(eq(cursors.consumer, consumer)).get())?.seq
+}
+
+/** Keeps how far this follower has come. Never backwards: of two that follow under one name the further one counts. */
+export async function saveCursor(db: Database, consumer: string, seq: number): Promise<void> {
+  const updatedAt = db.clock.now()
+  await db.write(({ sql }) =>
+    sql
+      .insert(cursors)
+      .values({ consumer, seq, updatedAt })
+      .onConflictDoUpdate({ target: cursors.consumer, set: { seq, updatedAt }, setWhere: lt(cursors.seq, seq) }),
+  )
+}

@@ -1,0 +1,24 @@
+import type { Client } from '@libsql/client'
+import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
+
+/** What statements run on: the database for reading, or the transaction of a write. */
+export class Connection {
+  readonly sql: LibSQLDatabase
+  readonly #prepared = new Map<(sql: LibSQLDatabase) => unknown, unknown>()
+
+  constructor(client: Pick<Client, 'execute'>) {
+    this.sql = drizzle({ client: client as Client, casing: 'snake_case' })
+  }
+
+  /** The statements that `build` makes, made once: building a query costs more than running it. `build` must be a constant. */
+  prepared<T>(build: (sql: LibSQLDatabase) => T): T {
+    if (!this.#prepared.has(build)) this.#prepared.set(build, build(this.sql))
+    return this.#prepared.get(build) as T
+  }
+}
+
+/** A write's connection: everything on it belongs to the transaction, and so do the changes it tells of. */
+export class WriteConnection extends Connection {
+  /** The last sequence number given in this transaction. */
+  lastChange = 0
+}

@@ -1,0 +1,108 @@
+import { type Client, createClient, type Transaction } from '@libsql/client'
+import { type Clock, pause } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
+import { ChangeWatch } from './change-watch.ts'
+import { Connection } from './connection.ts'
+import { isBusy, unavailable } from './errors.ts'
+import { BUSY_PAUSE_LIMIT_MS, WRITE_WAIT_MS } from './limits.ts'
+import { migrate } from './migrate.ts'
+import { type Work, WriteQueue } from './write-queue.ts'
+
+export interface DatabaseOptions {
+  /** `file:data/atoll.db`, or a libSQL server: `libsql://…`, `https://…`, `http://…`. */
+  readonly url: string
+  readonly authToken?: string | undefined
+  readonly clock: Clock
+  readonly log?: Log | undefined
+  /** This site's name in the feed. */
+  readonly site?: string | undefined
+  readonly random?: () => number
+}
+
+/** The metadata of one site. Everything else in this room takes it as its first argument. */
+export interface Database {
+  readonly clock: Clock
+  /** This site's name in the feed. */
+  readonly site: string
+  /** For reading what is committed. */
+  readonly read: Connection
+  /** A transaction, in the queue of all writes; durable when it resolves. For functions of this room only. @throws RegistryError UNAVAILABLE, and what `work` throws */
+  write<T>(work: Work<T>): Promise<T>
+  /** Calls the listener after each commit of this process with the last change it holds (0: none). What it returns ends that. */
+  onCommit(listener: (lastChange: number) => void): () => void
+  /** Resolves with the feed's last sequence number once it is greater than `after`, whichever process wrote it. @throws the signal's reason */
+  changesAvailable(after: number, signal?: AbortSignal): Promise<number>
+  /** Refuses new writes, finishes those that wait, and closes. */
+  close(): Promise<void>
+}
+
+/** Opens the database and brings its tables up to date. @throws RegistryError UNAVAILABLE when it cannot be had in time, TypeError for a database in memory */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, authToken, clock, log, site = 'local', random = Math.random } = options
+  if (url.includes(':memory:')) throw new TypeError('A database in memory cannot be shared by readers and writers; give a file or a server.')
+  const config = { url, ...(authToken !== undefined && { authToken }) }
+  const reader = createClient({ ...config, concurrency: 8 })
+  // The driver opens a second connection where a pool allows it. One writer, one connection, one set of pragmas.
+  const writer = createClient({ ...config, concurrency: 1 })
+  try {
+    await prepare(writer, clock, random)
+  } catch (error) {
+    reader.close()
+    writer.close()
+    throw error
+  }
+  const read = new Connection(reader)
+  const watch = new ChangeWatch(read, clock)
+  const listeners = new Set<(lastChange: number) => void>()
+  const queue = new WriteQueue({
+    client: writer,
+    clock,
+    random,
+    log,
+    onCommit: (lastChange) => {
+      watch.reached(lastChange)
+      for (const listener of listeners) listener(lastChange)
+    },
+  })
+  return {
+    clock,
+    site,
+    read,
+    write: (work) => queue.run(work),
+    onCommit: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    changesAvailable: (after, signal) => watch.available(after, signal),
+    close: async () => {
+      await queue.close()
+      watch.close()
+      reader.close()
+      writer.close()
+    },
+  }
+}
+
+async function prepare(writer: Client, clock: Clock, random: () => number): Promise<void> {
+  const deadline = clock.now() + WRITE_WAIT_MS
+  for (;;) {
+    let transaction: Transaction | undefined
+    try {
+      if (writer.protocol === 'file') {
+        await writer.execute('PRAGMA journal_mode = WAL')
+        await writer.execute('PRAGMA synchronous = FULL')
+        await writer.execute('PRAGMA foreign_keys = ON')
+      }
+      transaction = await writer.transaction('write')
+      await migrate(transaction)
+      await transaction.commit()
+      return
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (clock.now() >= deadline) throw unavailable('The database is held by another process.', error)
+      await pause(clock, random() * BUSY_PAUSE_LIMIT_MS)
+    } finally {
+      transaction?.close()
+    }
+  }
+}

@@ -1,0 +1,19 @@
+// Every bound of this room, by name.
+
+/** How many writes may wait for a commit; the next is refused. */
+export const WRITE_QUEUE_LIMIT = 4096
+/** How many writes share a commit at most. */
+export const COMMIT_GROUP_LIMIT = 64
+/** How long a write may wait for its commit to begin, in milliseconds. */
+export const WRITE_WAIT_MS = 10_000
+/** How long a group of writes may take from its begin to its commit, in milliseconds. Only a far database comes near it. */
+export const COMMIT_TIME_MS = 30_000
+/** Between two tries for a lock that another process holds, in milliseconds: a random time up to this, doubled at each try. */
+export const BUSY_PAUSE_MS = 5
+export const BUSY_PAUSE_LIMIT_MS = 100
+/** How often somebody who waits for changes looks for those of other processes, in milliseconds. */
+export const CHANGES_POLL_MS = 250
+/** What is kept of a replication task's log, in characters. */
+export const LOG_LIMIT = 64 * 1024
+/** How many rows one statement inserts: 4 columns to a row stay far below SQLite's limit of variables. */
+export const INSERT_ROWS = 500

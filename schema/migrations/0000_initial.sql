@@ -1,0 +1,361 @@
+CREATE TABLE `blobs` (
+	`digest` text PRIMARY KEY NOT NULL,
+	`size` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`condemned_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `blobs_condemned` ON `blobs` (`condemned_at`) WHERE "blobs"."condemned_at" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `repository_blobs` (
+	`repository_id` integer NOT NULL,
+	`digest` text NOT NULL,
+	`project_id` integer NOT NULL,
+	`size` integer NOT NULL,
+	`linked_at` integer NOT NULL,
+	PRIMARY KEY(`repository_id`, `digest`),
+	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`digest`) REFERENCES `blobs`(`digest`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `repository_blobs_by_digest` ON `repository_blobs` (`digest`,`repository_id`);--> statement-breakpoint
+CREATE INDEX `repository_blobs_of_project` ON `repository_blobs` (`project_id`,`digest`);--> statement-breakpoint
+CREATE TABLE `uploads` (
+	`id` text PRIMARY KEY NOT NULL,
+	`project_id` integer NOT NULL,
+	`repository` text NOT NULL,
+	`algorithm` text NOT NULL,
+	`actor` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `uploads_by_age` ON `uploads` (`updated_at`,`id`);--> statement-breakpoint
+CREATE INDEX `uploads_of_project` ON `uploads` (`project_id`);--> statement-breakpoint
+CREATE TABLE `changes` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`site` text NOT NULL,
+	`time` integer NOT NULL,
+	`actor` text NOT NULL,
+	`kind` text NOT NULL,
+	`subject` text NOT NULL,
+	`project_id` integer,
+	`before` text,
+	`after` text,
+	`detail` text
+);
+--> statement-breakpoint
+CREATE INDEX `changes_of_project` ON `changes` (`project_id`,`seq`);--> statement-breakpoint
+CREATE TABLE `cursors` (
+	`consumer` text PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `endpoints` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`type` text NOT NULL,
+	`url` text NOT NULL,
+	`description` text DEFAULT '' NOT NULL,
+	`credential_type` text,
+	`access_key` text,
+	`sealed_secret` text,
+	`insecure` integer DEFAULT false NOT NULL,
+	`ca_certificate` text,
+	`status` text DEFAULT 'healthy' NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `endpoints_name` ON `endpoints` (`name`);--> statement-breakpoint
+CREATE TABLE `jobs` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`kind` text NOT NULL,
+	`payload` text NOT NULL,
+	`state` text NOT NULL,
+	`priority` integer DEFAULT 0 NOT NULL,
+	`run_at` integer NOT NULL,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`max_attempts` integer NOT NULL,
+	`lease_owner` text,
+	`lease_until` integer,
+	`fence` integer DEFAULT 0 NOT NULL,
+	`progress` text,
+	`error` text,
+	`idempotency_key` text,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`finished_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `jobs_idempotency_key` ON `jobs` (`idempotency_key`) WHERE "jobs"."idempotency_key" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,`priority`,`run_at`,`id`);--> statement-breakpoint
+CREATE INDEX `jobs_leased` ON `jobs` (`lease_until`) WHERE "jobs"."state" = 'running';--> statement-breakpoint
+CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `transfers` (
+	`destination` text NOT NULL,
+	`repository` text NOT NULL,
+	`digest` text NOT NULL,
+	`location` text NOT NULL,
+	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`destination`, `repository`, `digest`)
+);
+--> statement-breakpoint
+CREATE INDEX `transfers_by_age` ON `transfers` (`updated_at`);--> statement-breakpoint
+CREATE TABLE `edge_enrolment_tokens` (
+	`hash` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`region` text DEFAULT '' NOT NULL,
+	`expires_at` integer NOT NULL,
+	`used_at` integer,
+	`creator` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `edge_enrolment_tokens_by_expiry` ON `edge_enrolment_tokens` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `edges` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`region` text DEFAULT '' NOT NULL,
+	`url` text NOT NULL,
+	`public_jwk` text NOT NULL,
+	`version` text DEFAULT '' NOT NULL,
+	`status` text NOT NULL,
+	`enrolled_at` integer NOT NULL,
+	`revoked_at` integer,
+	`last_seen_at` integer,
+	`cursor` integer DEFAULT 0 NOT NULL,
+	`stats` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `edges_name` ON `edges` (`name`) WHERE "edges"."revoked_at" IS NULL;--> statement-breakpoint
+CREATE INDEX `edges_by_name` ON `edges` (`name`,`id`);--> statement-breakpoint
+CREATE TABLE `signing_keys` (
+	`kid` text PRIMARY KEY NOT NULL,
+	`algorithm` text NOT NULL,
+	`public_jwk` text NOT NULL,
+	`sealed_private` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`retired_at` integer
+);
+--> statement-breakpoint
+CREATE TABLE `group_users` (
+	`group_id` integer NOT NULL,
+	`user_id` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `group_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `group_users_by_group` ON `group_users` (`group_id`);--> statement-breakpoint
+CREATE TABLE `members` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` integer NOT NULL,
+	`kind` text NOT NULL,
+	`subject_id` integer NOT NULL,
+	`role` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `members_subject` ON `members` (`project_id`,`kind`,`subject_id`);--> statement-breakpoint
+CREATE INDEX `members_by_subject` ON `members` (`kind`,`subject_id`,`project_id`);--> statement-breakpoint
+CREATE TABLE `projects` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`owner_id` integer NOT NULL,
+	`public` integer NOT NULL,
+	`storage_limit` integer DEFAULT -1 NOT NULL,
+	`storage_used` integer DEFAULT 0 NOT NULL,
+	`endpoint_id` integer,
+	`metadata` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`deleted_at` integer,
+	FOREIGN KEY (`owner_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `projects_name` ON `projects` (`name`);--> statement-breakpoint
+CREATE INDEX `projects_by_owner` ON `projects` (`owner_id`);--> statement-breakpoint
+CREATE INDEX `projects_by_visibility` ON `projects` (`public`,`name`);--> statement-breakpoint
+CREATE INDEX `projects_by_endpoint` ON `projects` (`endpoint_id`) WHERE "projects"."endpoint_id" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `replication_executions` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`policy_id` integer NOT NULL,
+	`trigger` text NOT NULL,
+	`status` text NOT NULL,
+	`status_text` text DEFAULT '' NOT NULL,
+	`operator` text NOT NULL,
+	`started_at` integer NOT NULL,
+	`ended_at` integer,
+	FOREIGN KEY (`policy_id`) REFERENCES `replication_policies`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `replication_executions_of_policy` ON `replication_executions` (`policy_id`,`id`);--> statement-breakpoint
+CREATE INDEX `replication_executions_by_status` ON `replication_executions` (`status`,`id`);--> statement-breakpoint
+CREATE TABLE `replication_policies` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`description` text DEFAULT '' NOT NULL,
+	`src_endpoint_id` integer,
+	`dest_endpoint_id` integer,
+	`dest_namespace` text DEFAULT '' NOT NULL,
+	`dest_replace_count` integer DEFAULT -1 NOT NULL,
+	`trigger` text NOT NULL,
+	`cron` text,
+	`filters` text NOT NULL,
+	`replicate_deletion` integer DEFAULT false NOT NULL,
+	`override` integer DEFAULT true NOT NULL,
+	`enabled` integer DEFAULT true NOT NULL,
+	`speed` integer DEFAULT 0 NOT NULL,
+	`copy_by_chunk` integer DEFAULT false NOT NULL,
+	`single_active` integer DEFAULT false NOT NULL,
+	`creator` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`src_endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`dest_endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `replication_policies_name` ON `replication_policies` (`name`);--> statement-breakpoint
+CREATE INDEX `replication_policies_by_trigger` ON `replication_policies` (`trigger`,`enabled`);--> statement-breakpoint
+CREATE TABLE `replication_tasks` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`execution_id` integer NOT NULL,
+	`resource_type` text NOT NULL,
+	`source` text NOT NULL,
+	`destination` text NOT NULL,
+	`operation` text NOT NULL,
+	`status` text NOT NULL,
+	`job_id` integer,
+	`bytes_total` integer DEFAULT 0 NOT NULL,
+	`bytes_done` integer DEFAULT 0 NOT NULL,
+	`log` text DEFAULT '' NOT NULL,
+	`started_at` integer,
+	`ended_at` integer,
+	FOREIGN KEY (`execution_id`) REFERENCES `replication_executions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `replication_tasks_of_execution` ON `replication_tasks` (`execution_id`,`id`);--> statement-breakpoint
+CREATE INDEX `replication_tasks_by_status` ON `replication_tasks` (`execution_id`,`status`,`id`);--> statement-breakpoint
+CREATE TABLE `manifest_contents` (
+	`digest` text PRIMARY KEY NOT NULL,
+	`bytes` blob NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `manifest_references` (
+	`manifest_id` integer NOT NULL,
+	`position` integer NOT NULL,
+	`kind` text NOT NULL,
+	`digest` text NOT NULL,
+	`size` integer NOT NULL,
+	PRIMARY KEY(`manifest_id`, `position`),
+	FOREIGN KEY (`manifest_id`) REFERENCES `manifests`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `manifest_references_by_digest` ON `manifest_references` (`digest`,`manifest_id`);--> statement-breakpoint
+CREATE TABLE `manifests` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`repository_id` integer NOT NULL,
+	`project_id` integer NOT NULL,
+	`digest` text NOT NULL,
+	`media_type` text NOT NULL,
+	`artifact_type` text,
+	`config_media_type` text,
+	`size` integer NOT NULL,
+	`total_size` integer NOT NULL,
+	`subject` text,
+	`annotations` text,
+	`pusher` text NOT NULL,
+	`pushed_at` integer NOT NULL,
+	`pulled_at` integer,
+	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`digest`) REFERENCES `manifest_contents`(`digest`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `manifests_digest` ON `manifests` (`repository_id`,`digest`);--> statement-breakpoint
+CREATE INDEX `manifests_of_project` ON `manifests` (`project_id`,`digest`);--> statement-breakpoint
+CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`);--> statement-breakpoint
+CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`pushed_at`,`id`);--> statement-breakpoint
+CREATE INDEX `manifests_by_subject` ON `manifests` (`repository_id`,`subject`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `manifests_by_subject_type` ON `manifests` (`repository_id`,`subject`,`artifact_type`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `repositories` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` integer NOT NULL,
+	`name` text NOT NULL,
+	`description` text DEFAULT '' NOT NULL,
+	`pull_count` integer DEFAULT 0 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `repositories_name` ON `repositories` (`name`);--> statement-breakpoint
+CREATE INDEX `repositories_of_project` ON `repositories` (`project_id`,`name`);--> statement-breakpoint
+CREATE TABLE `tags` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`repository_id` integer NOT NULL,
+	`name` text NOT NULL,
+	`digest` text NOT NULL,
+	`pushed_at` integer NOT NULL,
+	`pulled_at` integer,
+	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`repository_id`,`digest`) REFERENCES `manifests`(`repository_id`,`digest`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `tags_name` ON `tags` (`repository_id`,`name`);--> statement-breakpoint
+CREATE INDEX `tags_by_digest` ON `tags` (`repository_id`,`digest`,`name`);--> statement-breakpoint
+CREATE TABLE `robots` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`description` text DEFAULT '' NOT NULL,
+	`level` text NOT NULL,
+	`project_id` integer,
+	`secret_hash` text NOT NULL,
+	`duration` integer NOT NULL,
+	`expires_at` integer,
+	`disabled` integer DEFAULT false NOT NULL,
+	`permissions` text NOT NULL,
+	`creator` text NOT NULL,
+	`credential_version` integer DEFAULT 1 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `robots_of_project` ON `robots` (`project_id`,`name`) WHERE "robots"."project_id" IS NOT NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX `robots_of_system` ON `robots` (`name`) WHERE "robots"."project_id" IS NULL;--> statement-breakpoint
+CREATE TABLE `settings` (
+	`key` text PRIMARY KEY NOT NULL,
+	`value` text NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `user_groups` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`type` integer NOT NULL,
+	`ldap_dn` text DEFAULT '' NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `user_groups_name` ON `user_groups` (`type`,`name`,`ldap_dn`);--> statement-breakpoint
+CREATE INDEX `user_groups_by_name` ON `user_groups` (`name`);--> statement-breakpoint
+CREATE TABLE `users` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`username` text COLLATE NOCASE NOT NULL,
+	`email` text COLLATE NOCASE,
+	`realname` text DEFAULT '' NOT NULL,
+	`comment` text DEFAULT '' NOT NULL,
+	`password_hash` text,
+	`admin` integer DEFAULT false NOT NULL,
+	`disabled` integer DEFAULT false NOT NULL,
+	`deleted_at` integer,
+	`credential_version` integer DEFAULT 1 NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `users_username` ON `users` (`username`);--> statement-breakpoint
+CREATE UNIQUE INDEX `users_email` ON `users` (`email`) WHERE "users"."email" IS NOT NULL;

@@ -1,0 +1,26 @@
+import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { flag, time } from './columns.ts'
+
+/** Other registries, for proxy caches and replication; Harbor calls them registries. */
+export const endpoints = sqliteTable(
+  'endpoints',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    name: text().notNull(),
+    /** Harbor's name for its kind: `docker-hub`, `docker-registry`, `harbor`, … */
+    type: text().notNull(),
+    url: text().notNull(),
+    description: text().notNull().default(''),
+    /** `basic`, `oauth`, `secret`; null: anonymous. */
+    credentialType: text('credential_type'),
+    accessKey: text('access_key'),
+    /** Encrypted by the caller; nothing here can read it. */
+    sealedSecret: text('sealed_secret'),
+    insecure: flag().notNull().default(false),
+    caCertificate: text('ca_certificate'),
+    status: text().notNull().default('healthy'),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [uniqueIndex('endpoints_name').on(t.name)],
+)

@@ -1,0 +1,100 @@
+import { sql } from 'drizzle-orm'
+import { foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { Digest } from '../../registry/spec/digests.ts'
+import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
+import { bytes, time } from './columns.ts'
+import { projects } from './projects.ts'
+
+export const repositories = sqliteTable(
+  'repositories',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    projectId: integer('project_id')
+      .notNull()
+      .references(() => projects.id),
+    /** With its project: `team/app`. */
+    name: text().$type<RepositoryName>().notNull(),
+    description: text().notNull().default(''),
+    pullCount: integer('pull_count').notNull().default(0),
+    createdAt: time().notNull(),
+    updatedAt: time().notNull(),
+  },
+  (t) => [uniqueIndex('repositories_name').on(t.name), index('repositories_of_project').on(t.projectId, t.name)],
+)
+
+/** The very bytes of manifests, once however many repositories hold them. */
+export const manifestContents = sqliteTable('manifest_contents', {
+  digest: text().$type<Digest>().primaryKey(),
+  bytes: bytes().notNull(),
+})
+
+export const manifests = sqliteTable(
+  'manifests',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    repositoryId: integer('repository_id')
+      .notNull()
+      .references(() => repositories.id),
+    /** The repository's, here again for what counts by project. */
+    projectId: integer('project_id').notNull(),
+    digest: text()
+      .$type<Digest>()
+      .notNull()
+      .references(() => manifestContents.digest),
+    mediaType: text('media_type').notNull(),
+    artifactType: text('artifact_type'),
+    configMediaType: text('config_media_type'),
+    /** Of the manifest itself, in bytes. */
+    size: integer().notNull(),
+    /** Of the manifest and everything it names, in bytes. */
+    totalSize: integer('total_size').notNull(),
+    subject: text().$type<Digest>(),
+    annotations: text({ mode: 'json' }).$type<Readonly<Record<string, string>>>(),
+    /** `user:3`, `robot:12`, `system`. */
+    pusher: text().notNull(),
+    pushedAt: time().notNull(),
+    pulledAt: time(),
+  },
+  (t) => [
+    uniqueIndex('manifests_digest').on(t.repositoryId, t.digest),
+    index('manifests_of_project').on(t.projectId, t.digest),
+    index('manifests_by_digest').on(t.digest),
+    index('manifests_by_push').on(t.repositoryId, t.pushedAt, t.id),
+    index('manifests_by_subject').on(t.repositoryId, t.subject, t.digest).where(sql`${t.subject} IS NOT NULL`),
+    index('manifests_by_subject_type').on(t.repositoryId, t.subject, t.artifactType, t.digest).where(sql`${t.subject} IS NOT NULL`),
+  ],
+)
+
+/** What a manifest names: config and layers (`blob`), children of an index (`manifest`). */
+export const manifestReferences = sqliteTable(
+  'manifest_references',
+  {
+    manifestId: integer('manifest_id')
+      .notNull()
+      .references(() => manifests.id, { onDelete: 'cascade' }),
+    position: integer().notNull(),
+    kind: text({ enum: ['blob', 'manifest'] }).notNull(),
+    digest: text().$type<Digest>().notNull(),
+    size: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.manifestId, t.position] }), index('manifest_references_by_digest').on(t.digest, t.manifestId)],
+)
+
+export const tags = sqliteTable(
+  'tags',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    repositoryId: integer('repository_id')
+      .notNull()
+      .references(() => repositories.id),
+    name: text().$type<Tag>().notNull(),
+    digest: text().$type<Digest>().notNull(),
+    pushedAt: time().notNull(),
+    pulledAt: time(),
+  },
+  (t) => [
+    uniqueIndex('tags_name').on(t.repositoryId, t.name),
+    index('tags_by_digest').on(t.repositoryId, t.digest, t.name),
+    foreignKey({ columns: [t.repositoryId, t.digest], foreignColumns: [manifests.repositoryId, manifests.digest] }),
+  ],
+)

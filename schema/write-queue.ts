@@ -1,0 +1,153 @@
+import type { Client, Transaction } from '@libsql/client'
+import { type Clock, pause } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
+import { WriteConnection } from './connection.ts'
+import { isBusy, unavailable, withoutQuery } from './errors.ts'
+import { BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS, COMMIT_GROUP_LIMIT, COMMIT_TIME_MS, WRITE_QUEUE_LIMIT, WRITE_WAIT_MS } from './limits.ts'
+
+/** What one writer wants done. It awaits nothing but statements on the connection it is given, and may be run again if its transaction is lost. */
+export type Work<T> = (connection: WriteConnection) => Promise<T>
+
+interface Waiting {
+  readonly deadline: number
+  /** Runs the work; what it returns settles the writer's promise once the commit is through. */
+  run(connection: WriteConnection): Promise<() => void>
+  reject(error: unknown): void
+}
+
+export interface WriteQueueOptions {
+  /** A client that nothing else uses: SQLite knows one writer, and a second in the same process would fail at once. */
+  readonly client: Client
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log?: Log | undefined
+  /** Called after each commit with the last change it holds, 0 without any. */
+  onCommit(lastChange: number): void
+}
+
+/**
+ * Writes of one process, one transaction after the other. Those that wait share a commit, each in its own savepoint: what
+ * fails takes nobody with it, and nobody hears of success before the commit is on disk.
+ */
+export class WriteQueue {
+  readonly #options: WriteQueueOptions
+  readonly #connection: WriteConnection
+  #waiting: Waiting[] = []
+  #transaction: Transaction | undefined
+  #loop: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options
+    // Statements are prepared once and run on whatever transaction is open: there is never more than one.
+    this.#connection = new WriteConnection({
+      execute: async (statement) => {
+        if (this.#transaction === undefined) throw unavailable('This write has ended; nothing can be added to it.')
+        return await this.#transaction.execute(statement as string)
+      },
+    })
+  }
+
+  /**
+   * Does the work in a transaction; durable when it resolves.
+   * @throws RegistryError UNAVAILABLE when too many wait already, the lock does not come free in time, or the database is closed; and what the work throws
+   */
+  run<T>(work: Work<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(unavailable('The database is closing.'))
+    if (this.#waiting.length >= WRITE_QUEUE_LIMIT) return Promise.reject(unavailable('Too many writes are waiting; try again shortly.'))
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({
+        deadline: this.#options.clock.now() + WRITE_WAIT_MS,
+        run: async (connection) => {
+          const result = await work(connection)
+          return () => resolve(result)
+        },
+        reject,
+      })
+      this.#loop ??= this.#drain()
+    })
+  }
+
+  /** Refuses new writes and resolves when those that wait are done. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#loop
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // Requests that arrived together are handled in one turn of the event loop: waiting for its end lets them share the commit.
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      const transaction = await this.#begin()
+      if (transaction !== undefined) await this.#commitGroup(transaction)
+    }
+    this.#loop = undefined
+  }
+
+  /** Opens a transaction, as often as it takes; undefined: everybody who waited has given up. */
+  async #begin(): Promise<Transaction | undefined> {
+    const { client, clock, random } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await client.transaction('write')
+      } catch (error) {
+        const busy = isBusy(error)
+        if (!busy) this.#options.log?.error({ err: error }, 'a transaction could not be opened')
+        this.#rejectLate(busy ? clock.now() : Number.POSITIVE_INFINITY, error)
+        if (this.#waiting.length === 0) return undefined
+      }
+      await pause(clock, random() * Math.min(BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS * 2 ** attempt))
+    }
+  }
+
+  #rejectLate(now: number, cause: unknown): void {
+    const late = this.#waiting.filter((entry) => entry.deadline <= now)
+    if (late.length === 0) return
+    this.#waiting = this.#waiting.filter((entry) => entry.deadline > now)
+    for (const entry of late) entry.reject(unavailable('The database is busy; try again shortly.', cause))
+  }
+
+  async #commitGroup(transaction: Transaction): Promise<void> {
+    const group = this.#waiting.splice(0, COMMIT_GROUP_LIMIT)
+    let late = false
+    const stop = this.#options.clock.after(COMMIT_TIME_MS, () => {
+      late = true
+      transaction.close()
+    })
+    this.#transaction = transaction
+    this.#connection.lastChange = 0
+    try {
+      const settle: (() => void)[] = []
+      for (const entry of group) settle.push(await this.#runOne(transaction, entry))
+      await transaction.commit()
+      this.#transaction = undefined
+      this.#options.onCommit(this.#connection.lastChange)
+      for (const answer of settle) answer()
+    } catch (error) {
+      this.#options.log?.error({ err: withoutQuery(error), writes: group.length, late }, 'a commit failed')
+      for (const entry of group) entry.reject(unavailable('The database could not store this; try again.', withoutQuery(error)))
+    } finally {
+      stop()
+      this.#transaction = undefined
+      transaction.close()
+    }
+  }
+
+  /** @returns what settles this writer's promise. @throws when the whole transaction is lost */
+  async #runOne(transaction: Transaction, entry: Waiting): Promise<() => void> {
+    const before = this.#connection.lastChange
+    await transaction.execute('SAVEPOINT work')
+    try {
+      const answer = await entry.run(this.#connection)
+      await transaction.execute('RELEASE work')
+      return answer
+    } catch (error) {
+      // A full disk or a failing one ends the transaction by itself; then nobody's work is in it any more.
+      if (transaction.closed) throw error
+      this.#connection.lastChange = before
+      await transaction.execute('ROLLBACK TO work')
+      await transaction.execute('RELEASE work')
+      return () => entry.reject(withoutQuery(error))
+    }
+  }
+}
