@@ -1,7 +1,8 @@
 import type { Decision, Target } from '../policy/decide.ts'
 import type { Principal, ProjectFacts } from '../policy/facts.ts'
+import type { Clock } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Log } from '../runtime/logger.ts'
 import type { Database } from '../schema/database.ts'
 import type { OriginConfig } from './config/settings.ts'
 
@@ -13,8 +14,7 @@ export interface OriginServices {
   readonly config: OriginConfig
   readonly db: Database
   readonly log: Log
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number
+  readonly clock: Clock
   /** A new unguessable id of [a-z0-9-]. */
   readonly newId: () => string
   readonly secrets: Secrets
