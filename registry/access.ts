@@ -1,0 +1,152 @@
+// Who may do what, at the border of a Registry: every noun asks the gate before it does anything.
+
+import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, Uploads } from './registry.ts'
+import type { RepositoryName } from './spec/names.ts'
+import type { Page, Slice } from './spec/pages.ts'
+
+export type AccessAction = 'pull' | 'push' | 'delete'
+
+/** Decides for one caller. Whoever opens a Registry for a request brings the gate of that request. */
+export interface Gate {
+  /** @throws RegistryError UNAUTHORIZED with a challenge, or DENIED */
+  require(name: RepositoryName, action: AccessAction): Promise<void>
+  allows(name: RepositoryName, action: AccessAction): Promise<boolean>
+}
+
+/** How many candidates for a mount without a source are looked at. */
+const MOUNT_CANDIDATES = 64
+
+/** How many names are read at once to fill a page of the catalog with those that the caller may see. */
+const CATALOG_BATCH = 1000
+
+/** The same registry, as far as the gate lets its caller in. */
+export function restrict(registry: Registry, gate: Gate): Registry {
+  return {
+    repository: (name) => restrictRepository(registry.repository(name), gate),
+    repositories: (page) => allowedRepositories(registry, gate, page),
+  }
+}
+
+function restrictRepository(repository: Repository, gate: Gate): Repository {
+  const { name } = repository
+  const pull = () => gate.require(name, 'pull')
+  const push = () => gate.require(name, 'push')
+  const remove = () => gate.require(name, 'delete')
+  return {
+    name,
+    get manifests(): Manifests {
+      const { manifests } = repository
+      return {
+        stat: async (reference) => {
+          await pull()
+          return manifests.stat(reference)
+        },
+        get: async (reference) => {
+          await pull()
+          return manifests.get(reference)
+        },
+        put: async (manifest) => {
+          await push()
+          return manifests.put(manifest)
+        },
+        delete: async (digest) => {
+          await remove()
+          return manifests.delete(digest)
+        },
+      }
+    },
+    get tags(): Tags {
+      const { tags } = repository
+      return {
+        list: async (page) => {
+          await pull()
+          return tags.list(page)
+        },
+        delete: async (tag) => {
+          await remove()
+          return tags.delete(tag)
+        },
+      }
+    },
+    get blobs(): Blobs {
+      const { blobs } = repository
+      return {
+        stat: async (digest) => {
+          await pull()
+          return blobs.stat(digest)
+        },
+        open: async (digest, range) => {
+          await pull()
+          return blobs.open(digest, range)
+        },
+        delete: async (digest) => {
+          await remove()
+          return blobs.delete(digest)
+        },
+      }
+    },
+    get uploads(): Uploads {
+      const { uploads } = repository
+      return {
+        begin: async (options) => {
+          await push()
+          return uploads.begin(options)
+        },
+        stat: async (id) => {
+          await push()
+          return uploads.stat(id)
+        },
+        append: async (id, stream, range) => {
+          await push()
+          return uploads.append(id, stream, range)
+        },
+        finish: async (id, digest) => {
+          await push()
+          return uploads.finish(id, digest)
+        },
+        cancel: async (id) => {
+          await push()
+          return uploads.cancel(id)
+        },
+        // A source that the caller may not read is no source: the answer must not tell whether the blob is there.
+        mount: async (digest, from) => {
+          await push()
+          return (await gate.allows(from, 'pull')) ? uploads.mount(digest, from) : undefined
+        },
+        mountable: async (digest, limit) => {
+          await push()
+          const allowed: RepositoryName[] = []
+          for (const candidate of await uploads.mountable(digest, MOUNT_CANDIDATES)) {
+            if (allowed.length >= limit) break
+            if (await gate.allows(candidate, 'pull')) allowed.push(candidate)
+          }
+          return allowed
+        },
+      }
+    },
+    get referrers(): Referrers {
+      const { referrers } = repository
+      return {
+        list: async (subject, query) => {
+          await pull()
+          return referrers.list(subject, query)
+        },
+      }
+    },
+  }
+}
+
+async function allowedRepositories(registry: Registry, gate: Gate, page: Page): Promise<Slice<RepositoryName>> {
+  const allowed: RepositoryName[] = []
+  let { last } = page
+  for (;;) {
+    const slice = await registry.repositories({ limit: CATALOG_BATCH, ...(last !== undefined && { last }) })
+    for (const name of slice.items) {
+      if (!(await gate.allows(name, 'pull'))) continue
+      if (allowed.length === page.limit) return { items: allowed, more: true }
+      allowed.push(name)
+    }
+    last = slice.items.at(-1)
+    if (!slice.more || last === undefined) return { items: allowed, more: false }
+  }
+}
