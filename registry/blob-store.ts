@@ -27,8 +27,9 @@ export interface Draft {
   size(): Promise<number | undefined>
   /**
    * Opens it for writing at `offset`, which must be its size (0 makes a new one, and leaves an empty draft that has a size at once).
-   * `expected`: the total size, when known, so that a store may stream instead of collecting.
-   * @throws RegistryError RANGE_INVALID when `offset` is not its size
+   * `expected`: the total size, when known, so that a store may stream instead of collecting. Such a writer, closed before it came to that
+   * size, may have lost up to one slice of what was written last: `close` says how much is there.
+   * @throws RegistryError RANGE_INVALID when `offset` is not its size, or somebody else is writing
    */
   writer(options: { readonly offset: number; readonly expected?: number }): Promise<DraftWriter>
   /** A part of what is readable. */
@@ -46,7 +47,10 @@ export interface DraftWriter {
   write(chunk: Uint8Array): Promise<void>
   /** How many bytes from the beginning of the draft `Draft.read` can give now. */
   readonly readable: number
-  /** Makes everything written durable and readable, and ends. Resolves with the draft's size. */
+  /**
+   * Makes what was written durable and readable, and ends. Resolves with the draft's size.
+   * @throws RegistryError what a write failed with; the writer has ended all the same, and what is durable stays
+   */
   close(): Promise<number>
   /** Ends without waiting for what is not durable yet; what is, stays. */
   abort(): Promise<void>

@@ -9,6 +9,7 @@ export interface ObjectStore {
   put(key: string, body: Uint8Array | SizedStream): Promise<void>
   /** Stores only if the key is free; false when it was taken. */
   putIfAbsent(key: string, body: Uint8Array): Promise<boolean>
+  /** `size` is what the stream gives: the range's length. @throws RegistryError RANGE_INVALID when the range lies outside the object */
   get(key: string, range?: ByteRange): Promise<SizedStream | undefined>
   stat(key: string): Promise<{ readonly size: number } | undefined>
   /** Those that do not exist are passed over. */

@@ -146,8 +146,7 @@ class FsObjectStore implements ObjectStore {
   async #write<T>(body: Uint8Array | SizedStream, then: (temporary: string) => Promise<T>): Promise<T> {
     const temporary = join(this.#temporary, this.#newId())
     try {
-      await this.#prepare()
-      const file = await this.#fs.open(temporary, 'wx', 0o640)
+      const file = await this.#create(temporary, body)
       try {
         if (body instanceof Uint8Array) await file.writeFile(body)
         else for await (const chunk of exactly(body)) await writeAll(file, chunk)
@@ -157,9 +156,18 @@ class FsObjectStore implements ObjectStore {
       }
       return await then(temporary)
     } catch (error) {
-      if (!(body instanceof Uint8Array) && !body.stream.locked) await body.stream.cancel(error)
       await removeFile(this.#fs, temporary)
       throw diskFailure(error)
+    }
+  }
+
+  async #create(temporary: string, body: Uint8Array | SizedStream): Promise<FileHandle> {
+    try {
+      await this.#prepare()
+      return await this.#fs.open(temporary, 'wx', 0o640)
+    } catch (error) {
+      if (!(body instanceof Uint8Array)) await body.stream.cancel(error)
+      throw error
     }
   }
 
