@@ -1,0 +1,192 @@
+import type { Repository, Upload } from '../registry.ts'
+import type { Descriptor } from '../spec/descriptors.ts'
+import { algorithmOf } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import type { ResumeKey } from './options.ts'
+import type { CopyRun } from './run.ts'
+import { RunningDigest } from './running-digest.ts'
+import { openAt } from './source.ts'
+import { limited, watched } from './streams.ts'
+
+const MOUNT_CANDIDATES = 3
+/** How often a blob is taken up again without a single new byte having arrived. */
+const FRUITLESS_LIMIT = 3
+
+/** Moves one blob, if the destination does not have it: by a mount where that can be, else from where an earlier copy broke off. */
+export async function moveBlob(source: Repository, destination: Repository, blob: Descriptor, run: CopyRun): Promise<void> {
+  await run.turn(async () => {
+    const { digest, size } = blob
+    const tell = (step: 'begin' | 'moving' | 'done' | 'mounted' | 'present', done: number) =>
+      run.options.onProgress?.({ kind: 'blob', step, digest, done, size })
+    if (await destination.blobs.stat(digest)) {
+      run.skipped++
+      return tell('present', size)
+    }
+    if (await mount(destination, blob, run)) {
+      run.copied++
+      run.mounted++
+      return tell('mounted', size)
+    }
+    await new Transfer(source, destination, blob, run, tell).move()
+    run.copied++
+    tell('done', size)
+  })
+}
+
+async function mount(destination: Repository, { digest }: Descriptor, { options }: CopyRun): Promise<boolean> {
+  const candidates = (await options.mountFrom?.(digest)) ?? []
+  for (const from of candidates.slice(0, MOUNT_CANDIDATES)) {
+    if (from !== destination.name && (await destination.uploads.mount(digest, from))) return true
+  }
+  return false
+}
+
+class Transfer {
+  readonly #source: Repository
+  readonly #destination: Repository
+  readonly #blob: Descriptor
+  readonly #run: CopyRun
+  readonly #tell: (step: 'begin' | 'moving', done: number) => void
+  readonly #key: ResumeKey
+  #running: RunningDigest
+  /** The id of the upload, as it was last. */
+  #known: string | undefined
+
+  constructor(source: Repository, destination: Repository, blob: Descriptor, run: CopyRun, tell: (step: 'begin' | 'moving', done: number) => void) {
+    this.#source = source
+    this.#destination = destination
+    this.#blob = blob
+    this.#run = run
+    this.#tell = tell
+    this.#key = { repository: destination.name, digest: blob.digest }
+    this.#running = this.#newRunning()
+  }
+
+  async move(): Promise<void> {
+    let upload = await this.#takeUp()
+    for (let fruitless = 0; ; ) {
+      const before = upload.size
+      try {
+        upload = await this.#send(upload)
+        await this.#finish(upload)
+        return
+      } catch (error) {
+        this.#run.signal.throwIfAborted()
+        if (!(error instanceof RegistryError) || !isWorthAnother(error)) throw error
+        if (await this.#destination.blobs.stat(this.#blob.digest)) return await this.#forget()
+        upload = await this.#takeUp()
+        // A link that is cut again and again is used as long as each time some of it arrives.
+        fruitless = upload.size > before ? 0 : fruitless + 1
+        if (fruitless >= FRUITLESS_LIMIT) throw error
+      }
+    }
+  }
+
+  /** The upload that was broken off, as far as the destination has it; or a new one. */
+  async #takeUp(): Promise<Upload> {
+    const { resume } = this.#run.options
+    const known = this.#known ?? (await resume?.get(this.#key))
+    if (known !== undefined) {
+      const upload = await this.#stat(known)
+      if (upload && upload.size <= this.#blob.size) {
+        this.#tell('begin', upload.size)
+        return this.#remember(upload)
+      }
+      if (upload) await this.#destination.uploads.cancel(upload.id)
+    }
+    this.#running = this.#newRunning()
+    const upload = await this.#destination.uploads.begin({ algorithm: algorithmOf(this.#blob.digest) })
+    this.#tell('begin', 0)
+    return this.#remember(upload)
+  }
+
+  async #remember(upload: Upload): Promise<Upload> {
+    if (upload.id !== this.#known) {
+      this.#known = upload.id
+      await this.#run.options.resume?.put(this.#key, upload.id)
+    }
+    return upload
+  }
+
+  async #forget(): Promise<void> {
+    this.#known = undefined
+    await this.#run.options.resume?.delete(this.#key)
+  }
+
+  /** undefined: the destination does not know it any more, or cannot say where it stands. */
+  async #stat(id: string): Promise<Upload | undefined> {
+    try {
+      return await this.#destination.uploads.stat(id)
+    } catch (error) {
+      if (error instanceof RegistryError && error.status >= 400 && error.status < 500 && error.code !== 'DENIED' && error.code !== 'TOOMANYREQUESTS')
+        return undefined
+      throw error
+    }
+  }
+
+  async #send(begun: Upload): Promise<Upload> {
+    const { options, signal } = this.#run
+    const { size, digest } = this.#blob
+    const chunkBytes = options.chunkBytes ?? size
+    let upload = begun
+    while (upload.size < size) {
+      const range = { offset: upload.size, length: Math.min(chunkBytes, size - upload.size) }
+      const opened = await openAt(this.#source, this.#blob, range, options, signal)
+      let at = range.offset
+      let failure: unknown
+      const passing = watched(opened, signal, {
+        see: (chunk) => {
+          this.#running.take(at, chunk)
+          at += chunk.byteLength
+          this.#run.bytes += chunk.byteLength
+          this.#tell('moving', at)
+        },
+        failed: (error) => {
+          failure = error
+        },
+      })
+      const stream = options.speed ? limited(passing, this.#run.pace(options.speed), signal) : passing
+      try {
+        upload = await this.#remember(await this.#destination.uploads.append(upload.id, stream, range))
+      } catch (error) {
+        // The destination sees no more than that its request broke off; why, the source knows.
+        throw failure ?? error
+      }
+      if (upload.size !== range.offset + range.length) {
+        throw new RegistryError('UNAVAILABLE', `The destination has ${upload.size} bytes of ${digest} after it was sent ${at}.`)
+      }
+    }
+    return upload
+  }
+
+  async #finish(upload: Upload): Promise<void> {
+    const { digest } = this.#blob
+    // Of an upload that an earlier run began we saw only the rest: there the destination's own check stands alone.
+    const seen = this.#running.of(this.#blob.size)
+    if (seen !== undefined && seen !== digest) {
+      await this.#destination.uploads.cancel(upload.id)
+      await this.#forget()
+      throw new RegistryError('UPSTREAM_INVALID', `The source sends a blob that hashes to ${seen} where ${digest} is meant.`)
+    }
+    try {
+      await this.#destination.uploads.finish(upload.id, digest)
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'DIGEST_INVALID') {
+        await this.#forget()
+        // Something was wrong with what an earlier run had sent. From the beginning, we see all of it.
+        if (seen === undefined) throw new RegistryError('BLOB_UPLOAD_INVALID', error.message, error.detail, { cause: error })
+      }
+      throw error
+    }
+    await this.#forget()
+  }
+
+  #newRunning(): RunningDigest {
+    return new RunningDigest(this.#run.options.createHasher(algorithmOf(this.#blob.digest)))
+  }
+}
+
+/** The link, or the upload session, may be at fault rather than what we want. */
+function isWorthAnother({ code }: RegistryError): boolean {
+  return code === 'UNAVAILABLE' || code === 'RANGE_INVALID' || code === 'BLOB_UPLOAD_UNKNOWN' || code === 'BLOB_UPLOAD_INVALID'
+}

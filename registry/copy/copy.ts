@@ -1,0 +1,162 @@
+import type { Manifest, Repository } from '../registry.ts'
+import type { Descriptor } from '../spec/descriptors.ts'
+import type { Digest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { type ParsedManifest, parseManifest, referrerDescriptor } from '../spec/manifests.ts'
+import { DOCKER_LIST, isNonDistributable, OCI_INDEX } from '../spec/media-types.ts'
+import { type Reference, referenceText, type Tag } from '../spec/names.ts'
+import { moveBlob } from './blob.ts'
+import type { CopyOptions, CopyReport } from './options.ts'
+import { addToReferrersTag } from './referrers-tag.ts'
+import { CopyRun } from './run.ts'
+
+const REFERRERS_PAGE = 100
+
+/**
+ * Copies one artifact from a repository to another: bottom up, so that nothing is visible before what it refers to, and only what
+ * the destination does not have. The tag comes last. Broken off anywhere, the next copy goes on.
+ *
+ * If the tag is that artifact at the destination already, nothing is written (with `referrers`, those that are new still come).
+ * @throws RegistryError MANIFEST_UNKNOWN (the source has it not, or not all of it), DENIED (the tag is another artifact there, and
+ * `override` is false), and whatever source and destination throw; the signal's reason
+ */
+export async function copy(source: Repository, destination: Repository, reference: Reference, options: CopyOptions): Promise<CopyReport> {
+  const run = new CopyRun(options)
+  return run.whole(() => new ArtifactCopy(source, destination, run).copy(reference))
+}
+
+class ArtifactCopy {
+  readonly #source: Repository
+  readonly #destination: Repository
+  readonly #run: CopyRun
+
+  constructor(source: Repository, destination: Repository, run: CopyRun) {
+    this.#source = source
+    this.#destination = destination
+    this.#run = run
+  }
+
+  async copy(reference: Reference): Promise<CopyReport> {
+    const run = this.#run
+    const { options } = run
+    const head = await this.#source.manifests.stat(reference)
+    if (!head) throw unknown(`The source has no ${this.#source.name}:${referenceText(reference)}.`)
+    // From here on the digest counts: a tag that moves meanwhile is the next copy's.
+    const { digest } = head.descriptor
+    const tags = await this.#tagsToSet(options.tags ?? (reference.tag === undefined ? [] : [reference.tag]), digest)
+    const there = tags.wanted > 0 && tags.missing.length === 0
+    if (there) run.skipped++
+    if (there && !options.referrers) return run.report(digest)
+    // With a single put for both, a manifest and its tag appear together. Referrers must follow the one and precede the other.
+    const last = options.referrers ? [] : tags.missing
+    if (!there && !(await this.#manifest(head.descriptor, last))) throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
+    if (options.referrers) {
+      await this.#referrersOf(digest, new Set())
+      if (tags.missing.length > 0) await this.#put(await this.#read(head.descriptor), tags.missing)
+    }
+    for (const tag of tags.missing) options.onProgress?.({ kind: 'tag', step: 'done', tag, digest })
+    return run.report(digest)
+  }
+
+  async #tagsToSet(tags: readonly Tag[], digest: Digest): Promise<{ wanted: number; missing: readonly Tag[] }> {
+    const missing: Tag[] = []
+    for (const tag of tags) {
+      const present = (await this.#destination.manifests.stat({ tag }))?.descriptor.digest
+      if (present === digest) this.#run.options.onProgress?.({ kind: 'tag', step: 'present', tag, digest })
+      else if (present !== undefined && this.#run.options.override === false) {
+        const detail = { tag, present, wanted: digest }
+        throw new RegistryError('DENIED', `${this.#destination.name}:${tag} is another artifact at the destination, and override is off.`, detail)
+      } else missing.push(tag)
+    }
+    return { wanted: tags.length, missing }
+  }
+
+  /** A manifest after everything it refers to. `tags` are set with it, also when it was there. False: the source does not have it. */
+  async #manifest({ digest, mediaType }: Descriptor, tags: readonly Tag[]): Promise<boolean> {
+    const run = this.#run
+    const present = await run.turn(() => this.#destination.manifests.stat({ digest }))
+    if (present) {
+      run.skipped++
+      run.options.onProgress?.({ kind: 'manifest', step: 'present', digest, mediaType })
+      // An image cannot be there without its layers. An index can: it may have come when the source did not have all its children.
+      if (tags.length === 0 && !isIndex(mediaType)) return true
+    }
+    const manifest = await run.turn(() => this.#source.manifests.get({ digest }))
+    if (!manifest) return false
+    const parsed = parse(manifest)
+    await run.each(parsed.manifests, (child) => this.#child(child))
+    if (!present)
+      await run.each(parsed.blobs.filter(isWanted), (blob) => run.once(blob.digest, () => moveBlob(this.#source, this.#destination, blob, run)))
+    if (!present || tags.length > 0) await this.#put(manifest, tags)
+    if (!present) {
+      run.copied++
+      run.options.onProgress?.({ kind: 'manifest', step: 'done', digest, mediaType })
+    }
+    return true
+  }
+
+  #child(child: Descriptor): Promise<void> {
+    return this.#run.once(child.digest, async () => {
+      const run = this.#run
+      const { digest, mediaType } = child
+      if (await this.#manifest(child, [])) return
+      if (run.options.missingChildren !== 'skip') throw unknown(`The source has no manifest ${digest}, though another refers to it.`)
+      run.missing.add(digest)
+      run.options.onProgress?.({ kind: 'manifest', step: 'missing', digest, mediaType })
+    })
+  }
+
+  /** What refers to this manifest or to its children, and what refers to those. */
+  async #referrersOf(digest: Digest, seen: Set<Digest>): Promise<void> {
+    if (seen.has(digest)) return
+    seen.add(digest)
+    const run = this.#run
+    let last: string | undefined
+    for (;;) {
+      const page = { limit: REFERRERS_PAGE, ...(last !== undefined && { last }) }
+      const { items, more } = await run.turn(() => this.#source.referrers.list(digest, { page }))
+      for (const referrer of items) {
+        await this.#child(referrer)
+        await this.#referrersOf(referrer.digest, seen)
+      }
+      last = items.at(-1)?.digest
+      if (!more || last === undefined) break
+    }
+    const manifest = await run.turn(() => this.#source.manifests.get({ digest }))
+    for (const child of manifest ? parse(manifest).manifests : []) await this.#referrersOf(child.digest, seen)
+  }
+
+  async #read({ digest }: Descriptor): Promise<Manifest> {
+    const manifest = await this.#run.turn(() => this.#source.manifests.get({ digest }))
+    if (!manifest) throw unknown(`The source has no manifest ${digest} any more.`)
+    return manifest
+  }
+
+  async #put({ bytes, descriptor }: Manifest, tags: readonly Tag[]): Promise<void> {
+    const { mediaType, digest } = descriptor
+    const receipt = await this.#run.turn(() => this.#destination.manifests.put({ bytes, mediaType, digest, tags }))
+    const parsed = parseManifest(bytes, mediaType)
+    if (parsed.subject && receipt.subject === undefined) {
+      // It does not list referrers by itself: then whoever pushes them does (distribution-spec, "Unavailable Referrers API").
+      await addToReferrersTag(this.#destination, parsed.subject.digest, referrerDescriptor(parsed, descriptor), (key, work) =>
+        this.#run.inOrder(key, work),
+      )
+    }
+  }
+}
+
+function parse(manifest: Manifest): ParsedManifest {
+  return parseManifest(manifest.bytes, manifest.descriptor.mediaType)
+}
+
+function isIndex(mediaType: string): boolean {
+  return mediaType === OCI_INDEX || mediaType === DOCKER_LIST
+}
+
+function isWanted({ mediaType }: Descriptor): boolean {
+  return !isNonDistributable(mediaType)
+}
+
+function unknown(message: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', message)
+}

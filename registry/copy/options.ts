@@ -1,0 +1,72 @@
+import type { CreateHasher } from '../blob-store.ts'
+import type { Clock } from '../clock.ts'
+import type { Digest } from '../spec/digests.ts'
+import type { RepositoryName, Tag } from '../spec/names.ts'
+
+export interface CopyOptions {
+  /** Verifies what a source sends before it is finished at the destination. */
+  readonly createHasher: CreateHasher
+  /** The tags to set at the destination, last of all. Default: the tag that was asked for. */
+  readonly tags?: readonly Tag[]
+  /** Whether a tag that is another artifact at the destination may be moved. Default true. */
+  readonly override?: boolean
+  /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */
+  readonly referrers?: boolean
+  /** What to do about children that the source itself does not have. Default `fail`. */
+  readonly missingChildren?: 'fail' | 'skip'
+  /** How many things travel at once. Default 4. */
+  readonly parallel?: number
+  /** Bytes in one request of an upload. Default: a blob goes in one. */
+  readonly chunkBytes?: number
+  /** At most so many bytes a second, over all that travels at once. Needs `clock`. */
+  readonly speed?: { readonly bytesPerSecond: number; readonly clock: Clock }
+  /**
+   * Repositories of the destination that may have the blob, so that it need not travel. Name only such as may be read by whoever will
+   * read the copy: a source could otherwise name a digest to get at its bytes. Default: none.
+   */
+  readonly mountFrom?: (digest: Digest) => Promise<readonly RepositoryName[]>
+  /** Remembers uploads that are under way at this destination, so that a copy which was broken off goes on where it was. */
+  readonly resume?: ResumeStore
+  readonly onProgress?: (event: CopyProgress) => void
+  /** Gets blobs from where a source says they are. Needed for sources that hand out addresses. */
+  readonly fetch?: (input: URL, init: RequestInit) => Promise<Response>
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ResumeKey {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+}
+
+/** Upload ids of one destination, kept beyond a crash. */
+export interface ResumeStore {
+  get(key: ResumeKey): Promise<string | undefined>
+  put(key: ResumeKey, uploadId: string): Promise<void>
+  delete(key: ResumeKey): Promise<void>
+}
+
+export type CopyProgress =
+  /** `done` and `size` in bytes, of this blob. */
+  | {
+      readonly kind: 'blob'
+      readonly step: 'begin' | 'moving' | 'done' | 'mounted' | 'present'
+      readonly digest: Digest
+      readonly done: number
+      readonly size: number
+    }
+  | { readonly kind: 'manifest'; readonly step: 'done' | 'present' | 'missing'; readonly digest: Digest; readonly mediaType: string }
+  | { readonly kind: 'tag'; readonly step: 'done' | 'present'; readonly tag: Tag; readonly digest: Digest }
+
+export interface CopyReport {
+  /** What the reference is, now at both ends. */
+  readonly digest: Digest
+  /** Manifests and blobs that are new at the destination; those mounted are counted among them. */
+  readonly copied: number
+  readonly mounted: number
+  /** Those that were there. What belongs to them was not looked at. */
+  readonly skipped: number
+  /** Of blobs, that travelled. */
+  readonly bytes: number
+  /** Children that the source does not have. */
+  readonly missing: readonly Digest[]
+}

@@ -1,0 +1,110 @@
+import PQueue from 'p-queue'
+import type { Digest } from '../spec/digests.ts'
+import type { CopyOptions, CopyReport } from './options.ts'
+import { Pace } from './pace.ts'
+
+const DEFAULT_PARALLEL = 4
+
+/** One run of a copy: what it has done, what it does at once, and whether it is to go on. */
+export class CopyRun {
+  readonly options: CopyOptions
+  readonly missing = new Set<Digest>()
+  copied = 0
+  mounted = 0
+  skipped = 0
+  bytes = 0
+  readonly #queue: PQueue
+  #pace: Pace | undefined
+  readonly #controller = new AbortController()
+  readonly #once = new Map<string, Promise<void>>()
+  readonly #lines = new Map<string, Promise<void>>()
+
+  constructor(options: CopyOptions) {
+    this.options = options
+    this.#queue = new PQueue({ concurrency: this.parallel })
+  }
+
+  get parallel(): number {
+    return Math.max(1, this.options.parallel ?? DEFAULT_PARALLEL)
+  }
+
+  /** Ends with the caller's signal, and with the first failure. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Runs `work`, whose first failure ends everything that this run still does, and resolves or rejects when all of it has ended. */
+  async whole<T>(work: () => Promise<T>): Promise<T> {
+    const outer = this.options.signal
+    const onAbort = () => this.fail(outer?.reason)
+    outer?.throwIfAborted()
+    outer?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await work()
+    } catch (error) {
+      this.fail(error)
+      throw this.signal.reason
+    } finally {
+      await this.#queue.onIdle()
+      outer?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  fail(error: unknown): void {
+    if (!this.signal.aborted) this.#controller.abort(error)
+  }
+
+  /** Takes its turn among all that moves at once. Work that waits for other work must not be in here. */
+  async turn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#queue.add(async () => {
+      this.signal.throwIfAborted()
+      return await work()
+    })
+  }
+
+  /** What several parts of an artifact have in common is done once. */
+  once(key: string, work: () => Promise<void>): Promise<void> {
+    const known = this.#once.get(key)
+    if (known) return known
+    const done = work()
+    this.#once.set(key, done)
+    return done
+  }
+
+  /** The speed that everything in this run shares. */
+  pace(speed: NonNullable<CopyOptions['speed']>): Pace {
+    this.#pace ??= new Pace(speed)
+    return this.#pace
+  }
+
+  /** Work on the same thing, one after the other. */
+  inOrder(key: string, work: () => Promise<void>): Promise<void> {
+    const previous = this.#lines.get(key) ?? Promise.resolve()
+    const next = previous.then(work)
+    this.#lines.set(key, next)
+    return next
+  }
+
+  /** Like Promise.all, but only `parallel` of them at a time, and it waits for those that are under way when one fails. */
+  async each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    const rest = items.values()
+    const worker = async () => {
+      for (const item of rest) {
+        this.signal.throwIfAborted()
+        try {
+          await work(item)
+        } catch (error) {
+          this.fail(error)
+          throw this.signal.reason
+        }
+      }
+    }
+    const outcomes = await Promise.allSettled(Array.from({ length: Math.min(this.parallel, items.length) }, worker))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  report(digest: Digest): CopyReport {
+    const { copied, mounted, skipped, bytes } = this
+    return { digest, copied, mounted, skipped, bytes, missing: [...this.missing] }
+  }
+}
