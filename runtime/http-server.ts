@@ -1,0 +1,194 @@
+// A web `fetch` handler behind Node's HTTP server: streams with back-pressure both ways, and an end to every wait.
+// docs/decisions/0010-http-server.md says why this is our own.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Log } from '../registry/log.ts'
+import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
+import { BadRequest, hasBody, webRequest } from './http/request.ts'
+import { sendResponse } from './http/response.ts'
+
+/** What a handler may know of the connection that a request came by. Hono gives it as `c.env`. */
+export interface ConnectionInfo {
+  readonly remoteAddress: string
+}
+
+export interface ServeHttpOptions {
+  readonly fetch: (request: Request, connection: ConnectionInfo) => Response | Promise<Response>
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly log: Log
+  readonly limits?: Partial<HttpLimits>
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+export interface HttpServer {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string
+  readonly port: number
+  /** Takes no new requests, lets those in progress end until the deadline, then cuts them off. */
+  close(): Promise<void>
+}
+
+/** Resolves when the server listens. @throws the system's error when it cannot (the port is taken) */
+export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> {
+  const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits }
+  const scheme = options.tls ? 'https' : 'http'
+  const state = { closing: false }
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (state.closing) outgoing.shouldKeepAlive = false
+    exchange(incoming, outgoing, { ...options, scheme, limits }).catch((error: unknown) => {
+      options.log.error({ err: error }, 'A request could not be answered.')
+      outgoing.destroy()
+    })
+  }
+  const serverOptions = {
+    headersTimeout: limits.headersTimeout,
+    // A whole request has no time limit: a large layer on a slow line takes an hour. Its pauses have one.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    maxHeaderSize: limits.headerSize,
+    connectionsCheckingInterval: Math.min(5000, limits.headersTimeout / 2),
+    // We say it ourselves, in the shape of every other error.
+    requireHostHeader: false,
+  }
+  const server: Server = options.tls ? createTlsServer({ ...serverOptions, ...options.tls }, listener) : createServer(serverOptions, listener)
+  server.on('clientError', refuseConnection)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : options.port
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  return {
+    url: `${scheme}://${host}:${port}`,
+    port,
+    close: () => {
+      state.closing = true
+      return closeServer(server, limits.closeDeadline)
+    },
+  }
+}
+
+interface Exchange extends ServeHttpOptions {
+  readonly scheme: 'http' | 'https'
+  readonly limits: HttpLimits
+}
+
+async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, context: Exchange): Promise<void> {
+  const { limits, log } = context
+  let abort: AbortController | undefined
+  const controller = () => {
+    abort ??= new AbortController()
+    if (outgoing.destroyed && !outgoing.writableFinished) abort.abort()
+    return abort
+  }
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) abort?.abort()
+  })
+  const withBody = hasBody(incoming)
+  const stopWatch = withBody ? watchBody(incoming, outgoing, limits.bodyStallTimeout) : undefined
+  try {
+    const response = await answerOf(incoming, context, () => controller().signal)
+    if (outgoing.headersSent) {
+      await response.body?.cancel()
+      return
+    }
+    const ending = await sendResponse(response, outgoing, limits.answerStallTimeout)
+    if (ending.kind === 'cut')
+      log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
+  } finally {
+    stopWatch?.()
+    if (withBody && !incoming.readableEnded) drain(incoming, limits)
+  }
+}
+
+async function answerOf(incoming: IncomingMessage, context: Exchange, signal: () => AbortSignal): Promise<Response> {
+  try {
+    const request = webRequest(incoming, context.scheme, signal)
+    return await context.fetch(request, { remoteAddress: incoming.socket.remoteAddress ?? '' })
+  } catch (error) {
+    if (error instanceof BadRequest) return refusal(error.status, error.message)
+    context.log.error({ err: error, path: incoming.url?.split('?', 1)[0] }, 'A request failed for a reason of our own.')
+    return refusal(500, 'Something went wrong here.')
+  }
+}
+
+/** Ends an exchange whose body does not come while we wait for it. A body that we do not read now is not the sender's fault. */
+function watchBody(incoming: IncomingMessage, outgoing: ServerResponse, stallTimeout: number): () => void {
+  let seen = incoming.socket.bytesRead
+  const timer = setInterval(() => {
+    const { bytesRead } = incoming.socket
+    const waiting = !incoming.complete && incoming.readableLength === 0
+    if (!waiting || bytesRead !== seen) {
+      seen = bytesRead
+      return
+    }
+    clearInterval(timer)
+    if (outgoing.headersSent) {
+      incoming.socket.destroy()
+      return
+    }
+    const body = refusalBody(408, 'The body of the request stalled.')
+    outgoing.writeHead(408, { Connection: 'close', 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
+    // Whoever reads the body learns that it broke off, and keeps what came.
+    outgoing.end(body, () => incoming.destroy())
+  }, stallTimeout)
+  return () => clearInterval(timer)
+}
+
+/** A sender that was answered early reads the answer only after its body: take some of it, then close. */
+function drain(incoming: IncomingMessage, limits: HttpLimits): void {
+  if (incoming.destroyed) return
+  incoming.resume()
+  if (incoming.complete) return
+  let taken = 0
+  const timer = setTimeout(() => incoming.socket.destroy(), limits.drainTimeout)
+  incoming.once('close', () => clearTimeout(timer))
+  incoming.once('end', () => clearTimeout(timer))
+  incoming.on('error', () => clearTimeout(timer))
+  incoming.on('data', (chunk: Buffer) => {
+    taken += chunk.byteLength
+    if (taken > limits.drainSize) incoming.socket.destroy()
+  })
+}
+
+/** What Node's parser refuses, before there is a request: bad syntax, two lengths, headers too large or too slow. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, reason] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [431, 'Request Header Fields Too Large']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? [408, 'Request Timeout']
+        : [400, 'Bad Request']
+  const body = refusalBody(status, 'This is no request that HTTP allows.')
+  const head = `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`
+  socket.end(head + body, () => socket.destroy())
+}
+
+function refusal(status: number, message: string): Response {
+  return new Response(refusalBody(status, message), { status, headers: { 'Content-Type': 'application/json', Connection: 'close' } })
+}
+
+/** The envelope that the registry's and the administration's interface share. */
+function refusalBody(status: number, message: string): string {
+  return JSON.stringify({ errors: [{ code: status === 405 ? 'UNSUPPORTED' : 'UNKNOWN', message }] })
+}
+
+async function closeServer(server: Server, deadline: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const timer = setTimeout(() => server.closeAllConnections(), deadline)
+  await closed
+  clearTimeout(timer)
+}

@@ -1,0 +1,100 @@
+import type { ServerResponse } from 'node:http'
+
+/** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
+export type Ending = { readonly kind: 'sent' | 'left' } | { readonly kind: 'cut'; readonly error: unknown }
+
+/**
+ * Sends a web Response with back-pressure: at most one chunk is in the socket's hands and one read ahead.
+ *
+ * The last chunk goes out only when its stream has ended well and the length is the promised one. Otherwise the connection is cut: an answer
+ * that ended as HTTP says was right.
+ */
+export async function sendResponse(response: Response, outgoing: ServerResponse, stallTimeout: number): Promise<Ending> {
+  if (outgoing.destroyed) {
+    await response.body?.cancel().catch(ignore)
+    return { kind: 'left' }
+  }
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of response.headers) headers[name] = name === 'set-cookie' ? response.headers.getSetCookie() : value
+  const { body } = response
+  if (body === null) {
+    outgoing.writeHead(response.status, headers)
+    outgoing.end()
+    return { kind: 'sent' }
+  }
+  const promised = response.headers.get('content-length')
+  return pump(body.getReader(), outgoing, promised === null ? undefined : Number(promised), stallTimeout, () =>
+    outgoing.writeHead(response.status, headers),
+  )
+}
+
+async function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  outgoing: ServerResponse,
+  promised: number | undefined,
+  stallTimeout: number,
+  begin: () => void,
+): Promise<Ending> {
+  // A client that leaves ends the wait for the next chunk too, however long its source would take.
+  const leave = () => {
+    reader.cancel().catch(ignore)
+  }
+  outgoing.once('close', leave)
+  let total = 0
+  let held: Uint8Array | undefined
+  let flush: NodeJS.Immediate | undefined
+  try {
+    let next = reader.read()
+    begin()
+    // Headers go at once where the first bytes may take long, and together with the body where it is there already.
+    flush = setImmediate(() => outgoing.flushHeaders())
+    for (;;) {
+      const { done, value } = await next
+      if (done) break
+      total += value.byteLength
+      if (promised !== undefined && total > promised) throw new Error(`An answer of ${promised} bytes has more.`)
+      next = reader.read()
+      // A failure of the chunk that was asked for ahead is met when it is its turn.
+      next.catch(ignore)
+      if (value.byteLength === 0) continue
+      clearImmediate(flush)
+      if (total === promised) held = value
+      else if (!outgoing.write(value)) await drained(outgoing, stallTimeout)
+      if (outgoing.destroyed) return { kind: 'left' }
+    }
+    if (outgoing.destroyed) return { kind: 'left' }
+    if (promised !== undefined && total !== promised) throw new Error(`An answer of ${promised} bytes ended after ${total}.`)
+    if (held === undefined) outgoing.end()
+    else outgoing.end(held)
+    return { kind: 'sent' }
+  } catch (error) {
+    reader.cancel(error).catch(ignore)
+    const left = outgoing.destroyed || error instanceof Left
+    outgoing.destroy()
+    return left ? { kind: 'left' } : { kind: 'cut', error }
+  } finally {
+    clearImmediate(flush)
+    outgoing.off('close', leave)
+  }
+}
+
+class Left extends Error {}
+
+function drained(outgoing: ServerResponse, stallTimeout: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (outgoing.destroyed) return resolve()
+    const end = (settle: () => void) => {
+      clearTimeout(timer)
+      outgoing.off('drain', onDrain)
+      outgoing.off('close', onDrain)
+      settle()
+    }
+    const onDrain = () => end(resolve)
+    const timer = setTimeout(() => end(() => reject(new Left('The client reads nothing.'))), stallTimeout)
+    outgoing.on('drain', onDrain)
+    outgoing.on('close', onDrain)
+  })
+}
+
+/** For what we have done with: how it ends tells us nothing. */
+function ignore(): void {}
