@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Gate, restrict } from '../../registry/access.ts'
+import { systemClock } from '../../registry/clock.ts'
+import { registryRoutes } from '../../registry/http/routes.ts'
+import { LocalRegistry } from '../../registry/local.ts'
+import type { Log } from '../../registry/log.ts'
+import type { HttpLimits } from '../../runtime/http/limits.ts'
+import { type HttpServer, serveHttp } from '../../runtime/http-server.ts'
+import { type Database, openDatabase } from '../../schema/database.ts'
+import { metadataStore } from '../../schema/metadata-store.ts'
+import { projects } from '../../schema/tables/projects.ts'
+import { users } from '../../schema/tables/users.ts'
+import { fsBlobStore } from '../../stores/fs-blob-store.ts'
+import { createHasher } from '../../stores/hasher.ts'
+
+export interface LogEntry {
+  readonly level: keyof Log
+  readonly fields: object
+  readonly message: string
+}
+
+/** A log that keeps what it is told, for a test to look at. */
+export function memoryLog(): Log & { readonly entries: LogEntry[] } {
+  const entries: LogEntry[] = []
+  const at = (level: keyof Log) => (fields: object, message: string) => {
+    entries.push({ level, fields, message })
+  }
+  return { entries, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+export interface BareRegistry extends AsyncDisposable {
+  readonly server: HttpServer
+  readonly local: LocalRegistry
+  readonly database: Database
+  readonly directory: string
+  readonly log: ReturnType<typeof memoryLog>
+}
+
+export interface BareRegistryOptions {
+  /** Projects that exist. */
+  readonly projects: readonly string[]
+  readonly gate?: Gate
+  readonly limits?: Partial<HttpLimits>
+}
+
+/** A local registry in a folder of its own behind the /v2 routes, without an origin around it: nobody logs in, and the gate lets everybody do everything. */
+export async function bareRegistry(options: BareRegistryOptions): Promise<BareRegistry> {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-bare-'))
+  const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock: systemClock })
+  await addProjects(database, options.projects)
+  const local = new LocalRegistry({
+    blobs: fsBlobStore(join(directory, 'store')),
+    metadata: metadataStore(database),
+    createHasher,
+    newId: randomUUID,
+  })
+  const log = memoryLog()
+  const gate: Gate = options.gate ?? { require: async () => undefined, allows: async () => true }
+  const registry = restrict(local.as('system'), gate)
+  const routes = registryRoutes({ open: async () => registry, ping: async () => undefined, log })
+  const server = await serveHttp({
+    fetch: (request) => routes.fetch(request),
+    host: '127.0.0.1',
+    port: 0,
+    log,
+    ...(options.limits && { limits: options.limits }),
+  })
+  return {
+    server,
+    local,
+    database,
+    directory,
+    log,
+    async [Symbol.asyncDispose]() {
+      await server.close()
+      await database.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function addProjects(database: Database, names: readonly string[]): Promise<void> {
+  await database.write(async ({ sql }) => {
+    const owner = await sql.insert(users).values({ username: 'owner', createdAt: 0, updatedAt: 0 }).returning({ id: users.id }).get()
+    for (const name of names) await sql.insert(projects).values({ name, ownerId: owner.id, public: true, metadata: {}, createdAt: 0, updatedAt: 0 })
+  })
+}
