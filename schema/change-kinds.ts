@@ -20,7 +20,6 @@ export const CHANGE_KINDS = [
   'manifest.put',
   'manifest.deleted',
   'blob.unlinked',
-  'repository.created',
   'repository.updated',
   'repository.deleted',
   'replication.policy.created',

@@ -1,4 +1,5 @@
-import { and, asc, eq, gt, lt } from 'drizzle-orm'
+import { and, asc, eq, gt, lt, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { ChangeKind } from './change-kinds.ts'
 import { lastChange } from './change-watch.ts'
 import type { WriteConnection } from './connection.ts'
@@ -20,15 +21,36 @@ export interface NewChange {
   readonly detail?: Readonly<Record<string, unknown>> | undefined
 }
 
+const insertStatement = (sql: LibSQLDatabase) =>
+  sql
+    .insert(changes)
+    .values({
+      site: raw.placeholder('site'),
+      time: raw.placeholder('time'),
+      actor: raw.placeholder('actor'),
+      kind: raw.placeholder('kind'),
+      subject: raw.placeholder('subject'),
+      projectId: raw.placeholder('projectId'),
+      before: raw.placeholder('before'),
+      after: raw.placeholder('after'),
+      detail: raw.placeholder('detail'),
+    })
+    .returning({ seq: changes.seq })
+    .prepare()
+
 /** Tells of a change in the transaction that makes it. For functions of this room. */
 export async function tell(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, change: NewChange): Promise<number> {
-  const row = await connection.sql
-    .insert(changes)
-    .values({ site: db.site, time: db.clock.now(), ...change })
-    .returning({ seq: changes.seq })
-    .get()
+  const { actor, kind, subject, projectId = null, before = null, after = null, detail = null } = change
+  const row = await connection
+    .prepared(insertStatement)
+    .get({ site: db.site, time: db.clock.now(), actor, kind, subject, projectId, before, after, detail })
   connection.lastChange = row.seq
   return row.seq
+}
+
+/** Tells of many. */
+export async function tellAll(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, list: readonly NewChange[]): Promise<void> {
+  for (const change of list) await tell(db, connection, change)
 }
 
 /** Adds a change that no other write makes (a pull reported by an edge, say). Resolves with its sequence number. */

@@ -1,0 +1,30 @@
+import type { MetadataStore } from '../registry/metadata-store.ts'
+import type { Database } from './database.ts'
+import { linkBlob, repositoriesWithBlob, statBlob, unlinkBlob } from './metadata/blobs.ts'
+import { deleteManifest, getManifest, putManifest, statManifest } from './metadata/manifests.ts'
+import { listReferrers } from './metadata/referrers.ts'
+import { findRepository, listRepositories } from './metadata/repositories.ts'
+import { deleteTag, listTags } from './metadata/tags.ts'
+import { createUpload, deleteUpload, findUpload } from './metadata/uploads.ts'
+
+/** What a local registry knows besides bytes, in this database. Bytes are never asked for here. */
+export function metadataStore(db: Database): MetadataStore {
+  return {
+    repositories: (page) => listRepositories(db, page),
+    repositoryExists: async (name) => (await findRepository(db.read, name)) !== undefined,
+    statManifest: (name, reference) => statManifest(db, name, reference),
+    getManifest: (name, reference) => getManifest(db, name, reference),
+    putManifest: (name, manifest, actor) => putManifest(db, name, manifest, actor),
+    deleteManifest: (name, digest, actor) => deleteManifest(db, name, digest, actor),
+    listTags: (name, page) => listTags(db, name, page),
+    deleteTag: (name, tag, actor) => deleteTag(db, name, tag, actor),
+    listReferrers: (name, subject, query) => listReferrers(db, name, subject, query),
+    statBlob: (name, digest) => statBlob(db, name, digest),
+    linkBlob: (name, blob) => linkBlob(db, name, blob),
+    unlinkBlob: (name, digest, actor) => unlinkBlob(db, name, digest, actor),
+    repositoriesWithBlob: (digest, limit) => repositoriesWithBlob(db, digest, limit),
+    createUpload: (name, upload, actor) => createUpload(db, name, upload, actor),
+    findUpload: (name, id) => findUpload(db, name, id),
+    deleteUpload: (name, id) => deleteUpload(db, name, id),
+  }
+}

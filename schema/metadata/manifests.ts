@@ -1,0 +1,169 @@
+import { and, eq, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { Actor, ManifestRecord } from '../../registry/metadata-store.ts'
+import type { Manifest, ManifestHead } from '../../registry/registry.ts'
+import type { Descriptor } from '../../registry/spec/descriptors.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
+import type { Reference, RepositoryName } from '../../registry/spec/names.ts'
+import { tell, tellAll } from '../changes.ts'
+import type { WriteConnection } from '../connection.ts'
+import type { Database } from '../database.ts'
+import { INSERT_ROWS } from '../limits.ts'
+import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
+import { charge, refund } from './quota.ts'
+import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
+import { removeTagsOf, setTag } from './tags.ts'
+
+const head = { mediaType: manifests.mediaType, digest: manifests.digest, size: manifests.size }
+const content = { ...head, bytes: manifestContents.bytes }
+const inRepository = and(eq(manifests.repositoryId, repositories.id), eq(manifests.digest, raw.placeholder('digest')))
+const tagInRepository = and(eq(tags.repositoryId, repositories.id), eq(tags.name, raw.placeholder('tag')))
+const ofTag = and(eq(manifests.repositoryId, tags.repositoryId), eq(manifests.digest, tags.digest))
+const named = eq(repositories.name, raw.placeholder('name'))
+
+const reads = (sql: LibSQLDatabase) => ({
+  statByDigest: sql.select(head).from(repositories).innerJoin(manifests, inRepository).where(named).prepare(),
+  statByTag: sql.select(head).from(repositories).innerJoin(tags, tagInRepository).innerJoin(manifests, ofTag).where(named).prepare(),
+  getByDigest: sql
+    .select(content)
+    .from(repositories)
+    .innerJoin(manifests, inRepository)
+    .innerJoin(manifestContents, eq(manifestContents.digest, manifests.digest))
+    .where(named)
+    .prepare(),
+  getByTag: sql
+    .select(content)
+    .from(repositories)
+    .innerJoin(tags, tagInRepository)
+    .innerJoin(manifests, ofTag)
+    .innerJoin(manifestContents, eq(manifestContents.digest, manifests.digest))
+    .where(named)
+    .prepare(),
+})
+
+const writes = (sql: LibSQLDatabase) => ({
+  find: sql
+    .select({ id: manifests.id, size: manifests.size })
+    .from(manifests)
+    .where(and(eq(manifests.repositoryId, raw.placeholder('repositoryId')), eq(manifests.digest, raw.placeholder('digest'))))
+    .prepare(),
+  inProject: sql
+    .select({ id: manifests.id })
+    .from(manifests)
+    .where(and(eq(manifests.projectId, raw.placeholder('projectId')), eq(manifests.digest, raw.placeholder('digest'))))
+    .limit(1)
+    .prepare(),
+  anywhere: sql
+    .select({ id: manifests.id })
+    .from(manifests)
+    .where(eq(manifests.digest, raw.placeholder('digest')))
+    .limit(1)
+    .prepare(),
+})
+
+export async function statManifest(db: Database, name: RepositoryName, reference: Reference): Promise<ManifestHead | undefined> {
+  const { statByDigest, statByTag } = db.read.prepared(reads)
+  const descriptor =
+    reference.tag === undefined ? await statByDigest.get({ name, digest: reference.digest }) : await statByTag.get({ name, tag: reference.tag })
+  return descriptor && { descriptor }
+}
+
+export async function getManifest(db: Database, name: RepositoryName, reference: Reference): Promise<Manifest | undefined> {
+  const { getByDigest, getByTag } = db.read.prepared(reads)
+  const row =
+    reference.tag === undefined ? await getByDigest.get({ name, digest: reference.digest }) : await getByTag.get({ name, tag: reference.tag })
+  if (row === undefined) return undefined
+  const { bytes, ...descriptor } = row
+  return { descriptor, bytes }
+}
+
+/** @throws RegistryError NAME_UNKNOWN, DENIED (quota) */
+export function putManifest(db: Database, name: RepositoryName, manifest: ManifestRecord, actor: Actor): Promise<void> {
+  return db.write(async (connection) => {
+    const repository = await ensureRepository(db, connection, name)
+    const { digest } = manifest.descriptor
+    let changed = false
+    if ((await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })) === undefined) {
+      await insertManifest(db, connection, repository, manifest, actor)
+      changed = true
+    }
+    for (const tag of manifest.tags) changed = (await setTag(db, connection, repository, tag, digest, actor)) || changed
+    if (changed) await touch(db, connection, repository.id)
+  })
+}
+
+async function insertManifest(db: Database, connection: WriteConnection, repository: RepositoryRow, manifest: ManifestRecord, actor: Actor) {
+  const { descriptor, bytes, parsed } = manifest
+  const { digest, size } = descriptor
+  const { id: repositoryId, projectId } = repository
+  if ((await connection.prepared(writes).inProject.get({ projectId, digest })) === undefined) await charge(connection, projectId, size)
+  await connection.sql
+    .insert(manifestContents)
+    .values({ digest, bytes: new Uint8Array(bytes) })
+    .onConflictDoNothing()
+  const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]
+  const { id } = await connection.sql
+    .insert(manifests)
+    .values({
+      repositoryId,
+      projectId,
+      digest,
+      mediaType: descriptor.mediaType,
+      artifactType: parsed.artifactType ?? null,
+      configMediaType: parsed.blobs[0]?.mediaType ?? null,
+      size,
+      totalSize: references.reduce((sum, reference) => sum + reference.size, size),
+      subject: parsed.subject?.digest ?? null,
+      annotations: parsed.annotations ?? null,
+      pusher: actor,
+      pushedAt: db.clock.now(),
+    })
+    .returning({ id: manifests.id })
+    .get()
+  const rows = references.map((reference, position) => ({ manifestId: id, position, ...reference }))
+  for (let from = 0; from < rows.length; from += INSERT_ROWS) {
+    await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
+  }
+  await tell(db, connection, {
+    actor,
+    kind: 'manifest.put',
+    subject: `${repository.name}@${digest}`,
+    projectId,
+    after: digest,
+    detail: { mediaType: descriptor.mediaType, size, ...(parsed.subject && { subject: parsed.subject.digest }) },
+  })
+}
+
+const referencesOf = (kind: 'blob' | 'manifest', list: readonly Descriptor[]) => list.map(({ digest, size }) => ({ kind, digest, size }))
+
+/** Also removes the tags that point at it. An index that names it stays, and lacks a child from now on (distribution-spec, "Deleting Manifests"). */
+export function deleteManifest(db: Database, name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean> {
+  return db.write(async (connection) => {
+    const repository = await findRepository(connection, name)
+    if (repository === undefined) return false
+    const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })
+    if (found === undefined) return false
+    const { projectId } = repository
+    const removed = await removeTagsOf(connection, repository, digest)
+    await connection.sql.delete(manifests).where(eq(manifests.id, found.id))
+    await releaseManifest(connection, projectId, digest, found.size)
+    await tellAll(db, connection, [
+      ...removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest })),
+      { actor, kind: 'manifest.deleted', subject: `${name}@${digest}`, projectId, before: digest },
+    ])
+    await touch(db, connection, repository.id)
+    return true
+  })
+}
+
+/** After a manifest's row has gone: gives back what its project no longer holds, and drops bytes that nobody holds. */
+export async function releaseManifest(connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
+  const { inProject, anywhere } = connection.prepared(writes)
+  if ((await inProject.get({ projectId, digest })) !== undefined) return
+  await refund(connection, projectId, size)
+  if ((await anywhere.get({ digest })) === undefined) await connection.sql.delete(manifestContents).where(eq(manifestContents.digest, digest))
+}
+
+async function touch(db: Database, connection: WriteConnection, repositoryId: number): Promise<void> {
+  await connection.sql.update(repositories).set({ updatedAt: db.clock.now() }).where(eq(repositories.id, repositoryId))
+}

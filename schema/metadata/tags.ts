@@ -1,0 +1,102 @@
+import { and, asc, eq, gt, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { Actor } from '../../registry/metadata-store.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
+import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
+import type { Page, Slice } from '../../registry/spec/pages.ts'
+import { tell } from '../changes.ts'
+import type { WriteConnection } from '../connection.ts'
+import type { Database } from '../database.ts'
+import { repositories, tags } from '../tables/repositories.ts'
+import { keyset, sliceOf } from './paging.ts'
+import { findRepository, type RepositoryRow } from './repositories.ts'
+
+const reads = (sql: LibSQLDatabase) => ({
+  list: sql
+    .select({ name: tags.name })
+    .from(tags)
+    .where(
+      and(
+        eq(
+          tags.repositoryId,
+          sql
+            .select({ id: repositories.id })
+            .from(repositories)
+            .where(eq(repositories.name, raw.placeholder('name'))),
+        ),
+        gt(tags.name, raw.placeholder('last')),
+      ),
+    )
+    .orderBy(asc(tags.name))
+    .limit(raw.placeholder('limit'))
+    .prepare(),
+})
+
+const writes = (sql: LibSQLDatabase) => ({
+  find: sql
+    .select({ id: tags.id, digest: tags.digest })
+    .from(tags)
+    .where(and(eq(tags.repositoryId, raw.placeholder('repositoryId')), eq(tags.name, raw.placeholder('name'))))
+    .prepare(),
+})
+
+/** In the order of their bytes. */
+export async function listTags(db: Database, name: RepositoryName, page: Page): Promise<Slice<Tag>> {
+  const rows = await db.read.prepared(reads).list.all({ name, ...keyset(page) })
+  return sliceOf(
+    rows.map((row) => row.name),
+    page,
+  )
+}
+
+/** Points a tag at a manifest of the repository; false: it already did. */
+export async function setTag(
+  db: Database,
+  connection: WriteConnection,
+  repository: RepositoryRow,
+  name: Tag,
+  digest: Digest,
+  actor: Actor,
+): Promise<boolean> {
+  const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, name })
+  if (found?.digest === digest) return false
+  const pushedAt = db.clock.now()
+  if (found === undefined) await connection.sql.insert(tags).values({ repositoryId: repository.id, name, digest, pushedAt })
+  else await connection.sql.update(tags).set({ digest, pushedAt, pulledAt: null }).where(eq(tags.id, found.id))
+  await tell(db, connection, {
+    actor,
+    kind: 'tag.set',
+    subject: `${repository.name}:${name}`,
+    projectId: repository.projectId,
+    before: found?.digest,
+    after: digest,
+  })
+  return true
+}
+
+/** Removes every tag that points at a manifest and gives their names; the caller tells of it. */
+export async function removeTagsOf(connection: WriteConnection, repository: RepositoryRow, digest: Digest): Promise<Tag[]> {
+  const rows = await connection.sql
+    .delete(tags)
+    .where(and(eq(tags.repositoryId, repository.id), eq(tags.digest, digest)))
+    .returning({ name: tags.name })
+  return rows.map((row) => row.name)
+}
+
+export function deleteTag(db: Database, name: RepositoryName, tag: Tag, actor: Actor): Promise<boolean> {
+  return db.write(async (connection) => {
+    const repository = await findRepository(connection, name)
+    if (repository === undefined) return false
+    const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, name: tag })
+    if (found === undefined) return false
+    await connection.sql.delete(tags).where(eq(tags.id, found.id))
+    await tell(db, connection, {
+      actor,
+      kind: 'tag.deleted',
+      subject: `${name}:${tag}`,
+      projectId: repository.projectId,
+      before: found.digest,
+    })
+    return true
+  })
+}
