@@ -1,0 +1,56 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Principal, ProjectFacts } from '../../policy/facts.ts'
+import type { OriginServices } from '../services.ts'
+import { ApiError } from './errors.ts'
+import type { Guard } from './guard.ts'
+
+/** Where this API is mounted. */
+export const BASE_PATH = '/api/v2.0'
+
+export interface ApiEnv {
+  Variables: {
+    requestId: string
+    /** Who asks. */
+    principal: Principal
+  }
+}
+
+/** Of routes below one project. */
+export interface ProjectEnv extends ApiEnv {
+  Variables: ApiEnv['Variables'] & { project: ProjectFacts }
+}
+
+/** What each file of routes is made from. */
+export interface ApiParts {
+  readonly services: OriginServices
+  readonly guard: Guard
+}
+
+/** The routes of one tag, which refuse wrong parameters and bodies with the name of the field. */
+export function routes(): OpenAPIHono<ApiEnv> {
+  return new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalid(result.error)
+    },
+  })
+}
+
+/** 400 that names each field and what is wrong with it. */
+export function invalid(error: z.ZodError): ApiError {
+  const problems = error.issues.slice(0, 10).map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+  return new ApiError('BAD_REQUEST', problems.join('; '), { cause: error })
+}
+
+/** 201 with the address of what was made. */
+export function created(c: Context, location: string): Response {
+  return c.body(null, 201, { Location: `${BASE_PATH}${location}` })
+}
+
+/** An id in a path. */
+export const id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
+
+/** Milliseconds since the epoch, as this API writes a time. */
+export function instant(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

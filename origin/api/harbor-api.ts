@@ -1,0 +1,60 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { OriginServices } from '../services.ts'
+import { type ApiEnv, type ApiParts, routes } from './environment.ts'
+import { ApiError, toApiError } from './errors.ts'
+import { Guard } from './guard.ts'
+import { health } from './health.ts'
+import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
+import { notYet } from './not-yet.ts'
+import { ping } from './ping.ts'
+import { systemInfo } from './systeminfo.ts'
+
+/** Harbor's API over this origin, to be mounted at BASE_PATH: a file for each tag of the contract. */
+export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
+  const parts: ApiParts = { services, guard: new Guard(services) }
+  const api = routes()
+  api.onError((error, c) => {
+    const known = error instanceof HTTPException ? fromHono(error) : toApiError(error)
+    if (known === undefined) services.log.error({ err: error, requestId: c.var.requestId, method: c.req.method, path: c.req.path }, 'the API failed')
+    const answer = known ?? new ApiError('UNKNOWN', 'Something went wrong here; the log has it under the id of this request.')
+    for (const [name, value] of Object.entries(answer.headers)) c.header(name, value)
+    // Browsers that fetch say so, and are spared the browser's own login box.
+    if (answer.status === 401 && c.req.header('X-Requested-With') === undefined) c.header('WWW-Authenticate', 'Basic realm="Atoll", charset="UTF-8"')
+    return c.json(answer.toJSON(), answer.status)
+  })
+  api.use(async (c, next) => {
+    const given = c.req.header('X-Request-Id')
+    c.set('requestId', given !== undefined && /^[\x21-\x7e]+$/.test(given) ? given.slice(0, REQUEST_ID_LIMIT) : services.newId())
+    c.header('X-Request-Id', c.var.requestId)
+    c.header('Cache-Control', 'no-store')
+    await next()
+  })
+  api.use(
+    bodyLimit({
+      maxSize: BODY_LIMIT,
+      onError: () => {
+        throw new ApiError('PAYLOAD_TOO_LARGE', `A body holds ${BODY_LIMIT} bytes at most.`)
+      },
+    }),
+  )
+  // These two answer whoever asks and whatever the database does.
+  api.route('/', ping()).route('/', health(parts))
+  api.use(async (c, next) => {
+    c.set('principal', await services.authenticate(c.req.raw))
+    await next()
+  })
+  for (const tag of [systemInfo]) api.route('/', tag(parts))
+  api.route('/', notYet())
+  api.all('*', (c) => {
+    throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)
+  })
+  return api
+}
+
+/** What the framework refuses by itself: malformed JSON, wrong media types. */
+function fromHono({ status, message }: HTTPException): ApiError {
+  if (status === 415) return new ApiError('UNSUPPORTED_MEDIA_TYPE', 'Send the body with Content-Type: application/json.')
+  return new ApiError('BAD_REQUEST', message)
+}

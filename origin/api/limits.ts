@@ -1,0 +1,22 @@
+// Every bound of this API, by name.
+
+/** What a request's body may hold, in bytes; 413 above. Only JSON of a few fields comes here, and CA certificates. */
+export const BODY_LIMIT = 1024 * 1024
+/** Entries of a page (Harbor's maximum). */
+export const PAGE_SIZE_LIMIT = 100
+/** Entries of a page when nobody says (Harbor's default). */
+export const PAGE_SIZE = 10
+/** The last page that can be asked for, so that an offset stays a safe integer. */
+export const PAGE_LIMIT = 1_000_000_000
+/** Of a q= and a sort= parameter, in characters. */
+export const QUERY_LIMIT = 4096
+/** Values in one union or intersection of a q= parameter. */
+export const QUERY_VALUES_LIMIT = 100
+/** Of an X-Request-Id that is echoed, in characters. */
+export const REQUEST_ID_LIMIT = 128
+/** Permissions of one robot, once its projects, resources and actions are told apart. */
+export const ROBOT_PERMISSIONS_LIMIT = 1000
+/** Filters of a replication rule. */
+export const FILTERS_LIMIT = 32
+/** Until a registry has answered a ping, in milliseconds. */
+export const PING_TIME_MS = 15_000

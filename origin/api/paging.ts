@@ -1,0 +1,41 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { PAGE_LIMIT, PAGE_SIZE, PAGE_SIZE_LIMIT } from './limits.ts'
+
+/** The parameters of every list: pages are counted from 1. */
+export const pageQuery = {
+  page: z.coerce.number().int().min(1).max(PAGE_LIMIT).default(1),
+  page_size: z.coerce.number().int().min(1).max(PAGE_SIZE_LIMIT).default(PAGE_SIZE),
+}
+
+export interface PageQuery {
+  readonly page: number
+  readonly page_size: number
+}
+
+/** The part of a list that a page asks for. */
+export function windowOf({ page, page_size }: PageQuery): { readonly limit: number; readonly offset: number } {
+  return { limit: page_size, offset: (page - 1) * page_size }
+}
+
+/** The page of a list that is all here. */
+export function pageOf<T>(items: readonly T[], query: PageQuery): T[] {
+  const { limit, offset } = windowOf(query)
+  return items.slice(offset, offset + limit)
+}
+
+/** `X-Total-Count`, and `Link` (RFC 8288) with `prev` and `next` where there is one, which keep the request's other parameters. */
+export function describePage(c: Context, { page, page_size }: PageQuery, total: number): void {
+  c.header('X-Total-Count', String(total))
+  const links: string[] = []
+  if (page > 1) links.push(link(c, page - 1, page_size, 'prev'))
+  if (page * page_size < total) links.push(link(c, page + 1, page_size, 'next'))
+  if (links.length > 0) c.header('Link', links.join(', '))
+}
+
+function link(c: Context, page: number, size: number, rel: 'prev' | 'next'): string {
+  const url = new URL(c.req.url)
+  url.searchParams.set('page', String(page))
+  url.searchParams.set('page_size', String(size))
+  return `<${url.pathname}${url.search}>; rel="${rel}"`
+}

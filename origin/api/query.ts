@@ -1,0 +1,115 @@
+import { ApiError } from './errors.ts'
+import { QUERY_LIMIT, QUERY_VALUES_LIMIT } from './limits.ts'
+
+export type QueryValue = string | number
+
+/** One condition of Harbor's `q=`. */
+export type Condition =
+  | { readonly match: 'exact' | 'fuzzy'; readonly value: QueryValue }
+  /** Both ends included; an absent end is open. */
+  | { readonly match: 'range'; readonly min: QueryValue | undefined; readonly max: QueryValue | undefined }
+  | { readonly match: 'any' | 'all'; readonly values: readonly QueryValue[] }
+
+export type Query = ReadonlyMap<string, Condition>
+
+/**
+ * Reads Harbor's `q=`: `k=v` exact, `k=~v` fuzzy, `k=[min~max]` range, `k={a b}` any of them, `k=(a b)` all of them, joined by commas.
+ * Values in quotes (`"` or `'`) are text whatever they hold; a bare whole number is a number.
+ * @throws ApiError BAD_REQUEST for what is not that, and for keys that are not in `keys`
+ */
+export function parseQuery(text: string | undefined, keys: readonly string[]): Query {
+  const query = new Map<string, Condition>()
+  if (text === undefined || text === '') return query
+  if (text.length > QUERY_LIMIT) throw new ApiError('BAD_REQUEST', `q: longer than ${QUERY_LIMIT} characters`)
+  for (const clause of split(text, ',')) {
+    const equals = clause.indexOf('=')
+    const key = clause.slice(0, equals).trim()
+    if (equals < 1) throw new ApiError('BAD_REQUEST', `q: "${clause}" is no condition; write key=value`)
+    if (!keys.includes(key)) throw new ApiError('BAD_REQUEST', `q: there is no key "${key}" here; there are ${keys.join(', ')}`)
+    if (query.has(key)) throw new ApiError('BAD_REQUEST', `q: the key "${key}" comes twice`)
+    query.set(key, condition(key, clause.slice(equals + 1).trim()))
+  }
+  return query
+}
+
+function condition(key: string, text: string): Condition {
+  const inside = text.slice(1, -1)
+  if (text.startsWith('~')) return { match: 'fuzzy', value: value(text.slice(1)) }
+  if (text.startsWith('[') && text.endsWith(']')) {
+    const [min, max, ...rest] = split(inside, '~').map((end) => end.trim())
+    if (min === undefined || max === undefined || rest.length > 0) throw new ApiError('BAD_REQUEST', `q: the range of "${key}" is written [min~max]`)
+    return { match: 'range', min: min === '' ? undefined : value(min), max: max === '' ? undefined : value(max) }
+  }
+  const any = text.startsWith('{') && text.endsWith('}')
+  if (any || (text.startsWith('(') && text.endsWith(')'))) {
+    const values = split(inside, ' ').filter((part) => part !== '')
+    if (values.length === 0 || values.length > QUERY_VALUES_LIMIT) {
+      throw new ApiError('BAD_REQUEST', `q: the list of "${key}" holds 1 to ${QUERY_VALUES_LIMIT} values, separated by spaces`)
+    }
+    return { match: any ? 'any' : 'all', values: values.map(value) }
+  }
+  return { match: 'exact', value: value(text) }
+}
+
+function value(text: string): QueryValue {
+  const quote = text[0]
+  if (text.length >= 2 && (quote === '"' || quote === "'") && text.endsWith(quote)) return text.slice(1, -1)
+  return /^-?\d{1,15}$/.test(text) ? Number(text) : text
+}
+
+/** Splits where the separator is outside of quotes and brackets. */
+function split(text: string, separator: string): string[] {
+  const parts: string[] = []
+  let from = 0
+  let depth = 0
+  let quote: string | undefined
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (quote !== undefined) {
+      if (char === quote) quote = undefined
+    } else if (char === '"' || char === "'") quote = char
+    else if (char === '{' || char === '(' || char === '[') depth++
+    else if (char === '}' || char === ')' || char === ']') depth--
+    else if (char === separator && depth === 0) {
+      parts.push(text.slice(from, at))
+      from = at + 1
+    }
+  }
+  if (quote !== undefined || depth !== 0) throw new ApiError('BAD_REQUEST', 'q: a quote or a bracket is not closed')
+  parts.push(text.slice(from))
+  return parts
+}
+
+/** Whether a value meets a condition: how lists that are filtered here, and not by the database, are. Undefined meets none. */
+export function meets(actual: QueryValue | boolean | readonly string[] | undefined, wanted: Condition): boolean {
+  if (actual === undefined) return false
+  if (typeof actual === 'object') {
+    if (wanted.match === 'all') return wanted.values.every((each) => actual.includes(String(each)))
+    return actual.some((each) => meets(each, wanted))
+  }
+  const same = (each: QueryValue) => String(each) === String(actual)
+  switch (wanted.match) {
+    case 'exact':
+      return same(wanted.value)
+    case 'fuzzy':
+      return String(actual).toLowerCase().includes(String(wanted.value).toLowerCase())
+    case 'range':
+      return (wanted.min === undefined || compare(actual, wanted.min) >= 0) && (wanted.max === undefined || compare(actual, wanted.max) <= 0)
+    case 'any':
+      return wanted.values.some(same)
+    case 'all':
+      return wanted.values.every(same)
+  }
+}
+
+/** Numbers by size, times and everything else by their text. Harbor writes a time as `2020-04-09 02:36:00`. */
+function compare(actual: QueryValue | boolean, bound: QueryValue): number {
+  if (typeof actual === 'number' && typeof bound === 'number') return actual - bound
+  const [left, right] = [time(String(actual)), time(String(bound))]
+  return left === right ? 0 : left < right ? -1 : 1
+}
+
+function time(text: string): string {
+  const written = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)Z?$/.exec(text)
+  return written === null ? text : `${written[1]}T${written[2]}`
+}
