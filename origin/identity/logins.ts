@@ -1,0 +1,108 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { decideSystem } from '../../policy/decide.ts'
+import type { Principal } from '../../policy/facts.ts'
+import type { Clock } from '../../registry/clock.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Passwords, RobotSecrets } from '../services.ts'
+import type { Account } from './accounts.ts'
+import type { Facts } from './facts.ts'
+import type { Throttle } from './throttle.ts'
+
+/** How long a secret that was right is not checked anew, in milliseconds. A new password, or a disabled account, ends it at once. */
+const VERIFIED_MS = 30_000
+const VERIFIED = 10_000
+/** Longer ones are nobody's. */
+const NAME_LIMIT = 255
+const SECRET_LIMIT = 1_024
+
+export interface LoginsOptions {
+  readonly facts: Facts
+  readonly passwords: Passwords
+  readonly robotSecrets: RobotSecrets
+  readonly throttle: Throttle
+  readonly clock: Pick<Clock, 'now'>
+  /** Keeps a password's new hash, made with today's parameters, if `account` still has the old one. */
+  readonly rehash: (account: Account, hash: string) => Promise<void>
+}
+
+interface Verified {
+  readonly id: string
+  readonly credentialVersion: number
+  readonly until: number
+}
+
+/** Names and secrets → who it is. */
+export class Logins {
+  readonly #options: LoginsOptions
+  /** Under a keyed hash of name and secret; the key is of this process alone. */
+  readonly #verified = new LRUCache<string, Verified>({ max: VERIFIED })
+  readonly #checking = new Map<string, Promise<Account | undefined>>()
+  readonly #key = randomBytes(32)
+
+  constructor(options: LoginsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Who this is. A right secret of an account that is disabled or expired is told so; a wrong one learns nothing.
+   * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS
+   */
+  async login(name: string, secret: string, address: string): Promise<Principal> {
+    if (name === '' || name.length > NAME_LIMIT || secret.length > SECRET_LIMIT) throw wrong()
+    const key = createHmac('sha256', this.#key).update(name.toLowerCase()).update('\0').update(secret).digest('base64url')
+    const account = (await this.#remembered(key)) ?? (await this.#check(key, name, secret, address))
+    if (account === undefined) throw wrong()
+    return inGoodStanding(account.principal, this.#options.clock.now())
+  }
+
+  async #remembered(key: string): Promise<Account | undefined> {
+    const verified = this.#verified.get(key)
+    if (verified === undefined) return undefined
+    const account = await this.#options.facts.account(verified.id)
+    const now = this.#options.clock.now()
+    const fresh = now < verified.until && now > verified.until - 2 * VERIFIED_MS
+    if (fresh && account?.credentialVersion === verified.credentialVersion) return account
+    this.#verified.delete(key)
+    return undefined
+  }
+
+  /** Many requests with the same secret at once are one check. */
+  async #check(key: string, name: string, secret: string, address: string): Promise<Account | undefined> {
+    const under = `${key} ${address}`
+    const running = this.#checking.get(under)
+    if (running !== undefined) return await running
+    const check = this.#verify(key, name, secret, address).finally(() => this.#checking.delete(under))
+    this.#checking.set(under, check)
+    return await check
+  }
+
+  async #verify(key: string, name: string, secret: string, address: string): Promise<Account | undefined> {
+    const { facts, passwords, robotSecrets, throttle, clock } = this.#options
+    const attempt = throttle.attempt(name, address)
+    const account = await facts.accountNamed(name)
+    const robot = account?.principal.kind === 'robot'
+    const right = robot ? await robotSecrets.verify(secret, account.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
+    if (account === undefined || !right) return undefined
+    attempt.right()
+    const { id } = account.principal
+    this.#verified.set(key, { id, credentialVersion: account.credentialVersion, until: clock.now() + VERIFIED_MS })
+    if (!robot && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {
+      await this.#options.rehash(account, await passwords.hash(secret))
+    }
+    return account
+  }
+}
+
+/** @throws RegistryError UNAUTHORIZED with the reason, for an account that is disabled or has expired */
+export function inGoodStanding(principal: Principal, now: number): Principal {
+  const decision = decideSystem(principal, { resource: 'account', action: 'use' }, now)
+  if (!decision.allow && decision.reason === 'unauthenticated' && principal.kind !== 'anonymous') {
+    throw new RegistryError('UNAUTHORIZED', decision.message)
+  }
+  return principal
+}
+
+function wrong(): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'The user name or the password is wrong.')
+}

@@ -1,0 +1,94 @@
+import type { Clock } from '../../registry/clock.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+
+export interface ThrottleLimits {
+  /** Wrong secrets for one account from one address before it must wait. */
+  readonly perAccount: number
+  /** Wrong secrets from one address, for whatever accounts. */
+  readonly perAddress: number
+  /** How long a wrong secret counts, in milliseconds. */
+  readonly window: number
+  /** How many pairs of account and address, and how many addresses, are remembered. */
+  readonly remembered: number
+}
+
+const LIMITS: ThrottleLimits = { perAccount: 10, perAddress: 100, window: 5 * 60_000, remembered: 50_000 }
+
+/** A count of failures in the current window. Guesses that are being checked count as failures until they turn out right. */
+interface Count {
+  failures: number
+  readonly since: number
+}
+
+/**
+ * Slows down guessing. It counts by account and address together, so that nobody locks an administrator out from elsewhere, and by address
+ * alone, so that trying one password on many accounts is no way around it.
+ */
+export class Throttle {
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #limits: ThrottleLimits
+  // In the order of their windows' beginnings, so that the oldest is first and the one to go.
+  readonly #pairs = new Map<string, Count>()
+  readonly #addresses = new Map<string, Count>()
+
+  constructor(clock: Pick<Clock, 'now'>, limits: ThrottleLimits = LIMITS) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** Call it before a secret is checked, and `right` on what it gives when the secret was right. @throws RegistryError TOOMANYREQUESTS */
+  attempt(account: string, address: string): { right(): void } {
+    const pair = `${network(address)}\n${account.toLowerCase()}`
+    const known = this.#current(this.#pairs, pair)
+    const everything = this.#current(this.#addresses, network(address))
+    this.#refuse(known, this.#limits.perAccount)
+    this.#refuse(everything, this.#limits.perAddress)
+    this.#count(this.#pairs, pair, known)
+    this.#count(this.#addresses, network(address), everything)
+    return {
+      right: () => {
+        this.#pairs.delete(pair)
+        const count = this.#addresses.get(network(address))
+        if (count !== undefined) count.failures--
+      },
+    }
+  }
+
+  #current(counts: Map<string, Count>, key: string): Count | undefined {
+    const count = counts.get(key)
+    const age = count === undefined ? 0 : this.#clock.now() - count.since
+    if (age >= 0 && age < this.#limits.window) return count
+    counts.delete(key)
+    return undefined
+  }
+
+  #refuse(count: Count | undefined, limit: number): void {
+    if (count === undefined || count.failures < limit) return
+    const seconds = Math.ceil((count.since + this.#limits.window - this.#clock.now()) / 1000)
+    throw new RegistryError('TOOMANYREQUESTS', `Too many wrong passwords. Try again in ${seconds} s.`, undefined, {
+      headers: { 'Retry-After': String(seconds) },
+    })
+  }
+
+  #count(counts: Map<string, Count>, key: string, count: Count | undefined): void {
+    if (count !== undefined) {
+      count.failures++
+      return
+    }
+    if (counts.size >= this.#limits.remembered) {
+      const oldest = counts.keys().next()
+      if (oldest.done !== true) counts.delete(oldest.value)
+    }
+    counts.set(key, { failures: 1, since: this.#clock.now() })
+  }
+}
+
+/** One household or machine has a whole /64 of IPv6: it counts as one address. */
+function network(address: string): string {
+  if (!address.includes(':') || address.includes('.')) return address
+  const [head = '', tail] = address.split('::')
+  const before = head === '' ? [] : head.split(':')
+  const after = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0')
+  return [...before, ...zeros, ...after].slice(0, 4).join(':')
+}
