@@ -1,0 +1,129 @@
+import { and, eq, or } from 'drizzle-orm'
+import { tell } from './changes.ts'
+import type { WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { conflict, notFound, precondition } from './errors.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { endpoints } from './tables/endpoints.ts'
+import { projects } from './tables/projects.ts'
+import { replicationPolicies } from './tables/replication.ts'
+
+/** Another registry. `sealedSecret` is opaque here. */
+export type Endpoint = typeof endpoints.$inferSelect
+
+export interface NewEndpoint {
+  readonly name: string
+  /** Harbor's name for its kind: `docker-hub`, `docker-registry`, `harbor`, … */
+  readonly type: string
+  readonly url: string
+  readonly description?: string | undefined
+  readonly credentialType?: string | null | undefined
+  readonly accessKey?: string | null | undefined
+  readonly sealedSecret?: string | null | undefined
+  readonly insecure?: boolean | undefined
+  readonly caCertificate?: string | null | undefined
+}
+
+export interface EndpointPatch extends Partial<Omit<NewEndpoint, 'type'>> {
+  readonly status?: string | undefined
+}
+
+/** @throws RegistryError 409 the name is taken */
+export async function createEndpoint(db: Database, endpoint: NewEndpoint, actor: string): Promise<Endpoint> {
+  return await db.write(async (connection) => {
+    await refuseTaken(connection, endpoint.name)
+    const now = db.clock.now()
+    const row = await connection.sql
+      .insert(endpoints)
+      .values({ ...given(endpoint), name: endpoint.name, type: endpoint.type, url: endpoint.url, createdAt: now, updatedAt: now })
+      .returning()
+      .get()
+    await tell(db, connection, { actor, kind: 'endpoint.created', subject: `endpoint:${row.id}`, detail: { name: row.name } })
+    return row
+  })
+}
+
+export function findEndpointById(db: Database, id: number): Promise<Endpoint | undefined> {
+  return db.read.sql.select().from(endpoints).where(eq(endpoints.id, id)).get()
+}
+
+export function findEndpointByName(db: Database, name: string): Promise<Endpoint | undefined> {
+  return db.read.sql.select().from(endpoints).where(eq(endpoints.name, name)).get()
+}
+
+/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+export async function listEndpoints(
+  db: Database,
+  filter: { readonly name?: string | undefined; readonly type?: string | undefined },
+  listing: Listing,
+): Promise<Listed<Endpoint>> {
+  const condition = and(contains(endpoints.name, filter.name), filter.type === undefined ? undefined : eq(endpoints.type, filter.type))
+  const sortable = { id: endpoints.id, name: endpoints.name, creation_time: endpoints.createdAt, update_time: endpoints.updatedAt }
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql
+    .select()
+    .from(endpoints)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, endpoints.id))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(endpoints).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** @throws RegistryError 404, 409 the name is taken */
+export async function updateEndpoint(db: Database, id: number, patch: EndpointPatch, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const before = await required(connection, id)
+    if (patch.name !== undefined && patch.name !== before.name) await refuseTaken(connection, patch.name)
+    const values = given(patch)
+    const changed = (Object.keys(values) as (keyof Endpoint)[]).filter((key) => values[key] !== before[key])
+    if (changed.length === 0) return
+    await connection.sql
+      .update(endpoints)
+      .set({ ...values, updatedAt: db.clock.now() })
+      .where(eq(endpoints.id, id))
+    // Whether it answers is no change of the endpoint; nobody's cache depends on it.
+    if (changed.some((key) => key !== 'status')) {
+      await tell(db, connection, { actor, kind: 'endpoint.updated', subject: `endpoint:${id}`, detail: { name: before.name, changed } })
+    }
+  })
+}
+
+/** @throws RegistryError 404, 412 a proxy cache or a replication rule uses it */
+export async function deleteEndpoint(db: Database, id: number, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const { sql } = connection
+    const { name } = await required(connection, id)
+    const project = await sql.select({ name: projects.name }).from(projects).where(eq(projects.endpointId, id)).limit(1).get()
+    if (project !== undefined) throw precondition(`The endpoint ${name} is used by project ${project.name}.`)
+    const policy = await sql
+      .select({ name: replicationPolicies.name })
+      .from(replicationPolicies)
+      .where(or(eq(replicationPolicies.sourceEndpointId, id), eq(replicationPolicies.destinationEndpointId, id)))
+      .limit(1)
+      .get()
+    if (policy !== undefined) throw precondition(`The endpoint ${name} is used by replication rule ${policy.name}.`)
+    await sql.delete(endpoints).where(eq(endpoints.id, id))
+    await tell(db, connection, { actor, kind: 'endpoint.deleted', subject: `endpoint:${id}`, detail: { name } })
+  })
+}
+
+/** The fields that were given. */
+function given(patch: EndpointPatch): Partial<Endpoint> {
+  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, status } = patch
+  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, status }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}
+
+async function refuseTaken({ sql }: WriteConnection, name: string): Promise<void> {
+  if (await sql.select({ id: endpoints.id }).from(endpoints).where(eq(endpoints.name, name)).get()) {
+    throw conflict(`There is an endpoint ${name} already.`)
+  }
+}
+
+async function required({ sql }: WriteConnection, id: number): Promise<Endpoint> {
+  const endpoint = await sql.select().from(endpoints).where(eq(endpoints.id, id)).get()
+  if (endpoint === undefined) throw notFound(`There is no registry endpoint ${id}.`)
+  return endpoint
+}

@@ -1,0 +1,37 @@
+import { asc, desc, sql as raw, type SQL } from 'drizzle-orm'
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
+
+/** A page by number, as Harbor's API counts: from 1. */
+export interface Listing {
+  readonly page: number
+  readonly pageSize: number
+  /** Field names as the API has them, with `descending`; those that cannot be sorted by are passed over. */
+  readonly sort?: readonly { readonly field: string; readonly descending: boolean }[] | undefined
+}
+
+export interface Listed<T> {
+  readonly items: readonly T[]
+  /** How many there are on all pages. */
+  readonly total: number
+}
+
+export function window({ page, pageSize }: Listing): { readonly limit: number; readonly offset: number } {
+  return { limit: pageSize, offset: (page - 1) * pageSize }
+}
+
+/** ORDER BY terms; `tie` makes every order total. */
+export function ordering(listing: Listing, fields: Readonly<Record<string, SQLiteColumn | SQL>>, tie: SQLiteColumn): SQL[] {
+  const terms = (listing.sort ?? []).flatMap(({ field, descending }) => {
+    const column = Object.hasOwn(fields, field) ? fields[field] : undefined
+    return column === undefined ? [] : [descending ? desc(column) : asc(column)]
+  })
+  return [...terms, asc(tie)]
+}
+
+/** Harbor's fuzzy match: the text is part of the column's. Without a text there is no condition. */
+export function contains(column: SQLiteColumn, text: string | undefined): SQL | undefined {
+  return text === undefined || text === '' ? undefined : raw`instr(lower(${column}), lower(${text})) > 0`
+}
+
+/** How many rows a condition leaves. */
+export const COUNT = raw<number>`count(*)`.mapWith(Number)

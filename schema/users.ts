@@ -1,0 +1,215 @@
+import { and, eq, isNull, or, sql as raw } from 'drizzle-orm'
+import { tell } from './changes.ts'
+import type { WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { conflict, notFound } from './errors.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { groupUsers, members } from './tables/projects.ts'
+import { users } from './tables/users.ts'
+
+/** A person. `passwordHash` null: no password here. */
+export type User = Omit<typeof users.$inferSelect, 'deletedAt'>
+
+export interface NewUser {
+  readonly username: string
+  readonly email?: string | undefined
+  readonly realname?: string | undefined
+  readonly comment?: string | undefined
+  readonly passwordHash?: string | undefined
+  readonly admin?: boolean | undefined
+}
+
+export interface UserPatch {
+  readonly email?: string | null | undefined
+  readonly realname?: string | undefined
+  readonly comment?: string | undefined
+  readonly disabled?: boolean | undefined
+}
+
+const fields = {
+  id: users.id,
+  username: users.username,
+  email: users.email,
+  realname: users.realname,
+  comment: users.comment,
+  passwordHash: users.passwordHash,
+  admin: users.admin,
+  disabled: users.disabled,
+  credentialVersion: users.credentialVersion,
+  createdAt: users.createdAt,
+  updatedAt: users.updatedAt,
+}
+
+/** @throws RegistryError 409 username or email is taken */
+export async function createUser(db: Database, user: NewUser, actor: string): Promise<User> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    const email = user.email ?? null
+    await refuseTaken(connection, user.username, email)
+    const now = db.clock.now()
+    const row = await sql
+      .insert(users)
+      .values({
+        username: user.username,
+        email,
+        realname: user.realname ?? '',
+        comment: user.comment ?? '',
+        passwordHash: user.passwordHash ?? null,
+        admin: user.admin ?? false,
+        createdAt: now,
+        updatedAt: now,
+      })
+      .returning(fields)
+      .get()
+    await tell(db, connection, { actor, kind: 'user.created', subject: `user:${row.id}`, detail: { username: row.username } })
+    return row
+  })
+}
+
+/** Whatever the case of its letters. */
+export function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
+  return db.read.sql
+    .select(fields)
+    .from(users)
+    .where(and(eq(users.username, username), isNull(users.deletedAt)))
+    .get()
+}
+
+export function findUserById(db: Database, id: number): Promise<User | undefined> {
+  return db.read.sql
+    .select(fields)
+    .from(users)
+    .where(and(eq(users.id, id), isNull(users.deletedAt)))
+    .get()
+}
+
+/** Sorted by `username`, `email`, `creation_time`, `update_time` or `user_id`. */
+export async function listUsers(
+  db: Database,
+  filter: { readonly username?: string | undefined; readonly email?: string | undefined; readonly admin?: boolean | undefined },
+  listing: Listing,
+): Promise<Listed<User>> {
+  const condition = and(
+    isNull(users.deletedAt),
+    contains(users.username, filter.username),
+    contains(users.email, filter.email),
+    filter.admin === undefined ? undefined : eq(users.admin, filter.admin),
+  )
+  const sortable = {
+    username: users.username,
+    email: users.email,
+    creation_time: users.createdAt,
+    update_time: users.updatedAt,
+    user_id: users.id,
+  }
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql
+    .select(fields)
+    .from(users)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, users.id))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(users).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** @throws RegistryError 404, 409 the email is taken */
+export async function updateUser(db: Database, id: number, patch: UserPatch, actor: string): Promise<User> {
+  return await db.write(async (connection) => {
+    const before = await required(connection, id)
+    const email = patch.email === undefined ? before.email : patch.email
+    if (email !== before.email) await refuseTaken(connection, undefined, email)
+    const after = {
+      email,
+      realname: patch.realname ?? before.realname,
+      comment: patch.comment ?? before.comment,
+      disabled: patch.disabled ?? before.disabled,
+    }
+    return await change(db, connection, before, after, actor)
+  })
+}
+
+/** A new password; what was given for the old one (`credentialVersion`) is no longer good. @throws RegistryError 404 */
+export async function setPasswordHash(db: Database, id: number, passwordHash: string, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const before = await required(connection, id)
+    await change(db, connection, before, { passwordHash, credentialVersion: before.credentialVersion + 1 }, actor)
+  })
+}
+
+/** The same password, hashed anew with today's parameters: nothing that anybody else sees has changed. False: it is another password by now. */
+export async function replacePasswordHash(db: Database, id: number, before: string, passwordHash: string): Promise<boolean> {
+  const rows = await db.write(({ sql }) =>
+    sql
+      .update(users)
+      .set({ passwordHash })
+      .where(and(eq(users.id, id), eq(users.passwordHash, before)))
+      .returning({ id: users.id }),
+  )
+  return rows.length > 0
+}
+
+/** @throws RegistryError 404 */
+export async function setSysadmin(db: Database, id: number, admin: boolean, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    await change(db, connection, await required(connection, id), { admin }, actor)
+  })
+}
+
+/** The username and email can be given again, to a new id; the old one keeps its row, disabled. @throws RegistryError 404 */
+export async function deleteUser(db: Database, id: number, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const { sql } = connection
+    const user = await required(connection, id)
+    const now = db.clock.now()
+    await sql.delete(members).where(and(eq(members.kind, 'user'), eq(members.subjectId, id)))
+    await sql.delete(groupUsers).where(eq(groupUsers.userId, id))
+    await sql
+      .update(users)
+      .set({
+        username: `${user.username}#${id}`,
+        email: user.email === null ? null : `${user.email}#${id}`,
+        passwordHash: null,
+        admin: false,
+        disabled: true,
+        deletedAt: now,
+        updatedAt: now,
+        credentialVersion: user.credentialVersion + 1,
+      })
+      .where(eq(users.id, id))
+    await tell(db, connection, { actor, kind: 'user.deleted', subject: `user:${id}`, detail: { username: user.username } })
+  })
+}
+
+async function required({ sql }: WriteConnection, id: number): Promise<User> {
+  const user = await sql
+    .select(fields)
+    .from(users)
+    .where(and(eq(users.id, id), isNull(users.deletedAt)))
+    .get()
+  if (user === undefined) throw notFound(`There is no user ${id}.`)
+  return user
+}
+
+async function change(db: Database, connection: WriteConnection, before: User, patch: Partial<User>, actor: string): Promise<User> {
+  const after = { ...before, ...patch }
+  const changed = (Object.keys(patch) as (keyof User)[]).filter((key) => after[key] !== before[key])
+  if (changed.length === 0) return before
+  const updatedAt = db.clock.now()
+  await connection.sql
+    .update(users)
+    .set({ ...patch, updatedAt })
+    .where(eq(users.id, before.id))
+  await tell(db, connection, { actor, kind: 'user.updated', subject: `user:${before.id}`, detail: { username: before.username, changed } })
+  return { ...after, updatedAt }
+}
+
+async function refuseTaken({ sql }: WriteConnection, username: string | undefined, email: string | null): Promise<void> {
+  const taken = await sql
+    .select({ username: users.username })
+    .from(users)
+    .where(or(username === undefined ? undefined : eq(users.username, username), email === null ? raw`0` : eq(users.email, email)))
+    .get()
+  if (taken !== undefined) throw conflict('This username or email is in use already.')
+}
