@@ -1,0 +1,127 @@
+import { RegistryError } from '../spec/errors.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+import { fellBehind, wrongBytes } from './errors.ts'
+import type { FillCounters } from './fills.ts'
+import type { Flow } from './flow.ts'
+import type { Keeper } from './keeper.ts'
+
+export interface ConsumerOptions {
+  readonly flow: Flow
+  readonly keeper: Keeper
+  readonly range: ByteRange
+  /** The size that its client was told. */
+  readonly size: number
+  readonly source: string
+  readonly counters: FillCounters
+  readonly signal?: AbortSignal | undefined
+  /** Called once, when it has ended, failed or left. */
+  readonly onLeave: () => void
+}
+
+/**
+ * A part of a blob that is being filled, at its reader's own speed: what has just come from the shared window, anything older from
+ * the store. It holds nothing but a position and at most one chunk.
+ */
+export function consumerStream({ flow, keeper, range, size, source, counters, signal, onLeave }: ConsumerOptions): ReadableStream<Uint8Array> {
+  const end = range.offset + range.length
+  let position = range.offset
+  let generation = flow.generation
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  let opened = position
+  let left = false
+
+  const dropReader = async () => {
+    const dropped = reader
+    reader = undefined
+    await dropped?.cancel()
+  }
+  const leave = () => {
+    if (left) return
+    left = true
+    signal?.removeEventListener('abort', onAbort)
+    onLeave()
+  }
+  let onAbort = () => {}
+
+  /** The next chunk; undefined: it is at its end. */
+  const next = async (): Promise<Uint8Array | undefined> => {
+    while (!left) {
+      const changed = flow.changed.next
+      if (flow.failure) throw flow.failure.error
+      if (generation !== flow.generation) {
+        if (position !== range.offset) throw wrongBytes(source, 'what came first turned out wrong')
+        await dropReader()
+        generation = flow.generation
+        flow.reached(position)
+        continue
+      }
+      if (flow.size !== undefined && flow.size !== size) throw wrongBytes(source, 'it changed the size of the blob')
+      // Only the end of an empty blob is no byte that could be withheld.
+      if (position === end && (end > 0 || flow.verified)) return undefined
+      const until = Math.min(end, flow.limit)
+      const live = position < until ? flow.window.at(position) : undefined
+      if (live !== undefined) {
+        await dropReader()
+        return live.subarray(0, until - position)
+      }
+      if (reader !== undefined) {
+        const { done, value } = await reader.read()
+        if (generation !== flow.generation || left) continue
+        if (!done) return value
+        if (position === opened) throw new RegistryError('UNKNOWN', 'The store holds fewer bytes of this blob than it should.')
+        reader = undefined
+        continue
+      }
+      const stored = Math.min(until, keeper.readable)
+      if (position < stored) {
+        const stream = await keeper.read({ offset: position, length: stored - position })
+        reader = stream.getReader()
+        opened = position
+        continue
+      }
+      if (!keeper.storing && position < flow.window.start) throw fellBehind()
+      await changed
+    }
+    return undefined
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        onAbort = () => {
+          if (left) return
+          leave()
+          controller.error(signal?.reason)
+          dropReader().catch(() => undefined)
+        }
+        if (signal?.aborted) onAbort()
+        else signal?.addEventListener('abort', onAbort, { once: true })
+      },
+      async pull(controller) {
+        try {
+          const chunk = await next()
+          if (left) return
+          if (chunk === undefined) {
+            leave()
+            controller.close()
+            return
+          }
+          position += chunk.length
+          counters.bytesServed += chunk.length
+          flow.reached(position)
+          controller.enqueue(chunk)
+        } catch (error) {
+          if (left) return
+          leave()
+          controller.error(error)
+          await dropReader().catch(() => undefined)
+        }
+      },
+      async cancel() {
+        leave()
+        await dropReader()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}

@@ -1,0 +1,3 @@
+export type { FillCounters, FillRequest, FillSource, Fills } from './fills.ts'
+export { FILL_LIMITS, type FillLimits } from './limits.ts'
+export { FillTable, type FillTableOptions } from './table.ts'

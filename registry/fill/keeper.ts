@@ -1,0 +1,147 @@
+import type { BlobStore, Draft, DraftWriter } from '../blob-store.ts'
+import type { Log } from '../log.ts'
+import type { Digest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+
+/**
+ * The storing side of a fill. A store that fails (a full disk) does not end the fill: from then on nothing more is stored, and
+ * `storing` says so.
+ */
+export class Keeper {
+  readonly #blobs: BlobStore
+  readonly #draft: Draft
+  readonly #digest: Digest
+  readonly #log: Log
+  #writer: DraftWriter | undefined
+  #readable = 0
+  #storing = true
+  /** The draft is ours to drop: nobody else writes it. */
+  #owned = false
+  #commit: Promise<boolean> | undefined
+
+  constructor({ blobs, id, digest, log }: { blobs: BlobStore; id: string; digest: Digest; log: Log }) {
+    this.#blobs = blobs
+    this.#draft = blobs.draft(id)
+    this.#digest = digest
+    this.#log = log
+  }
+
+  get storing(): boolean {
+    return this.#storing
+  }
+
+  /** How many bytes from the beginning `read` can give. */
+  get readable(): number {
+    return this.#writer?.readable ?? this.#readable
+  }
+
+  /** What an earlier fill has left. */
+  async leftover(): Promise<number> {
+    try {
+      return (await this.#draft.size()) ?? 0
+    } catch (error) {
+      this.#lose(error)
+      return 0
+    }
+  }
+
+  /** Writing begins at `offset`, which is what is there. */
+  async begin(offset: number, expected: number): Promise<void> {
+    if (!this.#storing) return
+    try {
+      this.#writer = await this.#draft.writer({ offset, expected })
+      this.#owned = true
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  /** Resolves when the store can take more. */
+  async write(chunk: Uint8Array): Promise<void> {
+    if (!this.#storing) return
+    try {
+      await this.#writer?.write(chunk)
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  async read(range: ByteRange): Promise<ReadableStream<Uint8Array>> {
+    if (this.#commit === undefined) {
+      try {
+        return await this.#draft.read(range)
+      } catch (error) {
+        // It became a blob in the meantime, or it is the store's failure.
+        if (this.#commit === undefined) throw error
+      }
+    }
+    await this.#commit
+    const body = await this.#blobs.open(this.#digest, range)
+    if (body?.stream !== undefined) return body.stream
+    throw new RegistryError('UNAVAILABLE', 'This blob was removed from the store while it was being read. Try again.')
+  }
+
+  /** The bytes are verified: make them the blob. false: they could not be stored. */
+  commit(): Promise<boolean> {
+    this.#commit = this.#finish()
+    return this.#commit
+  }
+
+  /** Ends without the rest; what is there stays for the next fill. */
+  async keep(): Promise<void> {
+    if (!this.#storing) return this.discard()
+    try {
+      await this.#close()
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  /** Nothing of it may stay. */
+  async discard(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    this.#readable = 0
+    try {
+      await writer?.abort()
+      if (this.#owned) await this.#draft.discard()
+    } catch (error) {
+      this.#log.warn({ digest: this.#digest, error }, 'a draft could not be dropped')
+      this.#lose(error)
+    }
+  }
+
+  /** Drops what an earlier fill left, which turned out to be of no use. */
+  async discardLeftover(): Promise<void> {
+    this.#owned = true
+    await this.discard()
+  }
+
+  async #finish(): Promise<boolean> {
+    if (!this.#storing) return false
+    try {
+      await this.#close()
+      await this.#draft.commit(this.#digest)
+      return true
+    } catch (error) {
+      this.#commit = undefined
+      this.#lose(error)
+      return false
+    }
+  }
+
+  async #close(): Promise<void> {
+    const writer = this.#writer
+    if (writer === undefined) return
+    this.#readable = await writer.close()
+    this.#writer = undefined
+  }
+
+  #lose(error: unknown): void {
+    if (!this.#storing) return
+    this.#storing = false
+    this.#readable = this.readable
+    this.#log.error({ digest: this.#digest, error }, 'a blob cannot be stored; it is passed through')
+  }
+}

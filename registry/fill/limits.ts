@@ -1,0 +1,74 @@
+/** Every limit of filling, by name. Times are milliseconds, sizes bytes. */
+export interface FillLimits {
+  /** Fills at once. */
+  readonly fills: number
+  /** Fills that wait for their turn. One more is refused. */
+  readonly waiting: number
+  /** Consumers of one fill, those that wait for its first byte included. */
+  readonly consumers: number
+  /** Direct ranges at once; a further one waits for the fill to reach it. */
+  readonly directRanges: number
+  /** What all fills together keep in memory of what has just come, as far as it is stored already. */
+  readonly bytesInFlight: number
+  /** What one fill keeps in memory of what has just come, for consumers that keep up. */
+  readonly windowBytes: number
+  /** What it keeps at most, while the store has not made older bytes readable yet. */
+  readonly windowLimit: number
+  /** The last piece, withheld until size and digest are right. */
+  readonly tailBytes: number
+  /** A range that begins farther than this beyond what has come is asked for directly. */
+  readonly aheadBytes: number
+  /** From asking a source to the head of its answer. */
+  readonly firstByteMs: number
+  /** Between two chunks of a source. */
+  readonly stallMs: number
+  /** A fill may take so long … */
+  readonly totalMs: number
+  /** … and a second more for so many bytes. */
+  readonly bytesPerSecond: number
+  /** How often in a row a source may be asked without having given `progressBytes`. */
+  readonly attempts: number
+  readonly progressBytes: number
+  /** Before the second attempt in a row; doubled for each further one. The first comes at once. */
+  readonly backoffMs: number
+  /** A longer `Retry-After` in the middle of a blob is not waited for. */
+  readonly retryAfterMs: number
+  /** A fill that nobody listens to goes on if no more than this is left, … */
+  readonly abandonBytes: number
+  /** … or no more than this share of the blob, … */
+  readonly abandonShare: number
+  /** … or somebody asked for it so recently. */
+  readonly lingerMs: number
+  /** For how long a source that lied about a digest twice is not asked for it again. */
+  readonly refusalMs: number
+  /** How many such sources, and how many digests that have just been stored, are remembered. */
+  readonly remembered: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const FILL_LIMITS: FillLimits = {
+  fills: 64,
+  waiting: 1_024,
+  consumers: 4_096,
+  directRanges: 64,
+  bytesInFlight: 32 * MIB,
+  windowBytes: MIB,
+  windowLimit: 4 * MIB,
+  tailBytes: 64 * KIB,
+  aheadBytes: 8 * MIB,
+  firstByteMs: 30_000,
+  stallMs: 15_000,
+  totalMs: 300_000,
+  bytesPerSecond: 32 * KIB,
+  attempts: 4,
+  progressBytes: 256 * KIB,
+  backoffMs: 200,
+  retryAfterMs: 10_000,
+  abandonBytes: 64 * MIB,
+  abandonShare: 0.5,
+  lingerMs: 60_000,
+  refusalMs: 10_000,
+  remembered: 1_024,
+}

@@ -1,0 +1,125 @@
+import { type Clock, pause } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { BlobStream } from '../registry.ts'
+import { RegistryError } from '../spec/errors.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+import { Attempt } from './attempt.ts'
+import { Absent, sourceFails, Wrong } from './errors.ts'
+import type { FillCounters, FillSource } from './fills.ts'
+import type { FillLimits } from './limits.ts'
+
+export interface SourceBytesOptions {
+  /** The first byte wanted. */
+  readonly from: number
+  /** The whole blob's size, where it is known. */
+  readonly size?: number | undefined
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: FillLimits
+  readonly counters: FillCounters
+  /** Told once, before the first chunk; it is waited for. */
+  readonly onSize: (size: number) => Promise<void>
+}
+
+/**
+ * A blob's bytes from `from` to its end, in order, each once: a source that is cut or stalls is asked again for what is missing.
+ * @throws Absent, Wrong when it does not hold to the size it gave; RegistryError when it fails too often; the signal's reason
+ */
+export async function* sourceBytes(source: FillSource, options: SourceBytesOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  const { signal, clock, log, limits, counters } = options
+  let position = options.from
+  let size = options.size
+  let begun = false
+  let failures = 0
+  let mark = position
+  for (;;) {
+    const attempt = new Attempt(clock, signal)
+    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+    try {
+      const range = position === 0 || size === undefined ? undefined : { offset: position, length: size - position }
+      const body = await answer(source, range, attempt, limits)
+      if (body === undefined) throw begun ? sourceFails(source.name, 'no longer has this blob') : new Absent()
+      if (size === undefined) {
+        size = body.size
+        await options.onSize(size)
+      } else if (body.size !== size) throw new Wrong(`it has ${body.size} bytes where it had ${size}`)
+      let skip = toSkip(body, position)
+      begun = true
+      reader = body.stream.getReader()
+      while (position < size || skip > 0) {
+        const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'stopped sending'), reader.read())
+        if (done) throw sourceFails(source.name, 'ended its answer too early')
+        counters.bytesFetched += value.length
+        const chunk = value.subarray(Math.min(skip, value.length))
+        skip -= value.length - chunk.length
+        if (chunk.length === 0) continue
+        position += chunk.length
+        if (position > size) throw new Wrong(`more than the ${size} bytes it said`)
+        yield chunk
+      }
+      await atEnd(reader, attempt, source, size, limits)
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      if (begun && error instanceof RegistryError && (error.code === 'UPSTREAM_INVALID' || error.code === 'RANGE_INVALID'))
+        throw new Wrong(error.message)
+      if (begun && position === size && !(error instanceof Wrong)) return
+      if (!worthAnother(error, begun)) throw error
+      failures = position - mark >= limits.progressBytes ? 1 : failures + 1
+      mark = position
+      if (failures >= limits.attempts) throw asFailure(source, error)
+      const asked = retryAfter(error)
+      if (asked > limits.retryAfterMs) throw error
+      counters.cuts++
+      log.info({ source: source.name, position, size, error }, 'a source broke off; it is asked for the rest')
+      const backoff = failures === 1 ? 0 : limits.backoffMs * 2 ** (failures - 2)
+      if (asked + backoff > 0) await pause(clock, Math.max(asked, backoff), signal)
+    } finally {
+      attempt.end(new DOMException('This answer is not read any further.', 'AbortError'))
+      reader?.cancel().catch((error: unknown) => log.debug({ source: source.name, error }, 'an answer that was not read to its end'))
+    }
+  }
+}
+
+async function answer(source: FillSource, range: ByteRange | undefined, attempt: Attempt, limits: FillLimits): Promise<BlobStream | undefined> {
+  const asked = source.open(range, attempt.signal)
+  const body = await attempt.within(limits.firstByteMs, () => sourceFails(source.name, 'did not answer in time'), asked)
+  if (body === undefined || body.stream !== undefined) return body
+  throw new RegistryError('UPSTREAM_INVALID', `${source.name} sends us elsewhere for a blob, and we cannot follow.`, { upstream: source.name })
+}
+
+/** All bytes are here. What follows them can only show that the source meant something else. @throws Wrong */
+async function atEnd(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  attempt: Attempt,
+  source: FillSource,
+  size: number,
+  limits: FillLimits,
+): Promise<void> {
+  const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'does not end its answer'), reader.read())
+  if (!done && value.length > 0) throw new Wrong(`more than the ${size} bytes it said`)
+}
+
+/** A source may answer a range with more than was asked for, and with the whole: what we have is passed over. */
+function toSkip(body: BlobStream, position: number): number {
+  const offset = body.range?.offset ?? 0
+  if (offset > position) throw new Wrong(`a range from byte ${offset} instead of ${position}`)
+  return position - offset
+}
+
+/** Before it has begun, the source's own refusal is the answer; afterwards it has shown that it has the blob. */
+function worthAnother(error: unknown, begun: boolean): boolean {
+  if (error instanceof Wrong || error instanceof Absent) return false
+  if (!(error instanceof RegistryError)) return true
+  return begun && (error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UNKNOWN')
+}
+
+function asFailure(source: FillSource, error: unknown): RegistryError {
+  return error instanceof RegistryError ? error : sourceFails(source.name, 'breaks off again and again', error)
+}
+
+function retryAfter(error: unknown): number {
+  const seconds = error instanceof RegistryError ? Number(error.headers['Retry-After'] ?? 0) : 0
+  return Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : 0
+}

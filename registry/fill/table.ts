@@ -1,0 +1,192 @@
+import type { BlobStore, CreateHasher } from '../blob-store.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { BlobStream } from '../registry.ts'
+import { type Digest, hexOf } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { Attempt } from './attempt.ts'
+import { directRange } from './direct-range.ts'
+import { sourceFails } from './errors.ts'
+import { Fill } from './fill.ts'
+import type { FillCounters, FillRequest, FillSource, Fills } from './fills.ts'
+import { Keeper } from './keeper.ts'
+import { FILL_LIMITS, type FillLimits } from './limits.ts'
+import { Turns } from './turns.ts'
+
+export interface FillTableOptions {
+  readonly blobs: BlobStore
+  readonly createHasher: CreateHasher
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits?: Partial<FillLimits>
+}
+
+/** The fills of a process: one for a digest and a source, however many ask. */
+export class FillTable implements Fills {
+  readonly counters: FillCounters = {
+    fills: 0,
+    joined: 0,
+    completed: 0,
+    abandoned: 0,
+    resumed: 0,
+    cuts: 0,
+    wrong: 0,
+    failed: 0,
+    unstored: 0,
+    bytesFetched: 0,
+    bytesServed: 0,
+    bytesDirect: 0,
+  }
+  readonly #blobs: BlobStore
+  readonly #createHasher: CreateHasher
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #limits: FillLimits
+  readonly #fills = new Map<string, Fill>()
+  readonly #turns: Turns
+  readonly #directTurns: Turns
+  /** Sources that lied about a digest, for a moment. Oldest first. */
+  readonly #refusals = new Map<string, { readonly until: number; readonly error: RegistryError }>()
+  /** Digests that became blobs a moment ago: who looked before that finds them now. */
+  readonly #stored = new Set<Digest>()
+
+  constructor({ blobs, createHasher, clock, log, limits }: FillTableOptions) {
+    this.#blobs = blobs
+    this.#createHasher = createHasher
+    this.#clock = clock
+    this.#log = log
+    this.#limits = { ...FILL_LIMITS, ...limits }
+    this.#turns = new Turns({ atOnce: this.#limits.fills, waiting: this.#limits.waiting })
+    this.#directTurns = new Turns({ atOnce: this.#limits.directRanges, waiting: 0 })
+  }
+
+  /** Fills under way or waiting for their turn. */
+  get size(): number {
+    return this.#fills.size
+  }
+
+  /** What all fills hold in memory, in bytes. */
+  get bytesHeld(): number {
+    let bytes = 0
+    for (const fill of this.#fills.values()) bytes += fill.bytesHeld
+    return bytes
+  }
+
+  async open(request: FillRequest): Promise<BlobStream | undefined> {
+    const { digest, range, source, signal } = request
+    const key = `${source.id} ${digest}`
+    let { confirmed } = request
+    for (;;) {
+      signal?.throwIfAborted()
+      this.#refuse(key)
+      const found = this.#fills.get(key)
+      if (found?.stopping) {
+        await found.ended
+        continue
+      }
+      const stored = found === undefined && this.#stored.has(digest)
+      if ((found || stored) && !confirmed) {
+        // A digest is no right to its bytes: what another repository is being given may be unknown to this one.
+        confirmed = await this.#confirm(source, signal)
+        if (!confirmed) return undefined
+        continue
+      }
+      if (stored) {
+        const body = await this.#blobs.open(digest, range)
+        if (body?.stream !== undefined) return body
+        this.#stored.delete(digest)
+        continue
+      }
+      const fill = found?.reaches(range?.offset ?? 0) ? found : this.#begin(key, digest, source)
+      if (fill === found) this.counters.joined++
+      const direct = await this.#direct(fill, request)
+      return direct === 'whole' ? await fill.open(range, signal) : direct
+    }
+  }
+
+  /** Stops all fills; what has come stays for the next start. */
+  async close(): Promise<void> {
+    const fills = [...this.#fills.values()]
+    for (const fill of fills) fill.stop()
+    await Promise.all(fills.map(({ ended }) => ended))
+  }
+
+  #begin(key: string, digest: Digest, source: FillSource): Fill {
+    const { counters } = this
+    let giveBack: (() => void) | undefined
+    const fill = new Fill({
+      digest,
+      source,
+      keeper: new Keeper({ blobs: this.#blobs, id: this.#draftId(digest, source), digest, log: this.#log }),
+      createHasher: this.#createHasher,
+      clock: this.#clock,
+      log: this.#log,
+      limits: this.#limits,
+      counters,
+      windowBytes: () => Math.min(this.#limits.windowBytes, this.#limits.bytesInFlight / Math.max(1, this.#fills.size)),
+      turn: async (signal) => {
+        giveBack = await this.#turns.take(signal)
+      },
+    })
+    counters.fills++
+    this.#fills.set(key, fill)
+    void fill.ended.then((end) => {
+      giveBack?.()
+      if (this.#fills.get(key) === fill) this.#fills.delete(key)
+      if (end === 'stored') this.#remember(digest)
+      if (end === 'wrong' && fill.failure instanceof RegistryError) {
+        this.#refusals.delete(key)
+        this.#refusals.set(key, { until: this.#clock.now() + this.#limits.refusalMs, error: fill.failure })
+        dropOldest(this.#refusals, this.#limits.remembered)
+      }
+    })
+    return fill
+  }
+
+  /** The range from the source itself, if the fill is far from it. `'whole'`: the fill is the way. */
+  async #direct(fill: Fill, { range, source, signal }: FillRequest): Promise<BlobStream | 'whole' | undefined> {
+    if (range === undefined || range.offset <= fill.head + this.#limits.aheadBytes) return 'whole'
+    const onEnd = this.#directTurns.tryTake()
+    if (onEnd === undefined) return 'whole'
+    fill.touch()
+    return directRange({ source, range, signal, onEnd, clock: this.#clock, limits: this.#limits, counters: this.counters })
+  }
+
+  async #confirm(source: FillSource, signal: AbortSignal | undefined): Promise<boolean> {
+    const attempt = new Attempt(this.#clock, signal ?? new AbortController().signal)
+    try {
+      const late = () => sourceFails(source.name, 'did not answer in time')
+      return (await attempt.within(this.#limits.firstByteMs, late, source.stat(attempt.signal))) !== undefined
+    } finally {
+      attempt.end(new DOMException('The question is answered.', 'AbortError'))
+    }
+  }
+
+  #refuse(key: string): void {
+    const refusal = this.#refusals.get(key)
+    if (refusal === undefined) return
+    if (this.#clock.now() < refusal.until) throw refusal.error
+    this.#refusals.delete(key)
+  }
+
+  #remember(digest: Digest): void {
+    this.#stored.delete(digest)
+    this.#stored.add(digest)
+    dropOldest(this.#stored, this.#limits.remembered)
+  }
+
+  /** Of the digest and the source, so that a draft is taken up by who would have written the same; at most 64 + 9 + 5 characters. */
+  #draftId(digest: Digest, source: FillSource): string {
+    const hasher = this.#createHasher('sha256')
+    hasher.update(new TextEncoder().encode(source.id))
+    return `fill-${hexOf(digest).slice(0, 64)}-${hexOf(hasher.digest()).slice(0, 8)}`
+  }
+}
+
+function dropOldest<K>(entries: { readonly size: number; keys(): Iterator<K>; delete(key: K): boolean }, limit: number): void {
+  while (entries.size > limit) {
+    const oldest = entries.keys().next()
+    if (oldest.done) return
+    entries.delete(oldest.value)
+  }
+}

@@ -1,0 +1,180 @@
+import type { BlobStore, CreateHasher } from './blob-store.ts'
+import type { Clock } from './clock.ts'
+import type { Fills } from './fill/fills.ts'
+import type { Log } from './log.ts'
+import type { ObjectStore } from './object-store.ts'
+import { BlobCache } from './pull-through/blobs.ts'
+import { atSource, type Context, keyOf, newCounters, type PullThroughCounters } from './pull-through/context.ts'
+import { type Freshness, leases } from './pull-through/freshness.ts'
+import { Guard } from './pull-through/guard.ts'
+import { Health } from './pull-through/health.ts'
+import { PULL_THROUGH_LIMITS, type PullThroughLimits } from './pull-through/limits.ts'
+import { ManifestCache } from './pull-through/manifests.ts'
+import { Negatives } from './pull-through/negatives.ts'
+import { Records } from './pull-through/records.ts'
+import type { Source } from './pull-through/source.ts'
+import { TagCache } from './pull-through/tags.ts'
+import type { Manifest, Manifests, Registry, Repository, Uploads } from './registry.ts'
+import type { Digest } from './spec/digests.ts'
+import { RegistryError } from './spec/errors.ts'
+import { OCTETS } from './spec/media-types.ts'
+import type { RepositoryName, Tag } from './spec/names.ts'
+
+export interface PullThroughOptions {
+  readonly source: Source
+  readonly cache: {
+    readonly blobs: BlobStore
+    /** Manifests, tags' leases, and which repository has which blob. */
+    readonly records: ObjectStore
+  }
+  readonly fills: Fills
+  /** By default leases of a minute, as for an upstream. */
+  readonly freshness?: Freshness
+  readonly createHasher: CreateHasher
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits?: Partial<PullThroughLimits>
+}
+
+/**
+ * A Registry made of a cache in front of a source. It lives as long as the source is known: what it remembers is shared by all that
+ * `with` opens. It does not take pushes (UNSUPPORTED), and knows no rights but those of repositories: a blob is served through a repository
+ * only after the source has confirmed that this repository has it.
+ */
+export class PullThrough {
+  readonly counters: PullThroughCounters = newCounters()
+  readonly #context: Context
+  readonly #manifests: ManifestCache
+  readonly #tags: TagCache
+  readonly #blobs: BlobCache
+
+  constructor({ source, cache, fills, freshness = leases(), createHasher, clock, log, ...options }: PullThroughOptions) {
+    const limits = { ...PULL_THROUGH_LIMITS, ...options.limits }
+    this.#context = {
+      source,
+      fills,
+      freshness,
+      createHasher,
+      clock,
+      log,
+      limits,
+      counters: this.counters,
+      blobs: cache.blobs,
+      records: new Records(cache.records, source.id, limits),
+      guard: new Guard(),
+      health: new Health(clock, limits),
+      negatives: new Negatives(clock, limits.negatives),
+    }
+    this.#manifests = new ManifestCache(this.#context)
+    this.#tags = new TagCache(this.#context, this.#manifests)
+    this.#blobs = new BlobCache(this.#context)
+  }
+
+  /** The registry for one caller: `signal` ends what only this caller waits for. */
+  with(signal?: AbortSignal): Registry {
+    return {
+      repository: (name) => this.#repository(name, signal),
+      repositories: (page) => {
+        const { source } = this.#context
+        if (source.nameAt) throw new RegistryError('UNSUPPORTED', `The repositories of ${source.name} have other names here, so they are not listed.`)
+        return source.with(signal).repositories(page)
+      },
+    }
+  }
+
+  /** The tag was set, moved or deleted at the source. */
+  async forgetTag(repository: RepositoryName, tag: Tag): Promise<void> {
+    await this.#spoil(keyOf(repository, tag))
+    await this.#tags.forget(repository, tag)
+  }
+
+  /** The manifest was deleted at the source, and the tags that pointed at it. */
+  async forgetManifest(repository: RepositoryName, digest: Digest): Promise<void> {
+    await this.#spoil(keyOf(repository, digest))
+    await this.#manifests.forget(repository, digest)
+    await this.#context.records.dropLeasesOf(repository, digest)
+  }
+
+  /** The repository lost this blob. Its bytes stay for others. */
+  async forgetBlob(repository: RepositoryName, digest: Digest): Promise<void> {
+    await this.#spoil(keyOf(repository, digest))
+    await this.#blobs.forget(repository, digest)
+  }
+
+  async forgetRepository(repository: RepositoryName): Promise<void> {
+    const prefix = keyOf(repository, '')
+    const matches = (key: string) => key.startsWith(prefix)
+    for (const cache of [this.#tags, this.#manifests, this.#blobs]) cache.leave(matches)
+    await this.#context.guard.spoil(matches)
+    this.#context.negatives.deletePrefix(prefix)
+    await this.#context.records.dropRepository(repository)
+  }
+
+  async #spoil(key: string): Promise<void> {
+    const matches = (other: string) => other === key
+    for (const cache of [this.#tags, this.#manifests, this.#blobs]) cache.leave(matches)
+    await this.#context.guard.spoil(matches)
+    this.#context.negatives.delete(key)
+  }
+
+  #repository(name: RepositoryName, signal: AbortSignal | undefined): Repository {
+    const blobs = this.#blobs
+    return {
+      name,
+      manifests: this.#manifestsOf(name, signal),
+      tags: {
+        list: (page) => atSource(this.#context, name, signal).tags.list(page),
+        delete: unsupported,
+      },
+      blobs: {
+        stat: async (digest) => {
+          const size = await blobs.size(name, digest, signal)
+          return size === undefined ? undefined : { mediaType: OCTETS, digest, size }
+        },
+        open: (digest, range) => blobs.open(name, digest, range, signal),
+        delete: unsupported,
+      },
+      uploads: NO_UPLOADS,
+      referrers: { list: (subject, query) => atSource(this.#context, name, signal).referrers.list(subject, query) },
+    }
+  }
+
+  #manifestsOf(name: RepositoryName, signal: AbortSignal | undefined): Manifests {
+    return {
+      stat: async (reference) =>
+        reference.digest === undefined
+          ? await this.#tags.resolve(name, reference.tag, false, signal)
+          : await this.#manifests.stat(name, reference.digest, signal),
+      get: async (reference) =>
+        reference.digest === undefined ? await this.#byTag(name, reference.tag, signal) : await this.#manifests.get(name, reference.digest, signal),
+      put: unsupported,
+      delete: unsupported,
+    }
+  }
+
+  async #byTag(name: RepositoryName, tag: Tag, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
+    for (let round = 1; ; round++) {
+      const resolved = await this.#tags.resolve(name, tag, true, signal)
+      if (resolved === undefined) return undefined
+      const manifest = await this.#manifests.get(name, resolved.descriptor.digest, signal)
+      if (manifest) return { ...manifest, ...(resolved.warnings && { warnings: resolved.warnings }) }
+      if (round > 1) return undefined
+      // The source has lost what it said the tag was: the tag is something else by now.
+      await this.forgetTag(name, tag)
+    }
+  }
+}
+
+async function unsupported(): Promise<never> {
+  throw new RegistryError('UNSUPPORTED', 'This is a cache of another registry: push and delete there.')
+}
+
+const NO_UPLOADS: Uploads = {
+  begin: unsupported,
+  stat: unsupported,
+  append: unsupported,
+  finish: unsupported,
+  cancel: unsupported,
+  mount: unsupported,
+  mountable: async () => [],
+}

@@ -1,0 +1,94 @@
+import { sourceFails } from '../fill/errors.ts'
+import type { FillSource } from '../fill/fills.ts'
+import { orAborted } from '../fill/wait.ts'
+import type { BlobBody } from '../registry.ts'
+import type { Digest } from '../spec/digests.ts'
+import type { RepositoryName } from '../spec/names.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+import { atSource, type Context, keyOf, nameAtSource } from './context.ts'
+import { Flights } from './flights.ts'
+
+/** Blobs: from the store when they are there, else through a fill; in both cases only if the source has them in this very repository. */
+export class BlobCache {
+  readonly #context: Context
+  readonly #stats: Flights<number | undefined>
+
+  constructor(context: Context) {
+    this.#context = context
+    const { clock, guard, limits, source } = context
+    this.#stats = new Flights({ clock, guard, ms: limits.sourceMs, late: () => sourceFails(source.name, 'did not answer in time') })
+  }
+
+  /** Its size; undefined: the source does not have it in this repository. */
+  async size(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const { records, negatives, counters, limits } = this.#context
+    const linked = await records.link(repository, digest)
+    if (linked !== undefined) return linked
+    const key = keyOf(repository, digest)
+    if (negatives.has(key)) {
+      counters.negativeHits++
+      return undefined
+    }
+    const flight = this.#stats.run(key, async (ticket, own) => {
+      const found = await atSource(this.#context, repository, own).blobs.stat(digest)
+      if (found === undefined) negatives.add(key, limits.unknownDigestMs)
+      else await ticket.keep(() => records.keepLink(repository, digest, found.size))
+      return found?.size
+    })
+    return await orAborted(flight.answer, signal)
+  }
+
+  async open(
+    repository: RepositoryName,
+    digest: Digest,
+    range: ByteRange | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobBody | undefined> {
+    const { blobs, records, counters, fills, guard, log } = this.#context
+    const linked = (await records.link(repository, digest)) !== undefined
+    // Without a link it is looked for only: a digest alone is no right to bytes that came through another repository.
+    if (linked || (await blobs.stat(digest)) !== undefined) {
+      if (!linked && (await this.size(repository, digest, signal)) === undefined) return undefined
+      const body = await blobs.open(digest, range)
+      if (body !== undefined) {
+        counters.blobHits++
+        counters.bytesHit += range?.length ?? body.size
+        return body
+      }
+    }
+    counters.blobMisses++
+    return await guard.run(keyOf(repository, digest), async (ticket) => {
+      const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, signal })
+      if (body !== undefined && !linked) {
+        ticket
+          .keep(() => records.keepLink(repository, digest, body.size))
+          .catch((error: unknown) => {
+            log.warn({ repository, digest, error }, 'what the source confirmed could not be noted')
+          })
+      }
+      return body
+    })
+  }
+
+  forget(repository: RepositoryName, digest: Digest): Promise<void> {
+    const key = keyOf(repository, digest)
+    this.leave((other) => other === key)
+    return this.#context.records.dropLink(repository, digest)
+  }
+
+  leave(matches: (key: string) => boolean): void {
+    this.#stats.leave(matches)
+  }
+
+  #source(repository: RepositoryName, digest: Digest): FillSource {
+    const { source } = this.#context
+    const blobsAt = (signal: AbortSignal) => atSource(this.#context, repository, signal).blobs
+    return {
+      id: source.id,
+      name: source.name,
+      repository: nameAtSource(source, repository),
+      stat: (signal) => blobsAt(signal).stat(digest),
+      open: (range, signal) => blobsAt(signal).open(digest, range),
+    }
+  }
+}
