@@ -58,3 +58,41 @@ export function partOf(size: number, range?: ByteRange): ByteRange {
 export function wrongSize(size: number, which: 'more' | 'fewer'): RegistryError {
   return new RegistryError('SIZE_INVALID', `The body has ${which} than the ${size} bytes that were announced.`, { size })
 }
+
+/**
+ * The same stream, held to its size. `failure` tells what the source failed with, so that whoever only sees a broken request can say why.
+ * `on` hears `wanted` when the reader asks for a piece, and `given` when it has got one.
+ */
+export function guard({ size, stream }: SizedStream, on: (event: 'wanted' | 'given') => void = () => {}): GuardedStream {
+  const reader = stream.getReader()
+  let seen = 0
+  let failure: { readonly error: unknown } | undefined
+  const guarded = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        on('wanted')
+        try {
+          const { done, value } = await reader.read()
+          seen += value?.length ?? 0
+          if (seen > size || (done && seen < size)) throw wrongSize(size, done ? 'fewer' : 'more')
+          if (done) controller.close()
+          else controller.enqueue(value)
+        } catch (error) {
+          failure = { error }
+          if (seen > size) await reader.cancel(error)
+          throw error
+        } finally {
+          on('given')
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
+  return { stream: guarded, failure: () => failure }
+}
+
+export interface GuardedStream {
+  readonly stream: ReadableStream<Uint8Array>
+  failure(): { readonly error: unknown } | undefined
+}

@@ -1,0 +1,14 @@
+// Every wait and count of the S3 adapter, by name.
+
+/** From a request to the headers of its answer, when the body is in memory. */
+export const ANSWER_MS = 30_000
+/** Between two pieces of a body, in either direction. */
+export const STALL_MS = 60_000
+/** All tries of one request together. */
+export const TOTAL_MS = 90_000
+export const ATTEMPTS = 4
+/** The longest pause before the first new try; it doubles, up to the limit, and the pause is anything between nothing and that. */
+export const BACKOFF_MS = 200
+export const BACKOFF_LIMIT_MS = 5_000
+/** S3's own limits for one answer of a listing and one batch of a delete. */
+export const PAGE = 1000
