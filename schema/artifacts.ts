@@ -1,0 +1,175 @@
+import { and, asc, desc, eq, exists, inArray, notExists, sql as raw, type SQL } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { Digest } from '../registry/spec/digests.ts'
+import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
+import type { Database } from './database.ts'
+import { conflict, notFound } from './errors.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { findRepository } from './metadata/repositories.ts'
+import { setTag } from './metadata/tags.ts'
+import { manifestReferences, manifests, repositories, tags } from './tables/repositories.ts'
+
+/** A manifest as the API shows it. `totalSize` is of the manifest and all that it names; times in milliseconds since the epoch. */
+export type Artifact = typeof manifests.$inferSelect & { readonly tags: readonly TagRow[] }
+
+export type TagRow = typeof tags.$inferSelect
+
+export interface ArtifactFilter {
+  /** Only those with a tag, or without any. */
+  readonly tagged?: boolean | undefined
+  /** Part of the name of a tag it has. */
+  readonly tag?: string | undefined
+  readonly digest?: Digest | undefined
+  readonly mediaTypes?: readonly string[] | undefined
+  readonly artifactType?: string | undefined
+  /** Only those that are no child of an index of the repository and no referrer of another (Harbor lists so). */
+  readonly top?: boolean | undefined
+}
+
+/** Newest push first unless sorted by `push_time`, `pull_time`, `size`, `digest` or `id`. */
+export async function listArtifacts(db: Database, repositoryId: number, filter: ArtifactFilter, listing: Listing): Promise<Listed<Artifact>> {
+  const { sql } = db.read
+  const condition = conditionOf(sql, repositoryId, filter)
+  const sortable = {
+    id: manifests.id,
+    digest: manifests.digest,
+    size: manifests.totalSize,
+    push_time: manifests.pushedAt,
+    pull_time: manifests.pulledAt,
+  }
+  const { limit, offset } = window(listing)
+  const order = (listing.sort ?? []).length > 0 ? ordering(listing, sortable, manifests.id) : [desc(manifests.pushedAt), desc(manifests.id)]
+  const rows = await sql
+    .select()
+    .from(manifests)
+    .where(condition)
+    .orderBy(...order)
+    .limit(limit)
+    .offset(offset)
+  const counted = await sql.select({ total: COUNT }).from(manifests).where(condition).get()
+  return { items: await withTags(db, repositoryId, rows), total: counted?.total ?? 0 }
+}
+
+function conditionOf(sql: LibSQLDatabase, repositoryId: number, filter: ArtifactFilter): SQL | undefined {
+  const tagsOf = (more?: SQL) =>
+    sql
+      .select({ one: raw`1` })
+      .from(tags)
+      .where(and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.digest, manifests.digest), more))
+  return and(
+    eq(manifests.repositoryId, repositoryId),
+    filter.tagged === undefined ? undefined : filter.tagged ? exists(tagsOf()) : notExists(tagsOf()),
+    filter.tag === undefined ? undefined : exists(tagsOf(contains(tags.name, filter.tag))),
+    filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
+    filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
+    filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
+    filter.top === true ? raw`${manifests.subject} IS NULL AND NOT ${isChild}` : undefined,
+  )
+}
+
+/** The parents are found by the child's digest: an index over all references, of which a digest has few. */
+const isChild = raw`EXISTS (SELECT 1 FROM manifest_references r JOIN manifests p ON p.id = r.manifest_id
+  WHERE r.digest = ${manifests.digest} AND r.kind = 'manifest' AND p.repository_id = ${manifests.repositoryId})`
+
+export async function findArtifact(db: Database, name: RepositoryName, reference: Reference): Promise<Artifact | undefined> {
+  const repository = await findRepository(db.read, name)
+  if (repository === undefined) return undefined
+  const { sql } = db.read
+  const digest =
+    reference.digest ??
+    (
+      await sql
+        .select({ digest: tags.digest })
+        .from(tags)
+        .where(and(eq(tags.repositoryId, repository.id), eq(tags.name, reference.tag)))
+        .get()
+    )?.digest
+  if (digest === undefined) return undefined
+  const rows = await sql
+    .select()
+    .from(manifests)
+    .where(and(eq(manifests.repositoryId, repository.id), eq(manifests.digest, digest)))
+  return (await withTags(db, repository.id, rows))[0]
+}
+
+async function withTags(db: Database, repositoryId: number, rows: readonly (typeof manifests.$inferSelect)[]): Promise<Artifact[]> {
+  if (rows.length === 0) return []
+  const digests = rows.map((row) => row.digest)
+  const found = await db.read.sql
+    .select()
+    .from(tags)
+    .where(and(eq(tags.repositoryId, repositoryId), inArray(tags.digest, digests)))
+    .orderBy(asc(tags.name))
+  const byDigest = Map.groupBy(found, (tag) => tag.digest)
+  return rows.map((row) => ({ ...row, tags: byDigest.get(row.digest) ?? [] }))
+}
+
+/** The tags of one artifact, by name, or of the whole repository. */
+export async function listTagRows(
+  db: Database,
+  repositoryId: number,
+  filter: { readonly digest?: Digest | undefined; readonly name?: string | undefined },
+  listing: Listing,
+): Promise<Listed<TagRow>> {
+  const condition = and(
+    eq(tags.repositoryId, repositoryId),
+    filter.digest === undefined ? undefined : eq(tags.digest, filter.digest),
+    contains(tags.name, filter.name),
+  )
+  const { limit, offset } = window(listing)
+  const sortable = { name: tags.name, push_time: tags.pushedAt, pull_time: tags.pulledAt }
+  const items = await db.read.sql
+    .select()
+    .from(tags)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, tags.name))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(tags).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Gives a manifest that is there one more tag. @throws RegistryError 404 there is no such artifact, 409 the tag exists */
+export async function addTag(db: Database, name: RepositoryName, digest: Digest, tag: Tag, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const { sql } = connection
+    const repository = await findRepository(connection, name)
+    const manifest =
+      repository &&
+      (await sql
+        .select({ id: manifests.id })
+        .from(manifests)
+        .where(and(eq(manifests.repositoryId, repository.id), eq(manifests.digest, digest)))
+        .get())
+    if (repository === undefined || manifest === undefined) throw notFound(`There is no artifact ${name}@${digest}.`)
+    const taken = await sql
+      .select({ id: tags.id })
+      .from(tags)
+      .where(and(eq(tags.repositoryId, repository.id), eq(tags.name, tag)))
+      .get()
+    if (taken !== undefined) throw conflict(`The tag ${tag} exists in ${name} already.`)
+    await setTag(db, connection, repository, tag, digest, actor)
+  })
+}
+
+/** What a manifest names, in its order. */
+export function listReferences(
+  db: Database,
+  manifestId: number,
+): Promise<{ readonly kind: 'blob' | 'manifest'; readonly digest: Digest; readonly size: number }[]> {
+  return db.read.sql
+    .select({ kind: manifestReferences.kind, digest: manifestReferences.digest, size: manifestReferences.size })
+    .from(manifestReferences)
+    .where(eq(manifestReferences.manifestId, manifestId))
+    .orderBy(asc(manifestReferences.position))
+}
+
+/** The indexes of the same repository that name this manifest. */
+export function listParents(db: Database, repository: RepositoryName, digest: Digest): Promise<{ readonly digest: Digest }[]> {
+  return db.read.sql
+    .select({ digest: manifests.digest })
+    .from(manifestReferences)
+    .innerJoin(manifests, eq(manifests.id, manifestReferences.manifestId))
+    .innerJoin(repositories, eq(repositories.id, manifests.repositoryId))
+    .where(and(eq(manifestReferences.digest, digest), eq(manifestReferences.kind, 'manifest'), eq(repositories.name, repository)))
+}

@@ -1,0 +1,245 @@
+import { and, asc, desc, eq, inArray, lt, lte, type SQL } from 'drizzle-orm'
+import type { Connection, WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { COUNT, type Listed, type Listing, window } from './listing.ts'
+import { type JOB_STATES, jobs } from './tables/jobs.ts'
+
+/** A piece of work. `payload` and `progress` are JSON whose shape its kind defines; times in milliseconds since the epoch. */
+export type Job = typeof jobs.$inferSelect
+export type JobState = (typeof JOB_STATES)[number]
+
+export interface NewJob {
+  readonly kind: string
+  readonly payload: NonNullable<unknown>
+  /** Higher goes first. */
+  readonly priority?: number | undefined
+  /** Not before; now, when absent. */
+  readonly runAt?: number | undefined
+  readonly maxAttempts?: number | undefined
+  /** With a key that was ever used nothing new is made. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/** The right to write about a job. It ends with the lease, or when another one is given. */
+export interface Lease {
+  readonly id: number
+  readonly fence: number
+}
+
+const DEFAULT_ATTEMPTS = 5
+
+/** The job, or the one that has its idempotency key. */
+export function enqueueJob(db: Database, job: NewJob): Promise<Job> {
+  return db.write((connection) => enqueueIn(db, connection, job))
+}
+
+/** As `enqueueJob`, in a transaction of this room. */
+export async function enqueueIn(db: Database, { sql }: WriteConnection, job: NewJob): Promise<Job> {
+  const { kind, payload, priority = 0, idempotencyKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
+  const held = idempotencyKey === null ? undefined : await sql.select().from(jobs).where(eq(jobs.idempotencyKey, idempotencyKey)).get()
+  if (held !== undefined) return held
+  const now = db.clock.now()
+  return await sql
+    .insert(jobs)
+    .values({ kind, payload, state: 'queued', priority, runAt: job.runAt ?? now, maxAttempts, idempotencyKey, createdAt: now, updatedAt: now })
+    .returning()
+    .get()
+}
+
+export function findJob(db: Database, id: number): Promise<Job | undefined> {
+  return db.read.sql.select().from(jobs).where(eq(jobs.id, id)).get()
+}
+
+/**
+ * The next job of these kinds: one whose holder has gone silent, else the one of the highest priority that has waited longest.
+ * Its `fence` and `id` are the lease, good until `leaseUntil`. One that was lost too often fails instead. undefined: nothing to do now.
+ */
+export async function leaseJob(
+  db: Database,
+  { kinds, owner, leaseMs }: { readonly kinds: readonly string[]; readonly owner: string; readonly leaseMs: number },
+): Promise<Job | undefined> {
+  // Asking costs no commit, so that many idle workers cost nothing.
+  if ((await nextJob(db.read, kinds, db.clock.now())) === undefined) return undefined
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    for (;;) {
+      const now = db.clock.now()
+      const next = await nextJob(connection, kinds, now)
+      if (next === undefined) return undefined
+      if (next.state === 'running' && next.attempts >= next.maxAttempts) {
+        await sql
+          .update(jobs)
+          .set({
+            ...over,
+            state: 'failed',
+            error: 'Whoever did this stopped without a word, too often.',
+            fence: next.fence + 1,
+            finishedAt: now,
+            updatedAt: now,
+          })
+          .where(eq(jobs.id, next.id))
+        continue
+      }
+      return await sql
+        .update(jobs)
+        .set({ state: 'running', attempts: next.attempts + 1, leaseOwner: owner, leaseUntil: now + leaseMs, fence: next.fence + 1, updatedAt: now })
+        .where(eq(jobs.id, next.id))
+        .returning()
+        .get()
+    }
+  })
+}
+
+/** When the next queued job of these kinds may run (milliseconds since the epoch); undefined: none waits. */
+export async function nextRunAt(db: Database, kinds: readonly string[]): Promise<number | undefined> {
+  const row = await db.read.sql
+    .select({ runAt: jobs.runAt })
+    .from(jobs)
+    .where(and(eq(jobs.state, 'queued'), inArray(jobs.kind, [...kinds])))
+    .orderBy(asc(jobs.runAt))
+    .limit(1)
+    .get()
+  return row?.runAt
+}
+
+async function nextJob({ sql }: Connection, kinds: readonly string[], now: number): Promise<Job | undefined> {
+  const lost = await sql
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.state, 'running'), lt(jobs.leaseUntil, now), inArray(jobs.kind, [...kinds])))
+    .orderBy(asc(jobs.leaseUntil))
+    .limit(1)
+    .get()
+  return (
+    lost ??
+    (await sql
+      .select()
+      .from(jobs)
+      .where(and(eq(jobs.state, 'queued'), inArray(jobs.kind, [...kinds]), lte(jobs.runAt, now)))
+      .orderBy(desc(jobs.priority), asc(jobs.runAt), asc(jobs.id))
+      .limit(1)
+      .get())
+  )
+}
+
+/** Keeps the lease, and what there is to say of progress. False: it is lost, or the job was stopped; end the work. */
+export async function renewLease(db: Database, lease: Lease, leaseMs: number, progress?: NonNullable<unknown>): Promise<boolean> {
+  const now = db.clock.now()
+  return await settle(db, lease, { leaseUntil: now + leaseMs, updatedAt: now, ...(progress !== undefined && { progress }) })
+}
+
+/** The work is done. False: the lease is lost, and somebody else has the say. */
+export async function finishJob(db: Database, lease: Lease, progress?: NonNullable<unknown>): Promise<boolean> {
+  const now = db.clock.now()
+  return await settle(db, lease, {
+    ...over,
+    state: 'succeeded',
+    error: null,
+    finishedAt: now,
+    updatedAt: now,
+    ...(progress !== undefined && { progress }),
+  })
+}
+
+/**
+ * The work has failed: it is tried again after `delayMs(attempts)`, or has failed for good after `maxAttempts`, or at once with `final`.
+ * Resolves with the job's state; undefined: the lease is lost.
+ */
+export async function failJob(
+  db: Database,
+  lease: Lease,
+  failure: { readonly error: string; readonly delayMs: (attempts: number) => number; readonly final?: boolean | undefined },
+): Promise<JobState | undefined> {
+  return await db.write(async ({ sql }) => {
+    const job = await sql.select().from(jobs).where(heldBy(lease)).get()
+    if (job === undefined) return undefined
+    const now = db.clock.now()
+    const again = failure.final !== true && job.attempts < job.maxAttempts
+    const state = again ? 'queued' : 'failed'
+    await sql
+      .update(jobs)
+      .set({
+        ...over,
+        state,
+        error: failure.error,
+        updatedAt: now,
+        ...(again ? { runAt: now + Math.max(0, failure.delayMs(job.attempts)) } : { finishedAt: now }),
+      })
+      .where(eq(jobs.id, job.id))
+    return state
+  })
+}
+
+/** Gives a job back unharmed, to be done by somebody else at once: its holder is shutting down. The attempt does not count. */
+export async function releaseJob(db: Database, lease: Lease): Promise<boolean> {
+  return await db.write(async ({ sql }) => {
+    const job = await sql.select().from(jobs).where(heldBy(lease)).get()
+    if (job === undefined) return false
+    const now = db.clock.now()
+    await sql
+      .update(jobs)
+      .set({ ...over, state: 'queued', attempts: job.attempts - 1, updatedAt: now })
+      .where(eq(jobs.id, job.id))
+    return true
+  })
+}
+
+/** Whoever works on it loses the lease and finds out at the next renewal. False: there is none, or it has ended. */
+export async function stopJob(db: Database, id: number): Promise<boolean> {
+  return await db.write((connection) => stopIn(db, connection, id))
+}
+
+/** As `stopJob`, in a transaction of this room. */
+export async function stopIn(db: Database, { sql }: WriteConnection, id: number): Promise<boolean> {
+  const job = await sql
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.id, id), inArray(jobs.state, ['queued', 'running'])))
+    .get()
+  if (job === undefined) return false
+  const now = db.clock.now()
+  await sql
+    .update(jobs)
+    .set({ ...over, state: 'stopped', fence: job.fence + 1, finishedAt: now, updatedAt: now })
+    .where(eq(jobs.id, id))
+  return true
+}
+
+/** How many there are of each kind in each state. */
+export function countJobs(db: Database): Promise<{ readonly kind: string; readonly state: JobState; readonly total: number }[]> {
+  return db.read.sql.select({ kind: jobs.kind, state: jobs.state, total: COUNT }).from(jobs).groupBy(jobs.state, jobs.kind)
+}
+
+/** Newest first. */
+export async function listJobs(
+  db: Database,
+  filter: { readonly kind?: string | undefined; readonly state?: JobState | undefined },
+  listing: Listing,
+): Promise<Listed<Job>> {
+  const condition: SQL | undefined = and(
+    filter.kind === undefined ? undefined : eq(jobs.kind, filter.kind),
+    filter.state === undefined ? undefined : eq(jobs.state, filter.state),
+  )
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql.select().from(jobs).where(condition).orderBy(desc(jobs.id)).limit(limit).offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(jobs).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Forgets jobs that ended before `before`, at most `limit`; resolves with how many. */
+export async function dropEndedJobs(db: Database, before: number, limit: number): Promise<number> {
+  return await db.write(async ({ sql }) => {
+    const old = sql.select({ id: jobs.id }).from(jobs).where(lt(jobs.finishedAt, before)).orderBy(asc(jobs.finishedAt)).limit(limit)
+    return (await sql.delete(jobs).where(inArray(jobs.id, old)).returning({ id: jobs.id })).length
+  })
+}
+
+/** Nobody holds it any more. */
+const over = { leaseOwner: null, leaseUntil: null } as const
+
+const heldBy = ({ id, fence }: Lease) => and(eq(jobs.id, id), eq(jobs.fence, fence), eq(jobs.state, 'running'))
+
+async function settle(db: Database, lease: Lease, patch: Partial<typeof jobs.$inferInsert>): Promise<boolean> {
+  const rows = await db.write(({ sql }) => sql.update(jobs).set(patch).where(heldBy(lease)).returning({ id: jobs.id }))
+  return rows.length > 0
+}

@@ -1,0 +1,237 @@
+import { and, asc, desc, eq, inArray, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { enqueueIn, type NewJob, stopIn } from './jobs.ts'
+import { LOG_LIMIT } from './limits.ts'
+import { COUNT, type Listed, type Listing, window } from './listing.ts'
+import type { ReplicationTrigger } from './replication.ts'
+import { replicationExecutions, replicationTasks } from './tables/replication.ts'
+
+/** One run of a rule, with how its tasks stand. */
+export type ReplicationExecution = typeof replicationExecutions.$inferSelect & {
+  readonly total: number
+  readonly pending: number
+  readonly inProgress: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly stopped: number
+}
+export type ExecutionStatus = ReplicationExecution['status']
+
+/** What one execution does with one resource. */
+export type ReplicationTask = Omit<typeof replicationTasks.$inferSelect, 'log'>
+export type TaskStatus = ReplicationTask['status']
+
+export interface NewReplicationTask {
+  readonly resourceType: string
+  readonly source: string
+  readonly destination: string
+  readonly operation: 'copy' | 'deletion'
+}
+
+export interface ReplicationTaskPatch {
+  readonly status?: TaskStatus | undefined
+  readonly bytesTotal?: number | undefined
+  readonly bytesDone?: number | undefined
+}
+
+const tally = (status: TaskStatus) =>
+  raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = ${replicationExecutions.id} AND t.status = ${status})`.mapWith(Number)
+
+const select = (sql: LibSQLDatabase) =>
+  sql
+    .select({
+      id: replicationExecutions.id,
+      policyId: replicationExecutions.policyId,
+      trigger: replicationExecutions.trigger,
+      status: replicationExecutions.status,
+      statusText: replicationExecutions.statusText,
+      operator: replicationExecutions.operator,
+      startedAt: replicationExecutions.startedAt,
+      endedAt: replicationExecutions.endedAt,
+      total: raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = ${replicationExecutions.id})`.mapWith(Number),
+      pending: tally('Pending'),
+      inProgress: tally('InProgress'),
+      succeeded: tally('Succeed'),
+      failed: tally('Failed'),
+      stopped: tally('Stopped'),
+    })
+    .from(replicationExecutions)
+
+const task = {
+  id: replicationTasks.id,
+  executionId: replicationTasks.executionId,
+  resourceType: replicationTasks.resourceType,
+  source: replicationTasks.source,
+  destination: replicationTasks.destination,
+  operation: replicationTasks.operation,
+  status: replicationTasks.status,
+  jobId: replicationTasks.jobId,
+  bytesTotal: replicationTasks.bytesTotal,
+  bytesDone: replicationTasks.bytesDone,
+  startedAt: replicationTasks.startedAt,
+  endedAt: replicationTasks.endedAt,
+}
+
+const ENDED: readonly TaskStatus[] = ['Succeed', 'Failed', 'Stopped']
+
+/** Begins a run; with `job`, the job that does it is enqueued in the same transaction, its payload made from the execution's id. */
+export async function startExecution(
+  db: Database,
+  execution: { readonly policyId: number; readonly trigger: ReplicationTrigger; readonly operator: string },
+  job?: (executionId: number) => NewJob,
+): Promise<number> {
+  return await db.write(async (connection) => {
+    const { id } = await connection.sql
+      .insert(replicationExecutions)
+      .values({ ...execution, status: 'InProgress', startedAt: db.clock.now() })
+      .returning({ id: replicationExecutions.id })
+      .get()
+    if (job !== undefined) await enqueueIn(db, connection, job(id))
+    return id
+  })
+}
+
+export function findExecution(db: Database, id: number): Promise<ReplicationExecution | undefined> {
+  return select(db.read.sql).where(eq(replicationExecutions.id, id)).get()
+}
+
+/** Newest first. */
+export async function listExecutions(
+  db: Database,
+  filter: {
+    readonly policyId?: number | undefined
+    readonly status?: ExecutionStatus | undefined
+    readonly trigger?: ReplicationTrigger | undefined
+  },
+  listing: Listing,
+): Promise<Listed<ReplicationExecution>> {
+  const condition = and(
+    filter.policyId === undefined ? undefined : eq(replicationExecutions.policyId, filter.policyId),
+    filter.status === undefined ? undefined : eq(replicationExecutions.status, filter.status),
+    filter.trigger === undefined ? undefined : eq(replicationExecutions.trigger, filter.trigger),
+  )
+  const { limit, offset } = window(listing)
+  const items = await select(db.read.sql).where(condition).orderBy(desc(replicationExecutions.id)).limit(limit).offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(replicationExecutions).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Adds a task, pending; with `job`, the job that does it is enqueued in the same transaction, its payload made from the task's id. */
+export async function addTask(db: Database, executionId: number, task: NewReplicationTask, job?: (taskId: number) => NewJob): Promise<number> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    const { id } = await sql
+      .insert(replicationTasks)
+      .values({ ...task, executionId, status: 'Pending' })
+      .returning({ id: replicationTasks.id })
+      .get()
+    if (job !== undefined) {
+      const { id: jobId } = await enqueueIn(db, connection, job(id))
+      await sql.update(replicationTasks).set({ jobId }).where(eq(replicationTasks.id, id))
+    }
+    return id
+  })
+}
+
+/** Progress or end of a task. An ended one stays as it ended. Start and end times come from the clock. */
+export async function updateTask(db: Database, id: number, patch: ReplicationTaskPatch): Promise<void> {
+  await db.write(async ({ sql }) => {
+    const before = await sql
+      .select({ status: replicationTasks.status, startedAt: replicationTasks.startedAt })
+      .from(replicationTasks)
+      .where(eq(replicationTasks.id, id))
+      .get()
+    if (before === undefined || ENDED.includes(before.status)) return
+    const now = db.clock.now()
+    const { status, bytesTotal, bytesDone } = patch
+    await sql
+      .update(replicationTasks)
+      .set({
+        ...(status !== undefined && { status, endedAt: ENDED.includes(status) ? now : null }),
+        ...(status !== undefined && status !== 'Pending' && before.startedAt === null && { startedAt: now }),
+        ...(bytesTotal !== undefined && { bytesTotal }),
+        ...(bytesDone !== undefined && { bytesDone }),
+      })
+      .where(eq(replicationTasks.id, id))
+  })
+}
+
+/** Adds to a task's log, whose oldest text goes when it grows beyond LOG_LIMIT characters. */
+export async function appendTaskLog(db: Database, id: number, text: string): Promise<void> {
+  await db.write(({ sql }) =>
+    sql
+      .update(replicationTasks)
+      .set({ log: raw`substr(${replicationTasks.log} || ${text.slice(-LOG_LIMIT)}, ${-LOG_LIMIT})` })
+      .where(eq(replicationTasks.id, id)),
+  )
+}
+
+export async function readTaskLog(db: Database, id: number): Promise<string | undefined> {
+  return (await db.read.sql.select({ log: replicationTasks.log }).from(replicationTasks).where(eq(replicationTasks.id, id)).get())?.log
+}
+
+export function findTask(db: Database, id: number): Promise<ReplicationTask | undefined> {
+  return db.read.sql.select(task).from(replicationTasks).where(eq(replicationTasks.id, id)).get()
+}
+
+/** In the order of their ids. */
+export async function listTasks(
+  db: Database,
+  executionId: number,
+  filter: { readonly status?: TaskStatus | undefined; readonly resourceType?: string | undefined },
+  listing: Listing,
+): Promise<Listed<ReplicationTask>> {
+  const condition = and(
+    eq(replicationTasks.executionId, executionId),
+    filter.status === undefined ? undefined : eq(replicationTasks.status, filter.status),
+    filter.resourceType === undefined ? undefined : eq(replicationTasks.resourceType, filter.resourceType),
+  )
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql.select(task).from(replicationTasks).where(condition).orderBy(asc(replicationTasks.id)).limit(limit).offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(replicationTasks).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Ends an execution whose planning failed. One that has ended stays as it ended. */
+export async function failExecution(db: Database, id: number, statusText: string): Promise<void> {
+  await db.write((connection) => end(db, connection, id, 'Failed', statusText))
+}
+
+/** Ends an execution all of whose tasks have ended: Failed if one has failed, else Stopped if one was stopped, else Succeed. Resolves with its status. */
+export async function settleExecution(db: Database, id: number): Promise<ExecutionStatus | undefined> {
+  return await db.write(async (connection) => {
+    const execution = await select(connection.sql).where(eq(replicationExecutions.id, id)).get()
+    if (execution === undefined || execution.status !== 'InProgress') return execution?.status
+    if (execution.pending + execution.inProgress > 0) return 'InProgress'
+    const status = execution.failed > 0 ? 'Failed' : execution.stopped > 0 ? 'Stopped' : 'Succeed'
+    await end(db, connection, id, status, execution.failed > 0 ? `${execution.failed} of ${execution.total} tasks failed` : '')
+    return status
+  })
+}
+
+/** Stops an execution, its unfinished tasks and their jobs. False: there is none, or it has ended. */
+export async function stopExecution(db: Database, id: number): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    if (!(await end(db, connection, id, 'Stopped', ''))) return false
+    const unfinished = and(eq(replicationTasks.executionId, id), inArray(replicationTasks.status, ['Pending', 'InProgress']))
+    const rows = await sql
+      .update(replicationTasks)
+      .set({ status: 'Stopped', endedAt: db.clock.now() })
+      .where(unfinished)
+      .returning({ jobId: replicationTasks.jobId })
+    for (const { jobId } of rows) if (jobId !== null) await stopIn(db, connection, jobId)
+    return true
+  })
+}
+
+async function end(db: Database, { sql }: WriteConnection, id: number, status: ExecutionStatus, statusText: string): Promise<boolean> {
+  const rows = await sql
+    .update(replicationExecutions)
+    .set({ status, statusText, endedAt: db.clock.now() })
+    .where(and(eq(replicationExecutions.id, id), eq(replicationExecutions.status, 'InProgress')))
+    .returning({ id: replicationExecutions.id })
+  return rows.length > 0
+}

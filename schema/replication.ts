@@ -1,0 +1,112 @@
+import { and, desc, eq } from 'drizzle-orm'
+import { tell } from './changes.ts'
+import type { WriteConnection } from './connection.ts'
+import type { Database } from './database.ts'
+import { conflict, notFound, precondition } from './errors.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { replicationExecutions, replicationPolicies } from './tables/replication.ts'
+
+export type { ReplicationFilter } from './tables/replication.ts'
+
+/** A replication rule. A null endpoint is this registry. */
+export type ReplicationPolicy = typeof replicationPolicies.$inferSelect
+export type ReplicationTrigger = ReplicationPolicy['trigger']
+
+/** Everything but what the database gives; what is left out has the table's default. */
+export type NewReplicationPolicy = Omit<typeof replicationPolicies.$inferInsert, 'id' | 'createdAt' | 'updatedAt'>
+export type ReplicationPolicyPatch = Partial<Omit<NewReplicationPolicy, 'creator'>>
+
+/** @throws RegistryError 409 the name is taken */
+export async function createReplicationPolicy(db: Database, policy: NewReplicationPolicy, actor: string): Promise<ReplicationPolicy> {
+  return await db.write(async (connection) => {
+    await refuseTaken(connection, policy.name)
+    const now = db.clock.now()
+    const row = await connection.sql
+      .insert(replicationPolicies)
+      .values({ ...policy, createdAt: now, updatedAt: now })
+      .returning()
+      .get()
+    await tell(db, connection, { actor, kind: 'replication.policy.created', subject: `replication:${row.id}`, detail: { name: row.name } })
+    return row
+  })
+}
+
+export function findReplicationPolicy(db: Database, id: number): Promise<ReplicationPolicy | undefined> {
+  return db.read.sql.select().from(replicationPolicies).where(eq(replicationPolicies.id, id)).get()
+}
+
+/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+export async function listReplicationPolicies(
+  db: Database,
+  filter: { readonly name?: string | undefined },
+  listing: Listing,
+): Promise<Listed<ReplicationPolicy>> {
+  const table = replicationPolicies
+  const condition = contains(table.name, filter.name)
+  const sortable = { id: table.id, name: table.name, creation_time: table.createdAt, update_time: table.updatedAt }
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql
+    .select()
+    .from(table)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, table.id))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(table).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** The rules in force that are set off so. */
+export function enabledReplicationPolicies(db: Database, trigger: ReplicationTrigger): Promise<ReplicationPolicy[]> {
+  return db.read.sql
+    .select()
+    .from(replicationPolicies)
+    .where(and(eq(replicationPolicies.trigger, trigger), eq(replicationPolicies.enabled, true)))
+}
+
+/** @throws RegistryError 404, 409 the name is taken */
+export async function updateReplicationPolicy(db: Database, id: number, patch: ReplicationPolicyPatch, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const before = await required(connection, id)
+    if (patch.name !== undefined && patch.name !== before.name) await refuseTaken(connection, patch.name)
+    const changed = (Object.keys(patch) as (keyof ReplicationPolicyPatch)[]).filter(
+      (key) => patch[key] !== undefined && JSON.stringify(patch[key]) !== JSON.stringify(before[key]),
+    )
+    if (changed.length === 0) return
+    await connection.sql
+      .update(replicationPolicies)
+      .set({ ...patch, updatedAt: db.clock.now() })
+      .where(eq(replicationPolicies.id, id))
+    await tell(db, connection, { actor, kind: 'replication.policy.updated', subject: `replication:${id}`, detail: { name: before.name, changed } })
+  })
+}
+
+/** With its executions and tasks. @throws RegistryError 404, 412 an execution is running */
+export async function deleteReplicationPolicy(db: Database, id: number, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const { sql } = connection
+    const { name } = await required(connection, id)
+    const running = await sql
+      .select({ id: replicationExecutions.id })
+      .from(replicationExecutions)
+      .where(and(eq(replicationExecutions.policyId, id), eq(replicationExecutions.status, 'InProgress')))
+      .orderBy(desc(replicationExecutions.id))
+      .limit(1)
+      .get()
+    if (running !== undefined) throw precondition(`Execution ${running.id} of replication rule ${name} is running; stop it first.`)
+    await sql.delete(replicationPolicies).where(eq(replicationPolicies.id, id))
+    await tell(db, connection, { actor, kind: 'replication.policy.deleted', subject: `replication:${id}`, detail: { name } })
+  })
+}
+
+async function required({ sql }: WriteConnection, id: number): Promise<ReplicationPolicy> {
+  const policy = await sql.select().from(replicationPolicies).where(eq(replicationPolicies.id, id)).get()
+  if (policy === undefined) throw notFound(`There is no replication rule ${id}.`)
+  return policy
+}
+
+async function refuseTaken({ sql }: WriteConnection, name: string): Promise<void> {
+  if (await sql.select({ id: replicationPolicies.id }).from(replicationPolicies).where(eq(replicationPolicies.name, name)).get()) {
+    throw conflict(`There is a replication rule ${name} already.`)
+  }
+}

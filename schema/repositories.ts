@@ -1,0 +1,147 @@
+import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
+import type { Digest } from '../registry/spec/digests.ts'
+import type { RepositoryName, Tag } from '../registry/spec/names.ts'
+import { tell } from './changes.ts'
+import type { Database } from './database.ts'
+import { notFound } from './errors.ts'
+import { INSERT_ROWS } from './limits.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { releaseBlob } from './metadata/blobs.ts'
+import { releaseManifest } from './metadata/manifests.ts'
+import { findRepository } from './metadata/repositories.ts'
+import { repositoryBlobs } from './tables/blobs.ts'
+import { manifests, repositories, tags } from './tables/repositories.ts'
+
+/** A repository as the API lists it. Times in milliseconds since the epoch. */
+export interface RepositorySummary {
+  readonly id: number
+  readonly projectId: number
+  /** With its project: `team/app`. */
+  readonly name: RepositoryName
+  readonly description: string
+  readonly artifactCount: number
+  readonly pullCount: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+const summary = {
+  id: repositories.id,
+  projectId: repositories.projectId,
+  name: repositories.name,
+  description: repositories.description,
+  artifactCount: raw<number>`(SELECT count(*) FROM manifests WHERE manifests.repository_id = ${repositories.id})`.mapWith(Number),
+  pullCount: repositories.pullCount,
+  createdAt: repositories.createdAt,
+  updatedAt: repositories.updatedAt,
+}
+
+export interface RepositoryFilter {
+  /** undefined: of all projects. */
+  readonly projectIds?: readonly number[] | undefined
+  /** Part of the name. */
+  readonly name?: string | undefined
+}
+
+/** Sorted by `name`, `creation_time`, `update_time`, `pull_count` or `id`. */
+export async function listRepositorySummaries(db: Database, filter: RepositoryFilter, listing: Listing): Promise<Listed<RepositorySummary>> {
+  const condition = and(
+    filter.projectIds === undefined ? undefined : inArray(repositories.projectId, [...filter.projectIds]),
+    contains(repositories.name, filter.name),
+  )
+  const sortable = {
+    id: repositories.id,
+    name: repositories.name,
+    creation_time: repositories.createdAt,
+    update_time: repositories.updatedAt,
+    pull_count: repositories.pullCount,
+  }
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql
+    .select(summary)
+    .from(repositories)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, repositories.name))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(repositories).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+export function findRepositorySummary(db: Database, name: RepositoryName): Promise<RepositorySummary | undefined> {
+  return db.read.sql.select(summary).from(repositories).where(eq(repositories.name, name)).get()
+}
+
+/** @throws RegistryError 404 */
+export async function describeRepository(db: Database, name: RepositoryName, description: string, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const { sql } = connection
+    const found = await sql.select().from(repositories).where(eq(repositories.name, name)).get()
+    if (found === undefined) throw notFound(`There is no repository ${name}.`)
+    if (found.description === description) return
+    await sql.update(repositories).set({ description, updatedAt: db.clock.now() }).where(eq(repositories.id, found.id))
+    await tell(db, connection, { actor, kind: 'repository.updated', subject: name, projectId: found.projectId })
+  })
+}
+
+/** With everything in it. The feed has one entry for all of it: `repository.deleted`. False: there is none. */
+export async function deleteRepository(db: Database, name: RepositoryName, actor: string): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    const repository = await findRepository(connection, name)
+    if (repository === undefined) return false
+    const { id, projectId } = repository
+    await sql.delete(tags).where(eq(tags.repositoryId, id))
+    const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest, size: manifests.size })
+    for (const { digest, size } of gone) await releaseManifest(connection, projectId, digest, size)
+    const unlinked = await sql
+      .delete(repositoryBlobs)
+      .where(eq(repositoryBlobs.repositoryId, id))
+      .returning({ digest: repositoryBlobs.digest, size: repositoryBlobs.size })
+    for (const { digest, size } of unlinked) await releaseBlob(db, connection, projectId, digest, size)
+    await sql.delete(repositories).where(eq(repositories.id, id))
+    await tell(db, connection, { actor, kind: 'repository.deleted', subject: name, projectId })
+    return true
+  })
+}
+
+/** A number of pulls of one manifest, by one name. */
+export interface Pulls {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  /** The tag that it was asked by, if it was. */
+  readonly tag?: Tag | undefined
+  readonly count: number
+  /** Of the last one, milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** Counts pulls, many in one transaction: whoever serves them collects them first. Not in the feed. What is gone by now is passed over. */
+export async function recordPulls(db: Database, pulls: readonly Pulls[]): Promise<void> {
+  for (let from = 0; from < pulls.length; from += INSERT_ROWS) {
+    await db.write(async ({ sql }) => {
+      for (const { repository, digest, tag, count, at } of pulls.slice(from, from + INSERT_ROWS)) {
+        const row = await sql
+          .update(repositories)
+          .set({ pullCount: raw`${repositories.pullCount} + ${count}` })
+          .where(eq(repositories.name, repository))
+          .returning({ id: repositories.id })
+          .get()
+        if (row === undefined) continue
+        await sql
+          .update(manifests)
+          .set({ pulledAt: later(manifests.pulledAt, at) })
+          .where(and(eq(manifests.repositoryId, row.id), eq(manifests.digest, digest)))
+        if (tag === undefined) continue
+        await sql
+          .update(tags)
+          .set({ pulledAt: later(tags.pulledAt, at) })
+          .where(and(eq(tags.repositoryId, row.id), eq(tags.name, tag), eq(tags.digest, digest)))
+      }
+    })
+  }
+}
+
+function later(column: typeof manifests.pulledAt | typeof tags.pulledAt, at: number): SQL {
+  return raw`max(coalesce(${column}, 0), ${at})`
+}
