@@ -11,8 +11,10 @@ export interface SigningKey {
 
 const ALGORITHMS = ['EdDSA', 'Ed25519']
 const PROOF_TYPE = 'atoll-proof+jwt'
-/** How old or early a proof may be, in seconds. The verifier remembers `jti` for twice as long. */
+/** How old a proof may be, and how far the two clocks may be apart besides, in seconds. */
 export const PROOF_WINDOW_S = 60
+/** How long the verifier remembers `jti`, in seconds: a proof from a clock that is early can be used from a window before its time to two after it. */
+export const PROOF_MEMORY_S = 3 * PROOF_WINDOW_S
 
 export async function signDocument(type: DocumentType, document: unknown, key: SigningKey): Promise<string> {
   return await new CompactSign(new TextEncoder().encode(JSON.stringify(document)))

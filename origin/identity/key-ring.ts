@@ -7,7 +7,7 @@ export interface StoredKey {
   readonly kid: string
   readonly publicJwk: JWK
   readonly sealedPrivate: string
-  readonly createdAt: number
+  /** Milliseconds since the epoch; undefined: it signs. */
   readonly retiredAt: number | undefined
 }
 
@@ -18,7 +18,7 @@ export interface KeyStore {
   /** Keeps the key unless `unlessAny` is true and there is one that signs; then nothing happens. */
   add(key: Omit<StoredKey, 'retiredAt'>, unlessAny: boolean): Promise<void>
   /** From now on it signs nothing new. */
-  retire(kid: string, at: number): Promise<void>
+  retire(kid: string): Promise<void>
   /** What it signed is good no more. */
   remove(kid: string): Promise<void>
 }
@@ -73,7 +73,7 @@ export class KeyRing {
     const before = await store.all()
     await store.add(await makeKey(this.#options), false)
     for (const key of before) {
-      if (key.retiredAt === undefined) await store.retire(key.kid, now())
+      if (key.retiredAt === undefined) await store.retire(key.kid)
       else if (key.retiredAt + overlap <= now()) await store.remove(key.kid)
     }
     await this.reload()
@@ -94,7 +94,7 @@ async function load({ store, secrets }: KeyRingOptions): Promise<Loaded> {
   return { signing: { kid: newest.kid, privateKey }, jwks: { keys: stored.map((key) => key.publicJwk) } }
 }
 
-async function makeKey({ secrets, now }: KeyRingOptions): Promise<Omit<StoredKey, 'retiredAt'>> {
+async function makeKey({ secrets }: KeyRingOptions): Promise<Omit<StoredKey, 'retiredAt'>> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   const half = await exportJWK(publicKey)
   const kid = await keyId(half)
@@ -102,7 +102,6 @@ async function makeKey({ secrets, now }: KeyRingOptions): Promise<Omit<StoredKey
     kid,
     publicJwk: { ...half, kid, alg: 'EdDSA', use: 'sig' },
     sealedPrivate: await secrets.seal(JSON.stringify(await exportJWK(privateKey)), purpose(kid)),
-    createdAt: now(),
   }
 }
 

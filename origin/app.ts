@@ -1,0 +1,78 @@
+import { Hono } from 'hono'
+import { errorAnswer } from '../registry/http/errors.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import type { ConnectionInfo } from '../runtime/http-server.ts'
+import { harborApi } from './api/harbor-api.ts'
+import { tokenRoutes } from './identity/token-routes.ts'
+import type { OpenOrigin } from './open.ts'
+import { RequestIds } from './request-ids.ts'
+import { v2Routes } from './v2.ts'
+
+const SECURITY_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+} as const
+
+/** Everything that an origin answers. */
+export function originApp(origin: OpenOrigin): (request: Request, connection: ConnectionInfo) => Promise<Response> {
+  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses } = origin
+  const { log, clock } = services
+  const ids = new RequestIds(services.newId)
+  const requestId = (request: Request) => ids.of(request)
+  const addressOf = (request: Request) => addresses.of(request)
+
+  const app = new Hono()
+    .route(
+      '/',
+      v2Routes({
+        callers,
+        authorities,
+        log,
+        requestId,
+        baseUrl: services.baseUrl,
+        service: issuer.service,
+        local: (actor) => local.as(actor),
+        proxy: (project, request) => proxies.open(project, request),
+      }),
+    )
+    .route('/', tokenRoutes({ callers, logins, issuer, authorities, addressOf }))
+    .route('/api/v2.0', harborApi(services))
+    .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
+    .get('/livez', (c) => c.text('ok'))
+    .get('/readyz', async (c) => {
+      const { healthy, components } = await services.health()
+      return c.json({ ready: healthy, components }, healthy ? 200 : 503)
+    })
+    .notFound((c) =>
+      errorAnswer(new RegistryError('UNSUPPORTED', 'There is nothing at this path.', undefined, { status: 404 }), c.req.raw, { log, requestId }),
+    )
+    .onError((error, c) => withLogin(errorAnswer(error, c.req.raw, { log, requestId })))
+
+  return async (request, { remoteAddress }) => {
+    const startedAt = clock.now()
+    addresses.note(request, remoteAddress)
+    const response = await app.fetch(request)
+    const id = requestId(request)
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!response.headers.has(name)) response.headers.set(name, value)
+    if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', id)
+    log.info(
+      { requestId: id, method: request.method, path: pathOf(request), status: response.status, ms: clock.now() - startedAt, from: remoteAddress },
+      'answered',
+    )
+    return response
+  }
+}
+
+/** Outside /v2 a refused login is asked for by Basic. */
+function withLogin(response: Response): Response {
+  if (response.status === 401 && !response.headers.has('WWW-Authenticate'))
+    response.headers.set('WWW-Authenticate', 'Basic realm="Atoll", charset="UTF-8"')
+  return response
+}
+
+/** Without its parameters: they may hold what does not belong into a log. */
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname
+}

@@ -1,0 +1,117 @@
+import { decodeJwt } from 'jose'
+import { verifyRequest } from '../../mesh/signing.ts'
+import type { TokenAccess } from '../../mesh/tokens.ts'
+import { ANONYMOUS, type Principal } from '../../policy/facts.ts'
+import type { Clock } from '../../registry/clock.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { EdgeAccount } from './accounts.ts'
+import { parseBasic } from './basic.ts'
+import type { Facts } from './facts.ts'
+import type { Issuer } from './issuer.ts'
+import { inGoodStanding, type Logins } from './logins.ts'
+import type { Nonces } from './nonces.ts'
+
+/** Who sends a request, and by what means. */
+export interface Caller {
+  readonly principal: Principal
+  /** Present when it came with a token: the token is good for these things only. */
+  readonly access?: readonly TokenAccess[]
+  /** Whether it said who it is. */
+  readonly presented: boolean
+}
+
+export interface CallersOptions {
+  readonly facts: Facts
+  readonly logins: Logins
+  readonly issuer: Issuer
+  readonly nonces: Nonces
+  readonly clock: Pick<Clock, 'now'>
+  /** The network address that a request came from. */
+  readonly addressOf: (request: Request) => string
+}
+
+const NOBODY: Caller = { principal: ANONYMOUS, presented: false }
+
+/** Requests → who sends them. */
+export class Callers {
+  readonly #options: CallersOptions
+
+  constructor(options: CallersOptions) {
+    this.#options = options
+  }
+
+  /** Basic, Bearer, an edge's proof, or nobody. @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS */
+  async identify(request: Request): Promise<Caller> {
+    const header = request.headers.get('authorization')
+    if (header === null || header === '') return NOBODY
+    switch (header.slice(0, header.indexOf(' ')).toLowerCase()) {
+      case 'basic':
+        return { principal: await this.#basic(header, request), presented: true }
+      case 'bearer':
+        return await this.#bearer(header.slice('bearer '.length).trim())
+      case 'atoll-edge':
+        return { principal: (await this.edge(request)).principal, presented: true }
+      default:
+        throw unusable()
+    }
+  }
+
+  /** For the API: passwords and robots' secrets. A token is made for some repositories, and must not open the rest. @throws as identify */
+  async authenticate(request: Request): Promise<Principal> {
+    const header = request.headers.get('authorization')
+    return header === null || header === '' ? ANONYMOUS : await this.#basic(header, request)
+  }
+
+  /** The edge that signed this very request, once. @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS */
+  async edge(request: Request): Promise<EdgeAccount> {
+    const { facts, nonces, clock } = this.#options
+    const proof = /^atoll-edge ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
+    if (proof === undefined) throw notProven()
+    const edge = await facts.edge(claimedEdge(proof))
+    if (edge === undefined) throw notProven()
+    const now = clock.now()
+    let nonce: string
+    try {
+      nonce = await verifyRequest(proof, request, edge, now)
+    } catch (cause) {
+      throw notProven(cause)
+    }
+    if (!nonces.take(edge.id, nonce, now)) throw notProven()
+    return edge
+  }
+
+  async #basic(header: string, request: Request): Promise<Principal> {
+    const given = parseBasic(header)
+    if (given === undefined) throw unusable()
+    return await this.#options.logins.login(given.name, given.secret, this.#options.addressOf(request))
+  }
+
+  async #bearer(token: string): Promise<Caller> {
+    const { issuer, facts, clock } = this.#options
+    const { subject, access } = await issuer.verify(token)
+    if (subject === ANONYMOUS.id) return { principal: ANONYMOUS, access, presented: true }
+    const account = await facts.account(subject)
+    if (account === undefined) throw new RegistryError('UNAUTHORIZED', 'The account that this token was for is gone.')
+    return { principal: inGoodStanding(account.principal, clock.now()), access, presented: true }
+  }
+}
+
+/** What the proof says it is from; nothing is believed yet. */
+function claimedEdge(proof: string): string {
+  try {
+    return decodeJwt(proof).iss ?? ''
+  } catch (cause) {
+    throw notProven(cause)
+  }
+}
+
+function notProven(cause?: unknown): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'This needs the proof of an enrolled edge, made for this request, now.', undefined, { cause })
+}
+
+function unusable(): RegistryError {
+  return new RegistryError(
+    'UNAUTHORIZED',
+    'The Authorization header cannot be used here: send a user name and password (Basic), or a token (Bearer).',
+  )
+}

@@ -1,0 +1,73 @@
+import { Hono } from 'hono'
+import { ANONYMOUS, type Principal } from '../../policy/facts.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Authorities } from './authorities.ts'
+import type { Callers } from './callers.ts'
+import { grantedAccess } from './grants.ts'
+import type { IssuedToken, Issuer } from './issuer.ts'
+import type { Logins } from './logins.ts'
+
+/** A form with a password and a few scopes. */
+const FORM_LIMIT = 64 * 1024
+
+export interface TokenRoutesOptions {
+  readonly callers: Callers
+  readonly logins: Logins
+  readonly issuer: Issuer
+  readonly authorities: Authorities
+  readonly addressOf: (request: Request) => string
+}
+
+/** Docker's token service: GET with Basic or without a login, POST as OAuth 2 (distribution, "Token Authentication" and "OAuth2 Token Authentication"). */
+export function tokenRoutes(options: TokenRoutesOptions): Hono {
+  const { callers, logins, issuer, authorities, addressOf } = options
+  const answer = async (principal: Principal, scopes: readonly string[]) => {
+    const access = await grantedAccess(principal, scopes, authorities)
+    return {
+      issued: await issuer.issue(principal, access),
+      scope: access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`).join(' '),
+    }
+  }
+  return new Hono()
+    .get('/service/token', async (c) => {
+      const principal = await callers.authenticate(c.req.raw)
+      const { issued } = await answer(principal, c.req.queries('scope') ?? [])
+      return c.json(body(issued), 200, NOT_KEPT)
+    })
+    .post('/service/token', async (c) => {
+      const form = new URLSearchParams(await formOf(c.req.raw))
+      const principal = await loginOf(form, c.req.raw)
+      const { issued, scope } = await answer(principal, form.getAll('scope'))
+      return c.json({ ...body(issued), token_type: 'Bearer', scope }, 200, NOT_KEPT)
+    })
+
+  async function loginOf(form: URLSearchParams, request: Request): Promise<Principal> {
+    switch (form.get('grant_type')) {
+      case 'password':
+        return await logins.login(form.get('username') ?? '', form.get('password') ?? '', addressOf(request))
+      case 'refresh_token':
+        throw new RegistryError('UNAUTHORIZED', 'This registry gives no refresh tokens. Log in with user name and password.')
+      case null:
+        return request.headers.has('authorization') ? await callers.authenticate(request) : ANONYMOUS
+      default:
+        throw new RegistryError('UNSUPPORTED', 'The grant_type must be password.', undefined, { status: 400 })
+    }
+  }
+}
+
+const NOT_KEPT = { 'Cache-Control': 'no-store' }
+
+function body({ token, expiresIn, issuedAt }: IssuedToken) {
+  return { token, access_token: token, expires_in: expiresIn, issued_at: new Date(issuedAt).toISOString() }
+}
+
+async function formOf(request: Request): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > FORM_LIMIT) throw new RegistryError('SIZE_INVALID', 'The form is too large.', undefined, { status: 413 })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,59 @@
+import { systemClock } from '../registry/clock.ts'
+import { serveHttp } from '../runtime/http-server.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { originApp } from './app.ts'
+import type { OriginConfig } from './config/settings.ts'
+import { ADMIN } from './first-start.ts'
+import { openOrigin } from './open.ts'
+import type { OriginServices } from './services.ts'
+
+export interface RunningOrigin {
+  /** Where it listens. */
+  readonly url: string
+  readonly services: OriginServices
+  /** The administrator's password, if this start made it. */
+  readonly madePassword: string | undefined
+  close(): Promise<void>
+}
+
+export interface StartOptions {
+  /** Shows a person what is said only once. Standard output when absent. */
+  readonly print?: (text: string) => void
+}
+
+/** Starts an origin in this process; resolves when it listens. @throws SettingsError, and the system's error when the port is taken */
+export async function startOrigin(config: OriginConfig, options: StartOptions = {}): Promise<RunningOrigin> {
+  const print = options.print ?? ((text: string) => process.stdout.write(text))
+  const log = createLogger({ level: config['log.level'] })
+  const startedAt = systemClock.now()
+  const origin = await openOrigin({ config, log, clock: systemClock })
+  try {
+    const server = await serveHttp({ fetch: originApp(origin), host: config['http.host'], port: config['http.port'], log })
+    if (origin.madePassword !== undefined) print(banner(server.url, origin.madePassword))
+    log.info({ url: server.url, ms: systemClock.now() - startedAt }, 'The origin listens.')
+    return {
+      url: server.url,
+      services: origin.services,
+      madePassword: origin.madePassword,
+      close: async () => {
+        await server.close()
+        await origin.close()
+      },
+    }
+  } catch (error) {
+    await origin.close()
+    throw error
+  }
+}
+
+function banner(url: string, password: string): string {
+  return `
+  Atoll is ready at ${url}
+
+    user      ${ADMIN}
+    password  ${password}
+
+  The password is shown this once. Change it after the first login.
+
+`
+}

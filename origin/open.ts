@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { restrict } from '../registry/access.ts'
+import type { Clock } from '../registry/clock.ts'
+import { LocalRegistry } from '../registry/local.ts'
+import type { Log } from '../registry/log.ts'
+import { createFetch } from '../runtime/fetch.ts'
+import { openDatabase } from '../schema/database.ts'
+import { metadataStore } from '../schema/metadata-store.ts'
+import { replacePasswordHash } from '../schema/users.ts'
+import { createHasher } from '../stores/hasher.ts'
+import { RecentChanges } from './changes.ts'
+import type { OriginConfig } from './config/settings.ts'
+import { firstStart } from './first-start.ts'
+import { healthOf } from './health.ts'
+import { Addresses } from './identity/addresses.ts'
+import { Authorities } from './identity/authorities.ts'
+import { baseUrlOf, configuredUrl } from './identity/base-url.ts'
+import { Callers } from './identity/callers.ts'
+import { databaseFacts } from './identity/database-facts.ts'
+import { Facts } from './identity/facts.ts'
+import { catalogGate } from './identity/gate.ts'
+import { Issuer } from './identity/issuer.ts'
+import { KeyRing } from './identity/key-ring.ts'
+import { databaseKeys } from './identity/key-store.ts'
+import { Logins } from './identity/logins.ts'
+import { Nonces } from './identity/nonces.ts'
+import { createPasswords } from './identity/passwords.ts'
+import { createRobotSecrets } from './identity/robot-secrets.ts'
+import { Throttle } from './identity/throttle.ts'
+import { ProxyCaches } from './proxy-caches.ts'
+import { createSecrets, loadSecretKey } from './secrets.ts'
+import type { OriginServices } from './services.ts'
+import { openStores } from './stores.ts'
+
+/** The audience of our tokens, and what challenges call us. */
+const SERVICE = 'atoll'
+/** The `iss` of our tokens as long as nobody has said what our URL is. */
+const ISSUER = 'atoll'
+
+export interface OriginOptions {
+  readonly config: OriginConfig
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** Everything an origin is made of, opened. */
+export interface OpenOrigin {
+  readonly services: OriginServices
+  readonly facts: Facts
+  readonly recent: RecentChanges
+  readonly keys: KeyRing
+  readonly issuer: Issuer
+  readonly logins: Logins
+  readonly callers: Callers
+  readonly authorities: Authorities
+  readonly addresses: Addresses
+  readonly local: LocalRegistry
+  readonly proxies: ProxyCaches
+  /** The administrator's password, if this start made it. */
+  readonly madePassword: string | undefined
+  close(): Promise<void>
+}
+
+export async function openOrigin({ config, log, clock }: OriginOptions): Promise<OpenOrigin> {
+  const secretKey = await loadSecretKey(config.secret_key, config.data_volume)
+  const secrets = createSecrets(secretKey)
+  const passwords = createPasswords()
+  const robotSecrets = createRobotSecrets(secretKey)
+  const stores = openStores(config)
+  const db = await openDatabase({
+    url: config['database.url'] ?? pathToFileURL(join(config.data_volume, 'atoll.db')).href,
+    authToken: config['database.auth_token'],
+    clock,
+    log,
+  })
+  const madePassword = await firstStart(db, passwords, config.admin_password)
+  const recent = await RecentChanges.open(db, clock)
+  const keys = await KeyRing.open({ store: databaseKeys(db), secrets, now: () => clock.now() })
+  recent.on((changes) => {
+    if (changes === undefined || changes.some(({ kind }) => kind.startsWith('key.'))) {
+      keys.reload().catch((error: unknown) => log.error({ err: error }, 'The signing keys could not be read again.'))
+    }
+  })
+
+  const newId = randomUUID
+  const facts = new Facts(databaseFacts(db), recent)
+  const authorities = new Authorities(facts, clock)
+  const addresses = new Addresses()
+  const issuer = new Issuer({
+    keys,
+    clock,
+    newId,
+    issuer: configuredUrl(config) ?? ISSUER,
+    service: SERVICE,
+    lifetime: config['token.lifetime'],
+  })
+  const logins = new Logins({
+    facts,
+    passwords,
+    robotSecrets,
+    throttle: new Throttle(clock),
+    clock,
+    rehash: async ({ principal, secretHash }, hash) => {
+      if (secretHash !== undefined) await replacePasswordHash(db, Number(principal.id.slice('user:'.length)), secretHash, hash)
+    },
+  })
+  const callers = new Callers({ facts, logins, issuer, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
+  const local = new LocalRegistry({ blobs: stores.blobs, metadata: metadataStore(db), createHasher, newId })
+  const proxies = new ProxyCaches({
+    db,
+    facts,
+    recent,
+    secrets,
+    cache: stores.cache,
+    createHasher,
+    clock,
+    log,
+    fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
+  })
+  const services: OriginServices = {
+    config,
+    db,
+    log,
+    clock,
+    newId,
+    secrets,
+    passwords,
+    robotSecrets,
+    authenticate: (request) => callers.authenticate(request),
+    decide: (principal, target, project) => authorities.decide(principal, target, project),
+    authorize: (principal, target, project) => authorities.authorize(principal, target, project),
+    projectFacts: (project) => facts.project(project),
+    registryFor: (principal) => restrict(local.as(principal.id), catalogGate(principal, authorities)),
+    baseUrl: baseUrlOf(config),
+    health: () => healthOf({ db, blobs: stores.blobs, log }),
+  }
+  return {
+    services,
+    facts,
+    recent,
+    keys,
+    issuer,
+    logins,
+    callers,
+    authorities,
+    addresses,
+    local,
+    proxies,
+    madePassword,
+    close: async () => {
+      recent.close()
+      await db.close()
+    },
+  }
+}

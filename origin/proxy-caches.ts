@@ -1,0 +1,106 @@
+import type { BlobStore, CreateHasher } from '../registry/blob-store.ts'
+import type { Clock } from '../registry/clock.ts'
+import { FillTable } from '../registry/fill/index.ts'
+import type { Log } from '../registry/log.ts'
+import type { ObjectStore } from '../registry/object-store.ts'
+import { PullThrough } from '../registry/pull-through.ts'
+import type { Registry } from '../registry/registry.ts'
+import { RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import { parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
+import type { Database } from '../schema/database.ts'
+import { type Endpoint, findEndpointById } from '../schema/endpoints.ts'
+import { findProjectByName } from '../schema/projects.ts'
+import type { RecentChanges } from './changes.ts'
+import type { Facts } from './identity/facts.ts'
+import type { Secrets } from './services.ts'
+
+export interface ProxyCachesOptions {
+  readonly db: Database
+  readonly facts: Facts
+  readonly recent: RecentChanges
+  readonly secrets: Secrets
+  readonly cache: { readonly blobs: BlobStore; readonly records: ObjectStore }
+  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly createHasher: CreateHasher
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The registries of projects that are proxy caches. One pull-through for each endpoint and project, made when it is first asked for. */
+export class ProxyCaches {
+  readonly #options: ProxyCachesOptions
+  readonly #fills: FillTable
+  readonly #open = new Map<string, Promise<PullThrough | undefined>>()
+
+  constructor(options: ProxyCachesOptions) {
+    this.#options = options
+    const { cache, createHasher, clock, log } = options
+    this.#fills = new FillTable({ blobs: cache.blobs, createHasher, clock, log })
+    options.recent.on((changes) => {
+      if (changes === undefined || changes.some(({ kind }) => kind.startsWith('endpoint.') || kind.startsWith('project.'))) this.#open.clear()
+    })
+  }
+
+  /** undefined: the project is no proxy cache, or there is none of this name. */
+  async open(project: string, request: Request): Promise<Registry | undefined> {
+    const facts = await this.#options.facts.project(project)
+    if (facts?.proxy !== true) return undefined
+    const known = this.#open.get(project) ?? this.#make(project)
+    this.#open.set(project, known)
+    try {
+      return (await known)?.with(request.signal)
+    } catch (error) {
+      this.#open.delete(project)
+      throw error
+    }
+  }
+
+  async #make(project: string): Promise<PullThrough | undefined> {
+    const { db, cache, createHasher, clock, log } = this.#options
+    const found = await findProjectByName(db, project)
+    if (found === undefined || found.endpointId === null) return undefined
+    const endpoint = await findEndpointById(db, found.endpointId)
+    if (endpoint === undefined) return undefined
+    const remote = await this.#remote(endpoint)
+    return new PullThrough({
+      source: {
+        // With other credentials or another address it is another source: what the old one allowed says nothing of the new one.
+        id: `endpoint-${endpoint.id}-${endpoint.updatedAt}`,
+        name: endpoint.name,
+        with: (signal) => remote.with(signal),
+        nameAt: withoutProject,
+      },
+      cache,
+      fills: this.#fills,
+      createHasher,
+      clock,
+      log,
+    })
+  }
+
+  async #remote(endpoint: Endpoint): Promise<RemoteRegistry> {
+    const { fetchFor, secrets, clock, log } = this.#options
+    const password = endpoint.sealedSecret === null ? undefined : await secrets.unseal(endpoint.sealedSecret, endpointPurpose(endpoint.id))
+    return new RemoteRegistry({
+      url: new URL(endpoint.url),
+      vendor: vendorOf(endpoint.type),
+      fetch: fetchFor(endpoint),
+      clock,
+      log,
+      credentials: password === undefined || endpoint.accessKey === null ? undefined : { username: endpoint.accessKey, password },
+    })
+  }
+}
+
+/** What an endpoint's secret is sealed for. */
+export function endpointPurpose(id: number): string {
+  return `endpoint:${id}`
+}
+
+/** `dockerhub-proxy/library/nginx` is `library/nginx` at the upstream. */
+function withoutProject(name: RepositoryName): RepositoryName {
+  const { rest } = splitProject(name)
+  if (rest === '') throw new RegistryError('NAME_UNKNOWN', 'Give the image after the project, as in dockerhub-proxy/library/alpine.')
+  return parseRepositoryName(rest)
+}

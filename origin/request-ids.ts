@@ -1,0 +1,20 @@
+const GIVEN = /^[\x21-\x7e]{1,128}$/
+
+/** Names each request: as its sender did, if that is a plain short text, else anew. */
+export class RequestIds {
+  readonly #newId: () => string
+  readonly #ids = new WeakMap<Request, string>()
+
+  constructor(newId: () => string) {
+    this.#newId = newId
+  }
+
+  of(request: Request): string {
+    const known = this.#ids.get(request)
+    if (known !== undefined) return known
+    const given = request.headers.get('x-request-id')
+    const id = given !== null && GIVEN.test(given) ? given : this.#newId()
+    this.#ids.set(request, id)
+    return id
+  }
+}

@@ -1,0 +1,67 @@
+import type { Hono } from 'hono'
+import { restrict } from '../registry/access.ts'
+import { resourceAt } from '../registry/http/route.ts'
+import { registryRoutes } from '../registry/http/routes.ts'
+import type { Log } from '../registry/log.ts'
+import type { Registry } from '../registry/registry.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
+import type { Authorities } from './identity/authorities.ts'
+import type { Caller, Callers } from './identity/callers.ts'
+import { type Challenge, unauthorized } from './identity/challenge.ts'
+import { catalogGate, gateFor } from './identity/gate.ts'
+
+export interface V2Options {
+  readonly callers: Callers
+  readonly authorities: Authorities
+  readonly log: Log
+  readonly baseUrl: (request: Request) => string
+  /** Our name in challenges, and the audience of our tokens. */
+  readonly service: string
+  readonly requestId: (request: Request) => string
+  /** What this origin owns, as `actor` changes it. */
+  readonly local: (actor: string) => Registry
+  /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
+  readonly proxy: (project: string, request: Request) => Promise<Registry | undefined>
+}
+
+const CATALOG = 'registry:catalog:*'
+
+/** All of /v2: who sends a request, what they may, and which registry they see. */
+export function v2Routes(options: V2Options): Hono {
+  const { callers, authorities, baseUrl, service, log, requestId } = options
+  const challengeOf = (request: Request): Challenge => ({ realm: `${baseUrl(request)}/service/token`, service })
+
+  /** A login that failed gets the challenge too, so that clients know where a better one goes. */
+  const identify = async (request: Request, scope?: string): Promise<Caller> => {
+    try {
+      return await callers.identify(request)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
+      throw unauthorized(challengeOf(request), error.message, { ...(scope !== undefined && { scope }), error: 'invalid_token' })
+    }
+  }
+
+  return registryRoutes({
+    log,
+    requestId,
+    ping: async (request) => {
+      const caller = await identify(request)
+      if (!caller.presented) throw unauthorized(challengeOf(request), 'authentication required')
+    },
+    open: async (request) => {
+      const resource = resourceAt(new URL(request.url).pathname)
+      const name = resource !== undefined && 'name' in resource ? resource.name : undefined
+      const caller = await identify(request, name !== undefined && isRepositoryName(name) ? `repository:${name}:pull` : undefined)
+      const local = options.local(caller.principal.id)
+      if (resource?.kind === 'catalog') {
+        const listing = caller.access === undefined || caller.access.some(({ type, name: what }) => type === 'registry' && what === 'catalog')
+        if (!caller.presented || !listing) throw unauthorized(challengeOf(request), 'authentication required', { scope: CATALOG })
+        return restrict(local, catalogGate(caller.principal, authorities))
+      }
+      const gate = gateFor(caller, authorities, challengeOf(request))
+      if (name === undefined || !isRepositoryName(name)) return restrict(local, gate)
+      return restrict((await options.proxy(splitProject(name).project, request)) ?? local, gate)
+    },
+  })
+}
