@@ -35,6 +35,8 @@ export interface LocalRegistryOptions {
   readonly createHasher: CreateHasher
   /** Makes an upload's id: unguessable, [a-z0-9-]{1,128}. */
   readonly newId: () => string
+  /** Reads manifests in place of the metadata: a ManifestCache in front of it. */
+  readonly manifests?: Pick<MetadataStore, 'getManifest' | 'statManifest'>
 }
 
 export interface LocalParts extends LocalRegistryOptions {
@@ -104,11 +106,11 @@ class LocalManifests implements Manifests {
   }
 
   stat(reference: Reference): Promise<ManifestHead | undefined> {
-    return this.#parts.metadata.statManifest(this.#name, reference)
+    return (this.#parts.manifests ?? this.#parts.metadata).statManifest(this.#name, reference)
   }
 
   get(reference: Reference): Promise<Manifest | undefined> {
-    return this.#parts.metadata.getManifest(this.#name, reference)
+    return (this.#parts.manifests ?? this.#parts.metadata).getManifest(this.#name, reference)
   }
 
   async put(manifest: ManifestInput): Promise<ManifestReceipt> {

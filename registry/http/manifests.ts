@@ -1,3 +1,4 @@
+import type { Manifest } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { parseReference, parseRepositoryName, parseTag, type Reference, type RepositoryName, referenceText, type Tag } from '../spec/names.ts'
 import { manifestBody } from './bodies.ts'
@@ -21,7 +22,7 @@ export async function readManifest({ request, registry }: Exchange, name: string
   if (matches(request.headers.get('If-None-Match'), digest)) return answer(304, null, headers)
   headers['Content-Type'] = mediaType
   headers['Content-Length'] = String(size)
-  return answer(200, 'bytes' in found ? (found.bytes as Uint8Array<ArrayBuffer>) : null, headers)
+  return answer(200, head ? null : ((found as Manifest).bytes as Uint8Array<ArrayBuffer>), headers)
 }
 
 /** distribution-spec, "Pushing Manifests". */

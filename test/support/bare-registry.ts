@@ -5,16 +5,20 @@ import { join } from 'node:path'
 import { type Gate, restrict } from '../../registry/access.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { registryRoutes } from '../../registry/http/routes.ts'
+import { ManifestCache } from '../../registry/local/manifest-cache.ts'
 import { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { HttpLimits } from '../../runtime/http/limits.ts'
 import { type HttpServer, serveHttp } from '../../runtime/http-server.ts'
+import { headOfChanges, readChanges } from '../../schema/changes.ts'
 import { type Database, openDatabase } from '../../schema/database.ts'
 import { metadataStore } from '../../schema/metadata-store.ts'
 import { projects } from '../../schema/tables/projects.ts'
 import { users } from '../../schema/tables/users.ts'
 import { fsBlobStore } from '../../stores/fs-blob-store.ts'
 import { createHasher } from '../../stores/hasher.ts'
+
+const MANIFEST_MEMORY = 64 * 1024 * 1024
 
 export interface LogEntry {
   readonly level: keyof Log
@@ -51,12 +55,14 @@ export async function bareRegistry(options: BareRegistryOptions): Promise<BareRe
   const directory = await mkdtemp(join(tmpdir(), 'atoll-bare-'))
   const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock: systemClock })
   await addProjects(database, options.projects)
-  const local = new LocalRegistry({
-    blobs: fsBlobStore(join(directory, 'store')),
-    metadata: metadataStore(database),
-    createHasher,
-    newId: randomUUID,
+  const metadata = metadataStore(database)
+  const manifests = new ManifestCache({
+    metadata,
+    changes: { head: () => headOfChanges(database), since: (after, limit) => readChanges(database, after, limit) },
+    soon: setImmediate,
+    limit: MANIFEST_MEMORY,
   })
+  const local = new LocalRegistry({ blobs: fsBlobStore(join(directory, 'store')), metadata, manifests, createHasher, newId: randomUUID })
   const log = memoryLog()
   const gate: Gate = options.gate ?? { require: async () => undefined, allows: async () => true }
   const registry = restrict(local.as('system'), gate)
