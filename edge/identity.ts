@@ -1,0 +1,39 @@
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
+import type { Enrolment } from '../mesh/enrolment.ts'
+import type { SigningKey } from '../mesh/signing.ts'
+import type { Kept } from './kept.ts'
+
+/** An edge's own key pair. It is made at the edge, and the private half stays there. */
+export interface EdgeKey extends SigningKey {
+  readonly publicKey: JWK
+}
+
+/** An enrolled edge: who it is to its origin, and the key it proves that with. */
+export interface Member {
+  readonly enrolment: Enrolment
+  readonly key: EdgeKey
+}
+
+const KEY = 'identity/key'
+
+/** The key pair as it is kept; made when there is none yet. */
+export async function keyPair(kept: Kept): Promise<JWK> {
+  const found = await kept.get(KEY)
+  if (isPrivateKey(found)) return found
+  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+  const made = await exportJWK(pair.privateKey)
+  await kept.set(KEY, made)
+  return made
+}
+
+/** A key pair ready to sign: the private half can be used from here on, but not read. */
+export async function edgeKey({ d, ...half }: JWK): Promise<EdgeKey> {
+  const publicKey = { kty: half.kty, crv: half.crv, x: half.x } as JWK
+  const kid = await calculateJwkThumbprint(publicKey)
+  const privateKey = await importJWK({ ...publicKey, ...(d !== undefined && { d }) } as JWK, 'EdDSA', { extractable: false })
+  return { kid, privateKey: privateKey as CryptoKey, publicKey: { ...publicKey, kid, alg: 'EdDSA', use: 'sig' } }
+}
+
+function isPrivateKey(value: unknown): value is JWK {
+  return typeof value === 'object' && value !== null && 'd' in value && 'x' in value && 'crv' in value && value.crv === 'Ed25519'
+}

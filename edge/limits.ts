@@ -1,0 +1,36 @@
+// Every wait and every bound of an edge, by name. Milliseconds, unless the name says otherwise.
+
+/** A small question to the origin (a document, a token, the keys), from its start to the last byte of its answer. */
+export const ORIGIN_ANSWER_MS = 5_000
+/** The same while the feed is down: whoever waits is a client, and the answer is probably none. */
+export const ORIGIN_ANSWER_WHILE_AWAY_MS = 2_000
+/** From asking for the feed to the head of its answer. */
+export const FEED_OPEN_MS = 5_000
+/** A feed without a batch for so long is given up, and asked for again. */
+export const FEED_STALL_MS = 4_000
+/** The first wait before asking for the feed again; it doubles up to the last. */
+export const FEED_RETRY_FIRST_MS = 200
+export const FEED_RETRY_LAST_MS = 5_000
+/** How often what only ages (contact with the origin, time spent without it) is written down. */
+export const KEEP_EVERY_MS = 10_000
+/** How often counters go to the origin. */
+export const REPORT_EVERY_MS = 5_000
+/** How long a project or principal that the origin does not know is not asked for again, unless the feed names it. */
+export const UNKNOWN_FOR_MS = 30_000
+/** The keys of the origin are not read more often than this because of a token or document with an unknown key. */
+export const KEYS_EVERY_MS = 10_000
+/** How far the wall clock may go back between two looks before an edge stops believing it. */
+export const CLOCK_SLACK_MS = 60_000
+/** How long a token is good for that an edge signs for anonymous clients. */
+export const ANONYMOUS_TOKEN_MS = 300_000
+/** A refusal to log in while the origin is away says when to try again, in seconds. */
+export const RETRY_AFTER_S = 5
+
+export const DOCUMENTS_IN_MEMORY = 20_000
+export const TOKENS_IN_MEMORY = 5_000
+export const DOCUMENT_BYTES = 8 * 1024 * 1024
+export const FEED_LINE_BYTES = 8 * 1024 * 1024
+/** Documents that the feed named are read again by so many requests at once. */
+export const REFRESHES_AT_ONCE = 4
+/** Scopes of one token request; a client asks for one or two. */
+export const SCOPES_OF_A_TOKEN = 20

@@ -1,0 +1,239 @@
+import { LRUCache } from 'lru-cache'
+import PQueue from 'p-queue'
+import type { PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
+import type { FeedEntry } from '../mesh/feed.ts'
+import type { Clock } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import type { Kept } from './kept.ts'
+import { DOCUMENTS_IN_MEMORY, REFRESHES_AT_ONCE, RETRY_AFTER_S, UNKNOWN_FOR_MS } from './limits.ts'
+
+/** What an edge decides from: the origin's documents, each as fresh as the feed. */
+export interface Facts {
+  /** undefined: there is no such project. @throws RegistryError UNAVAILABLE when nothing trustworthy is known */
+  project(name: string): Promise<ProjectDocument | undefined>
+  principal(id: string): Promise<PrincipalDocument | undefined>
+}
+
+export interface SnapshotOptions {
+  readonly kept: Kept
+  readonly clock: Clock
+  readonly log: Log
+  /** The signed document as the origin has it now; undefined: it has none. @throws RegistryError UNAVAILABLE */
+  readonly fetch: (kind: PolicyDocument['type'], name: string) => Promise<string | undefined>
+  /** @throws when the origin did not sign it */
+  readonly verify: (jws: string) => Promise<PolicyDocument>
+  /** How far this edge has followed the feed. */
+  readonly cursor: () => number
+  /** Whether what the origin last confirmed may still be acted on (see Trust), and the moment from which a document by itself is trusted. */
+  readonly trust: { readonly trusted: boolean; readonly grace: number }
+}
+
+/** A document in memory. `document` undefined: the origin has none of that name. */
+interface Held {
+  readonly document: PolicyDocument | undefined
+  /** By our clock. */
+  readonly readAt: number
+  /** The unbroken run of the feed that has confirmed it since it was read. */
+  readonly run: number
+  /** The feed has named it since. */
+  readonly stale: boolean
+}
+
+interface Stored {
+  readonly jws: string
+  readonly readAt: number
+  readonly run: number
+}
+
+/**
+ * The signed documents that this edge holds, in memory and kept over restarts. One is read when first needed, and again when the feed
+ * names it or has lost its thread; an older one never takes the place of a newer one, whoever serves it.
+ */
+export class Snapshot implements Facts {
+  readonly #options: SnapshotOptions
+  readonly #held = new LRUCache<string, Held>({ max: DOCUMENTS_IN_MEMORY })
+  readonly #reading = new Map<string, Promise<Held>>()
+  /** Writes happen one after another, so that what the feed has named is gone from the disk before the cursor moves on. */
+  readonly #writes = new PQueue({ concurrency: 1 })
+  readonly #refreshes = new PQueue({ concurrency: REFRESHES_AT_ONCE })
+  /** Where the feed last named a document that was being read at that moment. */
+  readonly #named = new Map<string, number>()
+  #run = 0
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options
+  }
+
+  async project(name: string): Promise<ProjectDocument | undefined> {
+    const document = await this.#find('project', name)
+    return document?.type === 'project' ? document : undefined
+  }
+
+  async principal(id: string): Promise<PrincipalDocument | undefined> {
+    const document = await this.#find('principal', id)
+    return document?.type === 'principal' ? document : undefined
+  }
+
+  /** Takes in a document that came with something else, for instance a token. @throws when the origin did not sign it */
+  async offer(jws: string): Promise<PolicyDocument> {
+    const document = await this.#options.verify(jws)
+    const key = keyOf(document)
+    const known = this.#held.get(key)
+    if (document.version >= this.#options.cursor() && document.version >= (known?.document?.version ?? 0)) this.#hold(key, document, jws)
+    return document
+  }
+
+  /** The feed names these as changed. Durable when it resolves. */
+  async apply(entries: readonly FeedEntry[]): Promise<void> {
+    const keys = entries.flatMap((entry) => {
+      if (entry.kind === 'project') return [{ key: `project/${entry.name}`, seq: entry.seq }]
+      return entry.kind === 'principal' ? [{ key: `principal/${entry.id}`, seq: entry.seq }] : []
+    })
+    for (const { key, seq } of keys) {
+      if (this.#reading.has(key)) this.#named.set(key, seq)
+      const held = this.#held.get(key)
+      if (held === undefined) continue
+      this.#held.set(key, { ...held, stale: true })
+      void this.#refreshes.add(() => this.#refresh(key))
+    }
+    await this.#writes.add(async () => {
+      for (const { key } of keys) await this.#options.kept.delete(documentKey(key))
+    })
+  }
+
+  /** From here on only what is read, or confirmed, in this run of the feed counts as fresh. */
+  begin(run: number): void {
+    this.#run = run
+  }
+
+  async #find(kind: PolicyDocument['type'], name: string): Promise<PolicyDocument | undefined> {
+    const key = `${kind}/${name}`
+    const held = this.#held.get(key)
+    if (held !== undefined && this.#usable(held)) return held.document
+    let reading = this.#reading.get(key)
+    if (reading === undefined) {
+      reading = this.#obtain(key).finally(() => {
+        this.#reading.delete(key)
+        this.#named.delete(key)
+      })
+      this.#reading.set(key, reading)
+    }
+    return (await reading).document
+  }
+
+  #usable(held: Held): boolean {
+    if (held.stale || held.run !== this.#run || !this.#options.trust.trusted) return false
+    return held.document !== undefined || Math.abs(this.#options.clock.now() - held.readAt) < UNKNOWN_FOR_MS
+  }
+
+  /** Reads a document again before a client asks for it. */
+  async #refresh(key: string): Promise<void> {
+    try {
+      if (this.#held.get(key)?.stale) await this.#find(...splitKey(key))
+    } catch (error) {
+      this.#options.log.debug({ error, document: key }, 'a document could not be read again yet')
+    }
+  }
+
+  /** From where it is kept, if that will do; else from the origin; if that is away, what was true a while ago. */
+  async #obtain(key: string): Promise<Held> {
+    const known = this.#held.get(key) ?? (await this.#load(key))
+    if (known !== undefined && this.#usable(known)) {
+      this.#held.set(key, known)
+      return known
+    }
+    try {
+      return await this.#ask(key)
+    } catch (error) {
+      // What is known to have changed since will not do.
+      const changed = known === undefined || known.stale || this.#named.has(key)
+      if (!changed && this.#withinGrace(known)) return known
+      if (changed || !(error instanceof RegistryError)) throw error
+      throw new RegistryError(
+        'UNAVAILABLE',
+        'This edge has not heard from its origin for longer than its grace, and so cannot say who may pull this. It will as soon as the origin is back.',
+        undefined,
+        { cause: error, headers: { 'Retry-After': String(RETRY_AFTER_S) } },
+      )
+    }
+  }
+
+  async #load(key: string): Promise<Held | undefined> {
+    const stored = (await this.#options.kept.get(documentKey(key))) as Stored | undefined
+    if (stored === undefined) return undefined
+    try {
+      const document = await this.#options.verify(stored.jws)
+      if (keyOf(document) !== key) throw new TypeError(`it is the document of ${keyOf(document)}`)
+      return { document, readAt: stored.readAt, run: stored.run, stale: this.#named.has(key) }
+    } catch (error) {
+      this.#options.log.warn({ error, document: key }, 'a kept document is not what the origin signed; it is read again')
+      return undefined
+    }
+  }
+
+  #withinGrace(held: Held): boolean {
+    const { trust, clock } = this.#options
+    if (held.run === this.#run) return trust.trusted
+    const age = clock.now() - held.readAt
+    return age >= 0 && age <= trust.grace
+  }
+
+  async #ask(key: string): Promise<Held> {
+    const { fetch, verify, cursor, clock } = this.#options
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const since = cursor()
+      const run = this.#run
+      const [kind, name] = splitKey(key)
+      const jws = await fetch(kind, name)
+      if (jws === undefined) {
+        if (this.#named.delete(key)) continue
+        const held: Held = { document: undefined, readAt: clock.now(), run, stale: false }
+        this.#held.set(key, held)
+        return held
+      }
+      const document = await verified(jws, verify)
+      const newest = Math.max(since, this.#named.get(key) ?? 0, this.#held.get(key)?.document?.version ?? 0)
+      if (keyOf(document) === key && document.version >= newest) return this.#hold(key, document, jws, run)
+    }
+    throw new RegistryError('UNAVAILABLE', 'The origin gives an older policy than this edge has already seen.', undefined, {
+      headers: { 'Retry-After': String(RETRY_AFTER_S) },
+    })
+  }
+
+  #hold(key: string, document: PolicyDocument, jws: string, run = this.#run): Held {
+    const held: Held = { document, readAt: this.#options.clock.now(), run, stale: false }
+    this.#held.set(key, held)
+    void this.#writes.add(async () => {
+      // Named by the feed since: then it must not be found after a restart.
+      if (this.#held.peek(key) !== held) return
+      try {
+        await this.#options.kept.set(documentKey(key), { jws, readAt: held.readAt, run: held.run } satisfies Stored)
+      } catch (error) {
+        this.#options.log.warn({ error, document: key }, 'a document could not be kept; it lives until the restart')
+      }
+    })
+    return held
+  }
+}
+
+async function verified(jws: string, verify: SnapshotOptions['verify']): Promise<PolicyDocument> {
+  try {
+    return await verify(jws)
+  } catch (cause) {
+    throw new RegistryError('UNAVAILABLE', 'The origin gave a policy that it has not signed.', undefined, { cause })
+  }
+}
+
+function keyOf(document: PolicyDocument): string {
+  return document.type === 'project' ? `project/${document.facts.name}` : `principal/${document.facts.id}`
+}
+
+function splitKey(key: string): [PolicyDocument['type'], string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash) === 'project' ? 'project' : 'principal', key.slice(slash + 1)]
+}
+
+function documentKey(key: string): string {
+  return `documents/${key}`
+}

@@ -1,0 +1,140 @@
+import type { TokenAnswer, TokenRequest } from '../mesh/enrolment.ts'
+import { MESH } from '../mesh/enrolment.ts'
+import { parseScopes, type TokenAccess } from '../mesh/tokens.ts'
+import { decide } from '../policy/decide.ts'
+import { ANONYMOUS } from '../policy/facts.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
+import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from './limits.ts'
+import type { Mesh } from './mesh.ts'
+import type { OriginClient } from './origin-client.ts'
+import type { Tokens } from './tokens.ts'
+
+export interface IssuedToken {
+  readonly token: string
+  /** Seconds. */
+  readonly expiresIn: number
+}
+
+/** Turns a name and a secret into a token. */
+export interface Login {
+  /** @throws RegistryError UNAUTHORIZED when they are wrong, TOOMANYREQUESTS, UNAVAILABLE when that cannot be found out now */
+  login(request: TokenRequest): Promise<IssuedToken>
+}
+
+/** Passes credentials on to the origin, once, and keeps nothing of them. */
+export function originLogin(origin: OriginClient, offer: (principal: string) => Promise<void>): Login {
+  return {
+    async login(request) {
+      const { status, headers, text } = await origin.ask('POST', MESH.tokens, { json: request }).catch((cause: unknown) => {
+        throw away(cause)
+      })
+      if (status === 200) {
+        const { token, expiresIn, principal } = JSON.parse(text) as TokenAnswer
+        await offer(principal)
+        return { token, expiresIn }
+      }
+      if (status === 401) throw new RegistryError('UNAUTHORIZED', 'The user name or the password is wrong.')
+      if (status === 429) {
+        throw new RegistryError('TOOMANYREQUESTS', 'Too many failed logins: try again later.', undefined, {
+          headers: { 'Retry-After': headers.get('Retry-After') ?? '60' },
+        })
+      }
+      throw away(undefined)
+    },
+  }
+}
+
+export interface TokenServiceOptions {
+  readonly mesh: Mesh
+  readonly tokens: Tokens
+  readonly login: Login
+}
+
+/** `GET /service/token` as Docker's token authentication has it, and its OAuth 2 form by POST. */
+export async function tokenAnswer(request: Request, { mesh, tokens, login }: TokenServiceOptions): Promise<Response> {
+  const asked = await readRequest(request)
+  if (asked.credentials !== undefined) {
+    const { token, expiresIn } = await login.login({ ...asked.credentials, scopes: asked.scopes })
+    return answer(token, expiresIn, mesh.origin.now())
+  }
+  const access = await anonymousAccess(parseScopes(asked.scopes).slice(0, SCOPES_OF_A_TOKEN), mesh)
+  const { token, issuedAt, expiresIn } = await tokens.signAnonymous(access)
+  return answer(token, expiresIn, issuedAt)
+}
+
+async function anonymousAccess(wanted: readonly TokenAccess[], { facts, origin }: Mesh): Promise<TokenAccess[]> {
+  const granted: TokenAccess[] = []
+  for (const { type, name, actions } of wanted) {
+    if (type !== 'repository' || !actions.includes('pull') || !isRepositoryName(name)) continue
+    const project = (await facts.project(splitProject(name).project))?.facts
+    if (decide(ANONYMOUS, { resource: 'repository', action: 'pull' }, project, origin.now()).allow) granted.push({ type, name, actions: ['pull'] })
+  }
+  return granted
+}
+
+interface Asked {
+  readonly scopes: readonly string[]
+  readonly credentials: { readonly username: string; readonly password: string } | undefined
+}
+
+async function readRequest(request: Request): Promise<Asked> {
+  const basic = request.headers.get('Authorization')
+  if (request.method !== 'POST') {
+    return { scopes: new URL(request.url).searchParams.getAll('scope'), credentials: basic === null ? undefined : basicCredentials(basic) }
+  }
+  const form = await readForm(request)
+  const [username, password] = [form.get('username'), form.get('password')]
+  if (form.get('grant_type') !== 'password' || username === null || password === null) {
+    throw new RegistryError('UNSUPPORTED', 'Tokens are given for grant_type=password with username and password.', undefined, { status: 400 })
+  }
+  return { scopes: form.getAll('scope'), credentials: { username, password } }
+}
+
+const FORM_BYTES = 64 * 1024
+
+async function readForm(request: Request): Promise<URLSearchParams> {
+  let size = 0
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > FORM_BYTES) throw new RegistryError('SIZE_INVALID', 'A token request is a short form.', undefined, { status: 413 })
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return new URLSearchParams(text + decoder.decode())
+}
+
+/** RFC 7617, in UTF-8. */
+function basicCredentials(header: string): { username: string; password: string } {
+  const encoded = /^basic +([a-z0-9+/=]+)$/i.exec(header)?.[1]
+  const text = encoded === undefined ? undefined : decoded(encoded)
+  const colon = text?.indexOf(':') ?? -1
+  if (text === undefined || colon < 1) throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password (Basic).')
+  return { username: text.slice(0, colon), password: text.slice(colon + 1) }
+}
+
+function decoded(base64: string): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)))
+  } catch {
+    return undefined
+  }
+}
+
+function answer(token: string, expiresIn: number, issuedAt: number): Response {
+  return Response.json(
+    { token, access_token: token, expires_in: expiresIn, issued_at: new Date(issuedAt).toISOString() },
+    { headers: { 'Cache-Control': 'no-store' } },
+  )
+}
+
+/** Not 401: clients throw a login away that is answered so. */
+function away(cause: unknown): RegistryError {
+  return new RegistryError(
+    'UNAVAILABLE',
+    'The origin of this edge cannot be reached, so this login cannot be checked now. Your credentials are kept as they are: try again in a moment.',
+    undefined,
+    { cause, headers: { 'Retry-After': String(RETRY_AFTER_S) } },
+  )
+}

@@ -1,0 +1,89 @@
+import { decodeJwt, errors } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { type AccessToken, signAccessToken, type TokenAccess, verifyAccessToken } from '../mesh/tokens.ts'
+import { ANONYMOUS } from '../policy/facts.ts'
+import { ANONYMOUS_TOKEN_MS, TOKENS_IN_MEMORY } from './limits.ts'
+import type { OriginClient } from './origin-client.ts'
+
+export interface TokensOptions {
+  /** For who we are and for the origin's public keys: a token is verified without asking anybody. */
+  readonly origin: OriginClient
+  readonly newId: () => string
+}
+
+/** Tokens that an edge accepts: those its origin signed, and those it signed itself. */
+export class Tokens {
+  readonly #options: TokensOptions
+  readonly #verified = new LRUCache<string, AccessToken>({ max: TOKENS_IN_MEMORY })
+
+  constructor(options: TokensOptions) {
+    this.#options = options
+  }
+
+  /** Who the token is for, and what; undefined: it is expired, forged, or for somebody else. @throws RegistryError UNAVAILABLE before the enrolment */
+  async verify(token: string): Promise<AccessToken | undefined> {
+    const now = this.#options.origin.now()
+    const known = this.#verified.get(token)
+    if (known !== undefined && known.expiresAt > now) return known
+    const verified = await this.#verify(token, now)
+    if (verified !== undefined) this.#verified.set(token, verified)
+    return verified
+  }
+
+  /** A token for an anonymous client: it is good at this edge, and nowhere else. */
+  async signAnonymous(access: readonly TokenAccess[]): Promise<{ readonly token: string; readonly issuedAt: number; readonly expiresIn: number }> {
+    const { enrolment, key } = this.#options.origin.member
+    const issuedAt = this.#options.origin.now()
+    const token = await signAccessToken(
+      {
+        issuer: enrolment.id,
+        audience: enrolment.id,
+        subject: ANONYMOUS.id,
+        access,
+        issuedAt,
+        expiresAt: issuedAt + ANONYMOUS_TOKEN_MS,
+        id: this.#options.newId(),
+      },
+      key,
+    )
+    return { token, issuedAt, expiresIn: ANONYMOUS_TOKEN_MS / 1000 }
+  }
+
+  async #verify(token: string, now: number): Promise<AccessToken | undefined> {
+    const { origin } = this.#options
+    const { enrolment, key } = origin.member
+    if (issuerOf(token) === enrolment.id) {
+      return await accepted(() => verifyAccessToken(token, { issuer: enrolment.id, audience: enrolment.id, jwks: { keys: [key.publicKey] } }, now))
+    }
+    const ofOrigin = () => verifyAccessToken(token, { issuer: enrolment.issuer, audience: enrolment.service, jwks: origin.jwks }, now)
+    try {
+      return await ofOrigin()
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) return undefined
+    }
+    // The origin may have a new key. Whether it has is asked seldom: anybody can make up a key's name.
+    try {
+      await origin.refreshKeys()
+    } catch {
+      return undefined
+    }
+    return await accepted(ofOrigin)
+  }
+}
+
+async function accepted(verify: () => Promise<AccessToken>): Promise<AccessToken | undefined> {
+  try {
+    return await verify()
+  } catch {
+    return undefined
+  }
+}
+
+/** What the token says of itself: only used to choose the keys that it must stand up to. */
+function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss
+  } catch {
+    return undefined
+  }
+}
