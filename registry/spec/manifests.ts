@@ -1,7 +1,7 @@
 import type { Descriptor, Platform } from './descriptors.ts'
 import { isDigest } from './digests.ts'
 import { RegistryError } from './errors.ts'
-import { DOCKER_LIST, DOCKER_MANIFEST, essence, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from './media-types.ts'
+import { DOCKER_LIST, DOCKER_MANIFEST, essence, isMediaType, OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from './media-types.ts'
 
 /** 4 MiB, the size that every registry must take (distribution-spec, "Pushing Manifests"); above it the answer is 413. */
 export const MANIFEST_LIMIT = 4 * 1024 * 1024
@@ -31,6 +31,8 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ParsedManif
   const declared = document.mediaType
   const type = essence(mediaType) || (typeof declared === 'string' ? declared : '')
   if (type === '') throw invalid('A manifest needs a Content-Type.')
+  // It will be a header of every answer that serves this manifest.
+  if (!isMediaType(type)) throw invalid('The Content-Type of a manifest is type/subtype (RFC 6838).', { contentType: type.slice(0, 200) })
   if (declared !== undefined && declared !== type) {
     throw invalid('The mediaType inside the manifest differs from its Content-Type.', {
       contentType: type,

@@ -18,3 +18,11 @@ export function isNonDistributable(mediaType: string): boolean {
 export function essence(mediaType: string): string {
   return (mediaType.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
+
+const RESTRICTED_NAME = '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}'
+const MEDIA_TYPE = new RegExp(`^${RESTRICTED_NAME}/${RESTRICTED_NAME}$`)
+
+/** RFC 6838, 4.2: without parameters, and nothing in it that could not stand in a header. */
+export function isMediaType(text: string): boolean {
+  return MEDIA_TYPE.test(text)
+}

@@ -8,6 +8,7 @@ import { registryRoutes } from '../../registry/http/routes.ts'
 import { ManifestCache } from '../../registry/local/manifest-cache.ts'
 import { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
+import type { MetadataStore } from '../../registry/metadata-store.ts'
 import type { HttpLimits } from '../../runtime/http/limits.ts'
 import { type HttpServer, serveHttp } from '../../runtime/http-server.ts'
 import { headOfChanges, readChanges } from '../../schema/changes.ts'
@@ -53,9 +54,8 @@ export interface BareRegistryOptions {
 /** A local registry in a folder of its own behind the /v2 routes, without an origin around it: nobody logs in, and the gate lets everybody do everything. */
 export async function bareRegistry(options: BareRegistryOptions): Promise<BareRegistry> {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-bare-'))
-  const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock: systemClock })
+  const { database, metadata } = await bareMetadata(directory)
   await addProjects(database, options.projects)
-  const metadata = metadataStore(database)
   const manifests = new ManifestCache({
     metadata,
     changes: { head: () => headOfChanges(database), since: (after, limit) => readChanges(database, after, limit) },
@@ -88,7 +88,12 @@ export async function bareRegistry(options: BareRegistryOptions): Promise<BareRe
   }
 }
 
-async function addProjects(database: Database, names: readonly string[]): Promise<void> {
+export async function bareMetadata(directory: string): Promise<{ database: Database; metadata: MetadataStore }> {
+  const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock: systemClock })
+  return { database, metadata: metadataStore(database) }
+}
+
+export async function addProjects(database: Database, names: readonly string[]): Promise<void> {
   await database.write(async ({ sql }) => {
     const owner = await sql.insert(users).values({ username: 'owner', createdAt: 0, updatedAt: 0 }).returning({ id: users.id }).get()
     for (const name of names) await sql.insert(projects).values({ name, ownerId: owner.id, public: true, metadata: {}, createdAt: 0, updatedAt: 0 })
