@@ -89,10 +89,9 @@ export function guard({ size, stream }: SizedStream, on: (event: 'wanted' | 'giv
     },
     { highWaterMark: 0 },
   )
-  return { stream: guarded, failure: () => failure }
+  return { size, stream: guarded, failure: () => failure }
 }
 
-export interface GuardedStream {
-  readonly stream: ReadableStream<Uint8Array>
+export interface GuardedStream extends SizedStream {
   failure(): { readonly error: unknown } | undefined
 }

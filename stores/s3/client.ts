@@ -4,6 +4,7 @@ import { type Clock, pause } from '../../registry/clock.ts'
 import type { SizedStream } from '../../registry/object-store.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { guard } from '../sized.ts'
+import { framed, framedHeaders } from './framing.ts'
 import { ANSWER_MS, ATTEMPTS, BACKOFF_LIMIT_MS, BACKOFF_MS, STALL_MS, TOTAL_MS } from './limits.ts'
 import { errorCode } from './xml.ts'
 
@@ -75,7 +76,7 @@ export class S3Client {
       body === undefined || body instanceof Uint8Array ? undefined : guard(body, (event) => deadline.set(event === 'given' ? STALL_MS : undefined))
     deadline.set(guarded ? STALL_MS : ANSWER_MS)
     try {
-      const response = await this.#fetch(request, guarded?.stream ?? (body instanceof Uint8Array ? body : undefined), deadline.signal)
+      const response = await this.#fetch(request, guarded ? framed(guarded) : body instanceof Uint8Array ? body : undefined, deadline.signal)
       if (request.accept.includes(response.status)) return timed(response, deadline)
       const code = errorCode(await response.text())
       deadline.end()
@@ -88,18 +89,18 @@ export class S3Client {
     }
   }
 
-  async #fetch(request: S3Request, body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined, signal: AbortSignal): Promise<Response> {
+  async #fetch(request: S3Request, body: Uint8Array<ArrayBuffer> | SizedStream | undefined, signal: AbortSignal): Promise<Response> {
     const { accessKeyId, secretAccessKey, sessionToken, region, clock } = this.#options
     const url = new URL(this.#base + (request.key === undefined ? '' : `/${request.key}`))
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value)
-    const bytes = body instanceof ReadableStream ? undefined : (body ?? new Uint8Array(0))
+    const streamed = request.body !== undefined && !(request.body instanceof Uint8Array) ? request.body : undefined
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array(0)
     const signer = new AwsV4Signer({
       method: request.method,
       url: url.href,
       headers: {
         ...request.headers,
-        'Accept-Encoding': 'identity',
-        'X-Amz-Content-Sha256': bytes ? createHash('sha256').update(bytes).digest('hex') : 'UNSIGNED-PAYLOAD',
+        ...(streamed ? framedHeaders(streamed.size) : { 'X-Amz-Content-Sha256': createHash('sha256').update(bytes).digest('hex') }),
       },
       accessKeyId,
       secretAccessKey,
@@ -111,13 +112,15 @@ export class S3Client {
     })
     const { url: signed, headers } = await signer.sign()
     this.#forgetOldKeys()
-    if (request.body !== undefined) headers.set('Content-Length', String(sizeOf(request.body)))
+    // Not signed: fetch adds to it by itself when there is a range.
+    headers.set('Accept-Encoding', 'identity')
+    if (body !== undefined) headers.set('Content-Length', String(body instanceof Uint8Array ? body.length : body.size))
     return this.#options.fetch(signed, {
       method: request.method,
       headers,
       redirect: 'manual',
       signal,
-      ...(body === undefined ? {} : { body, duplex: 'half' }),
+      ...(body === undefined ? {} : { body: body instanceof Uint8Array ? body : body.stream, duplex: 'half' }),
     } satisfies RequestInit & { duplex?: 'half' })
   }
 
@@ -174,10 +177,6 @@ function timed(response: Response, deadline: Deadline): Response {
     { highWaterMark: 0 },
   )
   return new Response(stream, { status: response.status, headers: response.headers })
-}
-
-function sizeOf(body: Uint8Array | SizedStream): number {
-  return body instanceof Uint8Array ? body.length : body.size
 }
 
 function refused(request: S3Request, status: number, code: string | undefined): { error: RegistryError; retryable: boolean } {

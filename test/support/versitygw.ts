@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { requireTool } from './tools.ts'
+import { until } from './until.ts'
+
+export interface S3Server {
+  readonly endpoint: string
+  readonly bucket: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  close(): Promise<void>
+}
+
+/** The S3 server that tests use, if it is here. */
+export function s3Program(): string | undefined {
+  return requireTool('versitygw', 'go install github.com/versity/versitygw/cmd/versitygw@latest')
+}
+
+/** Starts it over an empty folder, with one bucket. */
+export async function startS3(program: string): Promise<S3Server> {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-s3-'))
+  const [accessKeyId, secretAccessKey, region, bucket] = ['test-access', 'test-secret', 'us-east-1', 'atoll']
+  await mkdir(join(directory, bucket))
+  const port = await freePort()
+  const child = spawn(program, ['--access', accessKeyId, '--secret', secretAccessKey, '--port', `127.0.0.1:${port}`, '--quiet', 'posix', directory], {
+    stdio: 'ignore',
+  })
+  const endpoint = `http://127.0.0.1:${port}`
+  await until('the S3 server answers', () =>
+    fetch(endpoint).then(
+      () => true,
+      () => false,
+    ),
+  )
+  return {
+    endpoint,
+    bucket,
+    region,
+    accessKeyId,
+    secretAccessKey,
+    async close() {
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
