@@ -146,6 +146,8 @@ function watchBody(incoming: IncomingMessage, outgoing: ServerResponse, stallTim
 /** A sender that was answered early reads the answer only after its body: take some of it, then close. */
 function drain(incoming: IncomingMessage, limits: HttpLimits): void {
   if (incoming.destroyed) return
+  // Who listens for 'readable' keeps a stream from flowing.
+  incoming.removeAllListeners('readable')
   incoming.resume()
   if (incoming.complete) return
   let taken = 0
@@ -177,7 +179,9 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 function refusal(status: number, message: string): Response {
-  return new Response(refusalBody(status, message), { status, headers: { 'Content-Type': 'application/json', Connection: 'close' } })
+  const body = refusalBody(status, message)
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' }
+  return new Response(body, { status, headers })
 }
 
 /** The envelope that the registry's and the administration's interface share. */
