@@ -15,7 +15,7 @@ export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<U
     async start(controller) {
       if (position < end) return
       await file.close()
-      end(controller)
+      finish(controller)
     },
     async pull(controller) {
       try {
@@ -29,7 +29,7 @@ export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<U
         else controller.enqueue(buffer.subarray(0, bytesRead))
         if (position < end) return
         await file.close()
-        end(controller)
+        finish(controller)
       } catch (error) {
         await file.close()
         throw diskFailure(error)
@@ -42,7 +42,7 @@ export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<U
 }
 
 /** Closing alone leaves a reader waiting who has brought a buffer meanwhile. */
-function end(controller: ReadableByteStreamController): void {
+function finish(controller: ReadableByteStreamController): void {
   controller.close()
   controller.byobRequest?.respond(0)
 }
