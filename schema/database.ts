@@ -56,6 +56,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const listeners = new Set<(lastChange: number) => void>()
   const queue = new WriteQueue({
     client: writer,
+    reopen: () => reopen(writer),
     clock,
     random,
     log,
@@ -88,21 +89,32 @@ async function prepare(writer: Client, clock: Clock, random: () => number): Prom
   for (;;) {
     let transaction: Transaction | undefined
     try {
-      if (writer.protocol === 'file') {
-        await writer.execute('PRAGMA journal_mode = WAL')
-        await writer.execute('PRAGMA synchronous = FULL')
-        await writer.execute('PRAGMA foreign_keys = ON')
-      }
+      if (writer.protocol === 'file') await writer.execute('PRAGMA journal_mode = WAL')
+      await configure(writer)
       transaction = await writer.transaction('write')
       await migrate(transaction)
       await transaction.commit()
       return
     } catch (error) {
       if (!isBusy(error)) throw error
+      // As in the queue: what was refused stays unfinished on its connection.
+      await reopen(writer)
       if (clock.now() >= deadline) throw unavailable('The database is held by another process.', error)
       await pause(clock, random() * BUSY_PAUSE_LIMIT_MS)
     } finally {
       transaction?.close()
     }
   }
+}
+
+/** What SQLite keeps for a connection only. A server decides these for itself. */
+async function configure(writer: Client): Promise<void> {
+  if (writer.protocol !== 'file') return
+  await writer.execute('PRAGMA synchronous = FULL')
+  await writer.execute('PRAGMA foreign_keys = ON')
+}
+
+async function reopen(writer: Client): Promise<void> {
+  await writer.reconnect()
+  await configure(writer)
 }

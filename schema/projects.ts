@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNotNull, isNull, sql as raw, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, isNotNull, isNull, or, sql as raw, type SQL } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { type Member, type ProjectFacts, ROLES } from '../policy/facts.ts'
 import { tell } from './changes.ts'
@@ -57,6 +57,9 @@ export interface ProjectFilter {
   readonly memberOf?: Membership | undefined
   /** Only public ones and those that this user is a member of. */
   readonly visibleTo?: Membership | undefined
+  /** Only public ones and these. */
+  readonly visibleIds?: readonly number[] | undefined
+  readonly ownerName?: string | undefined
   readonly ids?: readonly number[] | undefined
 }
 
@@ -65,7 +68,7 @@ export interface Membership {
   readonly groups: readonly number[]
 }
 
-const repositoryCount = raw<number>`(SELECT count(*) FROM repositories WHERE repositories.project_id = ${projects.id})`.mapWith(Number)
+const repositoryCount = raw<number>`(SELECT count(*) FROM repositories WHERE repositories.project_id = projects.id)`.mapWith(Number)
 
 const fields = {
   id: projects.id,
@@ -92,8 +95,9 @@ const facts = (sql: LibSQLDatabase) => {
         name: projects.name,
         public: projects.public,
         endpointId: projects.endpointId,
+        // Columns by their full names: drizzle leaves out the table where there is one, and a subquery has another.
         // One statement, so that members and visibility are of one moment.
-        members: raw<string>`(SELECT json_group_array(json_array(kind, subject_id, role)) FROM members WHERE members.project_id = ${projects.id})`,
+        members: raw<string>`(SELECT json_group_array(json_array(kind, subject_id, role)) FROM members WHERE members.project_id = projects.id)`,
       })
       .from(projects)
       .where(and(condition, isNull(projects.deletedAt)))
@@ -168,6 +172,8 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     filter.proxy === undefined ? undefined : filter.proxy ? isNotNull(projects.endpointId) : isNull(projects.endpointId),
     filter.memberOf === undefined ? undefined : membershipOf(filter.memberOf),
     filter.visibleTo === undefined ? undefined : raw`(${projects.public} = 1 OR ${membershipOf(filter.visibleTo)})`,
+    filter.visibleIds === undefined ? undefined : or(eq(projects.public, true), inArray(projects.id, [...filter.visibleIds])),
+    filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
   )
   const sortable = { id: projects.id, name: projects.name, creation_time: projects.createdAt, update_time: projects.updatedAt }
@@ -177,7 +183,7 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     .orderBy(...ordering(listing, sortable, projects.name))
     .limit(limit)
     .offset(offset)
-  const counted = await sql.select({ total: COUNT }).from(projects).where(condition).get()
+  const counted = await sql.select({ total: COUNT }).from(projects).innerJoin(users, eq(users.id, projects.ownerId)).where(condition).get()
   return { items, total: counted?.total ?? 0 }
 }
 

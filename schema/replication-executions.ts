@@ -37,7 +37,7 @@ export interface ReplicationTaskPatch {
 }
 
 const tally = (status: TaskStatus) =>
-  raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = ${replicationExecutions.id} AND t.status = ${status})`.mapWith(Number)
+  raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = replication_executions.id AND t.status = ${status})`.mapWith(Number)
 
 const select = (sql: LibSQLDatabase) =>
   sql
@@ -50,7 +50,7 @@ const select = (sql: LibSQLDatabase) =>
       operator: replicationExecutions.operator,
       startedAt: replicationExecutions.startedAt,
       endedAt: replicationExecutions.endedAt,
-      total: raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = ${replicationExecutions.id})`.mapWith(Number),
+      total: raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = replication_executions.id)`.mapWith(Number),
       pending: tally('Pending'),
       inProgress: tally('InProgress'),
       succeeded: tally('Succeed'),

@@ -26,6 +26,16 @@ export interface UserPatch {
   readonly disabled?: boolean | undefined
 }
 
+export interface UserFilter {
+  /** Part of the username. */
+  readonly username?: string | undefined
+  readonly exactUsername?: string | undefined
+  /** Part of the address. */
+  readonly email?: string | undefined
+  readonly exactEmail?: string | undefined
+  readonly admin?: boolean | undefined
+}
+
 const fields = {
   id: users.id,
   username: users.username,
@@ -84,15 +94,13 @@ export function findUserById(db: Database, id: number): Promise<User | undefined
 }
 
 /** Sorted by `username`, `email`, `creation_time`, `update_time` or `user_id`. */
-export async function listUsers(
-  db: Database,
-  filter: { readonly username?: string | undefined; readonly email?: string | undefined; readonly admin?: boolean | undefined },
-  listing: Listing,
-): Promise<Listed<User>> {
+export async function listUsers(db: Database, filter: UserFilter, listing: Listing): Promise<Listed<User>> {
   const condition = and(
     isNull(users.deletedAt),
     contains(users.username, filter.username),
     contains(users.email, filter.email),
+    filter.exactUsername === undefined ? undefined : eq(users.username, filter.exactUsername),
+    filter.exactEmail === undefined ? undefined : eq(users.email, filter.exactEmail),
     filter.admin === undefined ? undefined : eq(users.admin, filter.admin),
   )
   const sortable = {

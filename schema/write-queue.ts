@@ -18,6 +18,8 @@ interface Waiting {
 export interface WriteQueueOptions {
   /** A client that nothing else uses: SQLite knows one writer, and a second in the same process would fail at once. */
   readonly client: Client
+  /** Gives the client a new connection. */
+  reopen(): Promise<void>
   readonly clock: Clock
   readonly random: () => number
   readonly log?: Log | undefined
@@ -92,6 +94,8 @@ export class WriteQueue {
         return await client.transaction('write')
       } catch (error) {
         const busy = isBusy(error)
+        // The driver leaves the refused BEGIN unfinished on its connection, which could then open no savepoint.
+        if (busy) await this.#options.reopen()
         if (!busy) this.#options.log?.error({ err: error }, 'a transaction could not be opened')
         this.#rejectLate(busy ? clock.now() : Number.POSITIVE_INFINITY, error)
         if (this.#waiting.length === 0) return undefined

@@ -90,7 +90,7 @@ CREATE TABLE `jobs` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_idempotency_key` ON `jobs` (`idempotency_key`) WHERE "jobs"."idempotency_key" IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,`priority`,`run_at`,`id`);--> statement-breakpoint
+CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,"priority" DESC,`run_at`,`id`);--> statement-breakpoint
 CREATE INDEX `jobs_leased` ON `jobs` (`lease_until`) WHERE "jobs"."state" = 'running';--> statement-breakpoint
 CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `transfers` (

@@ -34,7 +34,7 @@ export const jobs = sqliteTable(
   },
   (t) => [
     uniqueIndex('jobs_idempotency_key').on(t.idempotencyKey).where(sql`${t.idempotencyKey} IS NOT NULL`),
-    index('jobs_to_run').on(t.state, t.kind, t.priority, t.runAt, t.id),
+    index('jobs_to_run').on(t.state, t.kind, sql`${t.priority} DESC`, t.runAt, t.id),
     index('jobs_leased').on(t.leaseUntil).where(sql`${t.state} = 'running'`),
     index('jobs_finished').on(t.finishedAt).where(sql`${t.finishedAt} IS NOT NULL`),
   ],
