@@ -21,6 +21,7 @@ export interface NewRobot {
   /** Days; -1: for ever. */
   readonly duration: number
   readonly expiresAt?: number | undefined
+  readonly disabled?: boolean | undefined
   readonly permissions: readonly RobotPermission[]
   /** `user:3`, `robot:4`. */
   readonly creator: string
@@ -61,6 +62,7 @@ export async function createRobot(db: Database, robot: NewRobot, actor: string):
         secretHash: robot.secretHash,
         duration: robot.duration,
         expiresAt: robot.expiresAt ?? null,
+        disabled: robot.disabled ?? false,
         permissions: robot.permissions,
         creator: robot.creator,
         createdAt: now,
@@ -92,14 +94,16 @@ export async function findRobotByName(db: Database, name: string, projectName: s
 export interface RobotFilter {
   /** null: only robots of the system; undefined: all. */
   readonly projectId?: number | null | undefined
+  /** Part of the name. */
   readonly name?: string | undefined
+  readonly exactName?: string | undefined
 }
 
 /** Sorted by `name`, `creation_time`, `update_time` or `id`. */
 export async function listRobots(db: Database, filter: RobotFilter, listing: Listing): Promise<Listed<Robot>> {
   const { projectId } = filter
   const scope: SQL | undefined = projectId === undefined ? undefined : projectId === null ? isNull(robots.projectId) : eq(robots.projectId, projectId)
-  const condition = and(scope, contains(robots.name, filter.name))
+  const condition = and(scope, contains(robots.name, filter.name), filter.exactName === undefined ? undefined : eq(robots.name, filter.exactName))
   const sortable = { id: robots.id, name: robots.name, creation_time: robots.createdAt, update_time: robots.updatedAt }
   const { limit, offset } = window(listing)
   const rows = await select(db.read.sql)

@@ -7,9 +7,13 @@ import { ApiError, toApiError } from './errors.ts'
 import { Guard } from './guard.ts'
 import { health } from './health.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
+import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
 import { ping } from './ping.ts'
+import { projects } from './project.ts'
+import { robots } from './robot.ts'
 import { systemInfo } from './systeminfo.ts'
+import { users } from './user.ts'
 
 /** Harbor's API over this origin, to be mounted at BASE_PATH: a file for each tag of the contract. */
 export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
@@ -45,7 +49,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
-  for (const tag of [systemInfo]) api.route('/', tag(parts))
+  for (const tag of [projects, members, users, robots, systemInfo]) api.route('/', tag(parts))
   api.route('/', notYet())
   api.all('*', (c) => {
     throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)

@@ -2,7 +2,7 @@ import { ApiError } from './errors.ts'
 import { QUERY_LIMIT } from './limits.ts'
 
 export interface SortKey<K extends string = string> {
-  readonly key: K
+  readonly field: K
   readonly descending: boolean
 }
 
@@ -15,6 +15,6 @@ export function parseSort<K extends string>(text: string | undefined, keys: read
     const name = (descending ? part.slice(1) : part).trim()
     const key = keys.find((each) => each === name)
     if (key === undefined) throw new ApiError('BAD_REQUEST', `sort: there is no key "${name}" here; there are ${keys.join(', ')}`)
-    return { key, descending }
+    return { field: key, descending }
   })
 }

@@ -1,0 +1,215 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { findEndpointById } from '../../schema/endpoints.ts'
+import { createProject, deleteProject, findProjectById, listProjects, type Project as Row, updateProject } from '../../schema/projects.ts'
+import { empty, json, refusals } from './answers.ts'
+import { type ApiParts, created, routes } from './environment.ts'
+import { ApiError, badField, notFound, unauthorized } from './errors.ts'
+import { exactCondition, flagCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { describePage } from './paging.ts'
+import { accountNumber, visibleProjects } from './principals.ts'
+import { NewProject, Project, ProjectChange, settingsOf, showProject } from './project-shapes.ts'
+import { parseQuery } from './query.ts'
+
+const tags = ['project']
+const params = z.object({ project_name_or_id: z.string().max(255) })
+const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
+
+export const projects = ({ services, guard }: ApiParts) => {
+  const { db, config } = services
+
+  const list = createRoute({
+    method: 'get',
+    path: '/projects',
+    tags,
+    operationId: 'listProjects',
+    summary: 'The projects that you may know of',
+    request: {
+      query: z.object({
+        ...listQuery,
+        name: z.string().max(255).optional(),
+        public: z.enum(['true', 'false', '1', '0']).optional(),
+        owner: z.string().max(255).optional(),
+        with_detail: z.enum(['true', 'false', '1', '0']).optional(),
+      }),
+    },
+    responses: { 200: json(z.array(Project), 'One page of them.'), ...refusals(400, 401) },
+  })
+
+  const head = createRoute({
+    method: 'head',
+    path: '/projects',
+    tags,
+    operationId: 'headProject',
+    summary: 'Whether there is a project of this name that you may know of',
+    request: { query: z.object({ project_name: z.string() }) },
+    responses: { 200: empty('There is.'), ...refusals(400, 404) },
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: '/projects',
+    tags,
+    operationId: 'createProject',
+    summary: 'Creates a project, whose administrator you become',
+    middleware: guard.account,
+    request: { body: { required: true, content: { 'application/json': { schema: NewProject } } } },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 409) },
+  })
+
+  const get = createRoute({
+    method: 'get',
+    path: '/projects/{project_name_or_id}',
+    tags,
+    operationId: 'getProject',
+    summary: 'One project',
+    middleware: guard.project('project', 'read'),
+    request: { params },
+    responses: { 200: json(Project, 'The project.'), ...refusals(401, 403, 404) },
+  })
+
+  const update = createRoute({
+    method: 'put',
+    path: '/projects/{project_name_or_id}',
+    tags,
+    operationId: 'updateProject',
+    summary: 'Changes the settings that the body names',
+    middleware: guard.project('project', 'update'),
+    request: { params, body: { required: true, content: { 'application/json': { schema: ProjectChange } } } },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: '/projects/{project_name_or_id}',
+    tags,
+    operationId: 'deleteProject',
+    summary: 'Deletes a project that holds no repository',
+    middleware: guard.project('project', 'delete'),
+    request: { params },
+    responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404, 412) },
+  })
+
+  const deletable = createRoute({
+    method: 'get',
+    path: '/projects/{project_name_or_id}/_deletable',
+    tags,
+    operationId: 'getProjectDeletable',
+    summary: 'Whether the project could be deleted now',
+    middleware: guard.project('project', 'delete'),
+    request: { params },
+    responses: {
+      200: json(z.object({ deletable: z.boolean(), message: z.string().optional() }).openapi('ProjectDeletable'), 'Whether, and why not.'),
+      ...refusals(401, 403, 404),
+    },
+  })
+
+  const row = async (id: number): Promise<Row> => {
+    const found = await findProjectById(db, id)
+    if (found === undefined) throw notFound(`project ${id}`)
+    return found
+  }
+
+  const app = routes()
+  app.openAPIRegistry.registerPath(head)
+  // The framework hands HEAD to the routes of GET.
+  app.get('/projects', async (c, next) => {
+    if (c.req.method !== 'HEAD') return next()
+    const name = c.req.query('project_name')
+    if (name === undefined || name === '') throw badField('project_name', 'is missing')
+    const visible =
+      (await services.projectFacts(name)) !== undefined && (await guard.allows(c.var.principal, { resource: 'project', action: 'read' }, name))
+    if (!visible) throw notFound(`project ${name}`)
+    return c.body(null, 200)
+  })
+
+  return app
+    .openapi(list, async (c) => {
+      const query = c.req.valid('query')
+      const q = parseQuery(query.q, ['name', 'public', 'owner', 'owner_id', 'project_id'])
+      const { principal } = c.var
+      const name = textCondition(q, 'name')
+      const isPublic = query.public === undefined ? flagCondition(q, 'public') : query.public === 'true' || query.public === '1'
+      const ownerName = query.owner ?? exactCondition(q, 'owner')
+      const id = idCondition(q, 'project_id')
+      if (principal.kind === 'anonymous' && isPublic === false) throw unauthorized()
+      const { public: onlyPublic, ...visible } = visibleProjects(principal)
+      const { items, total } = await listProjects(
+        db,
+        {
+          ...visible,
+          name: query.name ?? name.part,
+          exactName: name.exact,
+          public: onlyPublic ?? isPublic,
+          ownerId: idCondition(q, 'owner_id'),
+          ownerName,
+          ids: id === undefined ? undefined : [id],
+        },
+        listingOf(query, SORTABLE),
+      )
+      describePage(c, query, total)
+      return c.json(await Promise.all(items.map((item) => showProject(services, principal, item))), 200)
+    })
+    .openapi(create, async (c) => {
+      const { principal } = c.var
+      const body = c.req.valid('json')
+      const mayCreate = config.project_creation_restriction === 'everyone' && principal.kind === 'user'
+      if (!mayCreate) guard.requireSystem(principal, { resource: 'project', action: 'create' })
+      const settings = settingsOf(body)
+      const storageLimit = body.storage_limit ?? -1
+      if (storageLimit !== -1 && !principal.admin && principal.kind === 'user') {
+        throw new ApiError('FORBIDDEN', 'storage_limit: only a system administrator sets quotas; leave it out.')
+      }
+      const endpointId = body.registry_id ?? undefined
+      if (endpointId !== undefined) {
+        if (!principal.admin) throw new ApiError('FORBIDDEN', 'registry_id: only a system administrator makes proxy caches.')
+        if ((await findEndpointById(db, endpointId)) === undefined) throw badField('registry_id', `there is no registry ${endpointId}`)
+      }
+      const project = await createProject(
+        db,
+        {
+          name: body.project_name,
+          // What a robot makes belongs to the first administrator.
+          ownerId: principal.kind === 'user' ? accountNumber(principal) : FIRST_ADMINISTRATOR,
+          public: settings.public ?? false,
+          storageLimit,
+          endpointId,
+          metadata: present(settings.metadata),
+        },
+        principal.id,
+      )
+      const byName = c.req.header('X-Resource-Name-In-Location')?.toLowerCase() === 'true'
+      return created(c, `/projects/${byName ? project.name : project.id}`)
+    })
+    .openapi(get, async (c) => c.json(await showProject(services, c.var.principal, await row(c.var.project.id)), 200))
+    .openapi(update, async (c) => {
+      const { project, principal } = c.var
+      const body = c.req.valid('json')
+      if (typeof body.project_name === 'string' && body.project_name !== '' && body.project_name !== project.name) {
+        throw badField('project_name', 'a project cannot be renamed')
+      }
+      const before = await row(project.id)
+      if (typeof body.registry_id === 'number' && body.registry_id !== (before.endpointId ?? 0)) {
+        throw badField('registry_id', 'what a project is a cache of is said when it is made')
+      }
+      const storageLimit = body.storage_limit ?? undefined
+      if (storageLimit !== undefined && storageLimit !== before.storageLimit) guard.requireSystem(principal, { resource: 'quota', action: 'update' })
+      await updateProject(db, project.id, { ...settingsOf(body), storageLimit }, principal.id)
+      return c.body(null, 200)
+    })
+    .openapi(remove, async (c) => {
+      await deleteProject(db, c.var.project.id, c.var.principal.id)
+      return c.body(null, 200)
+    })
+    .openapi(deletable, async (c) => {
+      const { repositoryCount } = await row(c.var.project.id)
+      if (repositoryCount === 0) return c.json({ deletable: true }, 200)
+      return c.json({ deletable: false, message: `the project holds ${repositoryCount} repositories; delete them first` }, 200)
+    })
+}
+
+/** The id of the account that the first start makes. */
+const FIRST_ADMINISTRATOR = 1
+
+function present(settings: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== null))
+}

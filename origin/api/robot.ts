@@ -1,0 +1,269 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Principal, ProjectFacts } from '../../policy/facts.ts'
+import { createRobot, deleteRobot, findRobotById, listRobots, type Robot as Row, setRobotSecret, updateRobot } from '../../schema/robots.ts'
+import { robotName } from '../identity/robot-names.ts'
+import { empty, json, refusals } from './answers.ts'
+import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
+import { ApiError, badField, notFound } from './errors.ts'
+import { exactCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { describePage } from './paging.ts'
+import { ChosenSecret } from './password-rules.ts'
+import { parseQuery } from './query.ts'
+import { Permission, readPermissions, requireNoMore, showPermissions } from './robot-permissions.ts'
+
+const tags = ['robot']
+const params = z.object({ robot_id: id })
+const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
+const DAY_MS = 24 * 60 * 60 * 1000
+/** Ten thousand days; whoever wants longer says never. */
+const LONGEST_DAYS = 10_000
+
+const Name = z
+  .string()
+  .max(255, 'has 255 characters at most')
+  .regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'is lower-case letters and digits with single separators (. _ -) between them')
+const Duration = z
+  .number()
+  .int()
+  .refine((days) => days === -1 || (days >= 1 && days <= LONGEST_DAYS), `is a number of days from 1 to ${LONGEST_DAYS}, or -1 for ever`)
+const Description = z.string().max(1024, 'has 1024 characters at most')
+const Secret = z.union([z.literal(''), ChosenSecret])
+
+const NewRobot = z
+  .object({
+    name: Name,
+    description: Description.nullish(),
+    secret: Secret.nullish(),
+    level: z.enum(['system', 'project']),
+    disable: z.boolean().nullish(),
+    duration: Duration,
+    permissions: z.array(Permission).min(1, 'needs one at least'),
+  })
+  .openapi('RobotCreate')
+
+const RobotChange = z.object({
+  name: z.string().optional(),
+  description: Description.nullish(),
+  level: z.enum(['system', 'project']).optional(),
+  disable: z.boolean().nullish(),
+  duration: Duration.nullish(),
+  permissions: z.array(Permission).min(1, 'needs one at least').nullish(),
+})
+
+const Robot = z
+  .object({
+    id: z.number().int(),
+    name: z.string(),
+    description: z.string(),
+    level: z.enum(['system', 'project']),
+    duration: z.number().int(),
+    editable: z.boolean(),
+    disable: z.boolean(),
+    expires_at: z.number().int(),
+    permissions: z.array(Permission),
+    creator_type: z.string(),
+    creator_ref: z.number().int(),
+    creation_time: z.string(),
+    update_time: z.string(),
+  })
+  .openapi('Robot')
+
+const RobotCreated = z
+  .object({ id: z.number().int(), name: z.string(), secret: z.string(), creation_time: z.string(), expires_at: z.number().int() })
+  .openapi('RobotCreated')
+const RobotSecret = z.object({ secret: z.string().optional() }).openapi('RobotSec')
+
+/** Seconds since the epoch; -1: never. */
+const expirySeconds = (row: Row) => (row.expiresAt === null ? -1 : Math.floor(row.expiresAt / 1000))
+
+export const robots = ({ services, guard }: ApiParts) => {
+  const { db, clock, robotSecrets } = services
+
+  const list = createRoute({
+    method: 'get',
+    path: '/robots',
+    tags,
+    operationId: 'ListRobot',
+    summary: 'Robots of the system, or with q=Level=project,ProjectID=… those of a project',
+    middleware: guard.account,
+    request: { query: z.object(listQuery) },
+    responses: { 200: json(z.array(Robot), 'One page of them.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: '/robots',
+    tags,
+    operationId: 'CreateRobot',
+    summary: 'Creates a robot; its secret is in this answer and in no other',
+    middleware: guard.account,
+    request: { body: { required: true, content: { 'application/json': { schema: NewRobot } } } },
+    responses: { 201: json(RobotCreated, 'The robot with its secret.'), ...refusals(400, 401, 403, 404, 409) },
+  })
+
+  const get = createRoute({
+    method: 'get',
+    path: '/robots/{robot_id}',
+    tags,
+    operationId: 'GetRobotByID',
+    summary: 'One robot',
+    middleware: guard.account,
+    request: { params },
+    responses: { 200: json(Robot, 'The robot.'), ...refusals(401, 403, 404) },
+  })
+
+  const update = createRoute({
+    method: 'put',
+    path: '/robots/{robot_id}',
+    tags,
+    operationId: 'UpdateRobot',
+    summary: 'Changes what the body names; name and level stay',
+    middleware: guard.account,
+    request: { params, body: { required: true, content: { 'application/json': { schema: RobotChange } } } },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404, 409) },
+  })
+
+  const refresh = createRoute({
+    method: 'patch',
+    path: '/robots/{robot_id}',
+    tags,
+    operationId: 'RefreshSec',
+    summary: 'Gives a robot a new secret: the one in the body, or a random one that only this answer holds',
+    middleware: guard.account,
+    request: { params, body: { required: true, content: { 'application/json': { schema: z.object({ secret: Secret.nullish() }) } } } },
+    responses: { 200: json(RobotSecret, 'The random secret.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: '/robots/{robot_id}',
+    tags,
+    operationId: 'DeleteRobot',
+    summary: 'Takes a robot away',
+    middleware: guard.account,
+    request: { params },
+    responses: { 200: empty('Taken away.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  /** The robot, for somebody who may do this to the robots of its project or of the system. */
+  const reach = async (principal: Principal, robotId: number, action: string): Promise<{ row: Row; project: ProjectFacts | undefined }> => {
+    const row = await findRobotById(db, robotId)
+    if (row === undefined) throw notFound(`robot ${robotId}`)
+    const target = { resource: 'robot', action }
+    if (row.projectId === null) {
+      guard.requireSystem(principal, target)
+      return { row, project: undefined }
+    }
+    const project = await guard.requireProject(principal, target, row.projectId).catch((error: unknown) => {
+      throw error instanceof ApiError && error.status === 404 ? notFound(`robot ${robotId}`) : error
+    })
+    return { row, project }
+  }
+
+  const show = async (row: Row): Promise<z.infer<typeof Robot>> => ({
+    id: row.id,
+    name: robotName(row),
+    description: row.description,
+    level: row.level,
+    duration: row.duration,
+    editable: true,
+    disable: row.disabled,
+    expires_at: expirySeconds(row),
+    permissions: await showPermissions(services, row.permissions),
+    creator_type: row.creator.startsWith('robot:') ? 'robot' : 'local',
+    creator_ref: Number(row.creator.slice(row.creator.indexOf(':') + 1)) || 0,
+    creation_time: instant(row.createdAt),
+    update_time: instant(row.updatedAt),
+  })
+
+  const expiry = (duration: number) => (duration === -1 ? undefined : clock.now() + duration * DAY_MS)
+
+  return routes()
+    .openapi(list, async (c) => {
+      const { principal } = c.var
+      const query = c.req.valid('query')
+      const q = parseQuery(query.q, ['Level', 'level', 'ProjectID', 'project_id', 'name'])
+      const projectId = idCondition(q, 'ProjectID') ?? idCondition(q, 'project_id')
+      const level = exactCondition(q, 'Level') ?? exactCondition(q, 'level') ?? (projectId === undefined ? 'system' : 'project')
+      if (level !== 'system' && level !== 'project') throw badField('q', 'Level is system or project')
+      if (level === 'system') guard.requireSystem(principal, { resource: 'robot', action: 'list' })
+      else if (projectId === undefined) throw badField('q', 'Level=project needs ProjectID=')
+      else await guard.requireProject(principal, { resource: 'robot', action: 'list' }, projectId)
+      const { exact, part } = textCondition(q, 'name')
+      const filter = { projectId: level === 'system' ? null : projectId, name: part, exactName: exact }
+      const { items, total } = await listRobots(db, filter, listingOf(query, SORTABLE))
+      describePage(c, query, total)
+      return c.json(await Promise.all(items.map(show)), 200)
+    })
+    .openapi(create, async (c) => {
+      const { principal } = c.var
+      const body = c.req.valid('json')
+      const target = { resource: 'robot', action: 'create' }
+      const namespace = body.permissions[0]?.namespace ?? ''
+      const project = body.level === 'project' ? await guard.requireProject(principal, target, namespace) : undefined
+      if (project === undefined) guard.requireSystem(principal, target)
+      const permissions = await readPermissions(services, principal, body.permissions, project)
+      const chosen = body.secret ?? ''
+      const { secret, hash } = chosen === '' ? await robotSecrets.create() : { secret: chosen, hash: await robotSecrets.hash(chosen) }
+      const row = await createRobot(
+        db,
+        {
+          name: body.name,
+          description: body.description ?? undefined,
+          projectId: project?.id,
+          secretHash: hash,
+          duration: body.duration,
+          expiresAt: expiry(body.duration),
+          disabled: body.disable ?? undefined,
+          permissions,
+          creator: principal.id,
+        },
+        principal.id,
+      )
+      c.header('Location', `${BASE_PATH}/robots/${row.id}`)
+      const name = robotName(row)
+      return c.json({ id: row.id, name, secret, creation_time: instant(row.createdAt), expires_at: expirySeconds(row) }, 201)
+    })
+    .openapi(get, async (c) => c.json(await show((await reach(c.var.principal, c.req.valid('param').robot_id, 'read')).row), 200))
+    .openapi(update, async (c) => {
+      const { principal } = c.var
+      const body = c.req.valid('json')
+      const { row, project } = await reach(principal, c.req.valid('param').robot_id, 'update')
+      if (body.level !== undefined && body.level !== row.level) throw badField('level', 'stays as it was made')
+      if (body.name !== undefined && body.name !== row.name && body.name !== robotName(row)) {
+        throw badField('name', 'stays as it was made')
+      }
+      const duration = body.duration ?? undefined
+      const renewed = duration !== undefined && duration !== row.duration
+      await updateRobot(
+        db,
+        row.id,
+        {
+          description: body.description ?? undefined,
+          disabled: body.disable ?? undefined,
+          permissions: body.permissions ? await readPermissions(services, principal, body.permissions, project) : undefined,
+          ...(renewed && { duration, expiresAt: expiry(duration) ?? null }),
+        },
+        principal.id,
+      )
+      return c.body(null, 200)
+    })
+    .openapi(refresh, async (c) => {
+      const { principal } = c.var
+      const { row } = await reach(principal, c.req.valid('param').robot_id, 'update')
+      await requireNoMore(services, principal, row.permissions)
+      const chosen = c.req.valid('json').secret ?? ''
+      if (chosen !== '') {
+        await setRobotSecret(db, row.id, await robotSecrets.hash(chosen), principal.id)
+        return c.json({}, 200)
+      }
+      const { secret, hash } = await robotSecrets.create()
+      await setRobotSecret(db, row.id, hash, principal.id)
+      return c.json({ secret }, 200)
+    })
+    .openapi(remove, async (c) => {
+      const { row } = await reach(c.var.principal, c.req.valid('param').robot_id, 'delete')
+      await deleteRobot(db, row.id, c.var.principal.id)
+      return c.body(null, 200)
+    })
+}

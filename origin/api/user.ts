@@ -1,0 +1,271 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Principal } from '../../policy/facts.ts'
+import {
+  createUser,
+  deleteUser,
+  findUserById,
+  findUserByUsername,
+  listUsers,
+  type User as Row,
+  setPasswordHash,
+  setSysadmin,
+  updateUser,
+} from '../../schema/users.ts'
+import { empty, json, refusals } from './answers.ts'
+import { type ApiParts, created, id, instant, routes } from './environment.ts'
+import { ApiError, badField, notFound, unauthorized } from './errors.ts'
+import { listingOf, listQuery, textCondition } from './lists.ts'
+import { describePage, pageQuery } from './paging.ts'
+import { Password } from './password-rules.ts'
+import { accountNumber, userNumber } from './principals.ts'
+import { parseQuery } from './query.ts'
+
+const tags = ['user']
+const params = z.object({ user_id: id })
+const SORTABLE = ['user_id', 'username', 'email', 'creation_time', 'update_time'] as const
+
+const Username = z
+  .string()
+  .min(1, 'is missing')
+  .max(255, 'has 255 characters at most')
+  .refine((name) => !/[\p{C}\s,~#$%:/\\"'<>]/u.test(name), 'has no spaces and none of , ~ # $ % : / \\ " \' < >')
+const Email = z.union([z.literal(''), z.email('is no e-mail address').max(255)])
+const Text = z.string().max(255, 'has 255 characters at most')
+
+const NewUser = z
+  .object({ username: Username, password: Password, email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() })
+  .openapi('UserCreationReq')
+const Profile = z.object({ email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() }).openapi('UserProfile')
+const SysAdminFlag = z.object({ sysadmin_flag: z.boolean() }).openapi('UserSysAdminFlag')
+const PasswordChange = z.object({ old_password: z.string().max(1024).nullish(), new_password: Password }).openapi('PasswordReq')
+
+const User = z
+  .object({
+    user_id: z.number().int(),
+    username: z.string(),
+    email: z.string().optional(),
+    realname: z.string(),
+    comment: z.string(),
+    sysadmin_flag: z.boolean(),
+    admin_role_in_auth: z.boolean(),
+    creation_time: z.string(),
+    update_time: z.string(),
+  })
+  .openapi('UserResp')
+const Found = z.object({ user_id: z.number().int(), username: z.string() }).openapi('UserSearchRespItem')
+
+const show = (row: Row): z.infer<typeof User> => ({
+  user_id: row.id,
+  username: row.username,
+  ...(row.email !== null && { email: row.email }),
+  realname: row.realname,
+  comment: row.comment,
+  sysadmin_flag: row.admin,
+  admin_role_in_auth: false,
+  creation_time: instant(row.createdAt),
+  update_time: instant(row.updatedAt),
+})
+
+/** An empty address is none. */
+const emailOf = (email: string | null | undefined) => (email === '' || email === null ? undefined : email)
+
+export const users = ({ services, guard }: ApiParts) => {
+  const { db, passwords } = services
+
+  const list = createRoute({
+    method: 'get',
+    path: '/users',
+    tags,
+    operationId: 'listUsers',
+    summary: 'Everybody who has an account',
+    middleware: guard.system('user', 'list'),
+    request: { query: z.object(listQuery) },
+    responses: { 200: json(z.array(User), 'One page of them.'), ...refusals(400, 401, 403) },
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: '/users',
+    tags,
+    operationId: 'createUser',
+    summary: 'Creates an account; people may do so for themselves where self-registration is on',
+    middleware: async (c, next) => {
+      if (!services.config.self_registration) guard.requireSystem(c.var.principal, { resource: 'user', action: 'create' })
+      await next()
+    },
+    request: { body: { required: true, content: { 'application/json': { schema: NewUser } } } },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 409) },
+  })
+
+  const current = createRoute({
+    method: 'get',
+    path: '/users/current',
+    tags,
+    operationId: 'getCurrentUserInfo',
+    summary: 'Who you are',
+    middleware: guard.account,
+    responses: { 200: json(User, 'You.'), ...refusals(401, 412) },
+  })
+
+  const search = createRoute({
+    method: 'get',
+    path: '/users/search',
+    tags,
+    operationId: 'searchUsers',
+    summary: 'Users whose name holds a text',
+    middleware: guard.account,
+    request: { query: z.object({ ...pageQuery, username: z.string().min(1).max(255) }) },
+    responses: { 200: json(z.array(Found), 'One page of them.'), ...refusals(400, 401) },
+  })
+
+  const get = createRoute({
+    method: 'get',
+    path: '/users/{user_id}',
+    tags,
+    operationId: 'getUser',
+    summary: 'One user: yourself, or anybody for administrators',
+    middleware: guard.account,
+    request: { params },
+    responses: { 200: json(User, 'The user.'), ...refusals(401, 403, 404) },
+  })
+
+  const update = createRoute({
+    method: 'put',
+    path: '/users/{user_id}',
+    tags,
+    operationId: 'updateUserProfile',
+    summary: 'Changes the profile fields that the body names',
+    middleware: guard.account,
+    request: { params, body: { required: true, content: { 'application/json': { schema: Profile } } } },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404, 409) },
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: '/users/{user_id}',
+    tags,
+    operationId: 'deleteUser',
+    summary: 'Takes an account away, for good',
+    middleware: guard.system('user', 'delete'),
+    request: { params },
+    responses: { 200: empty('Taken away.'), ...refusals(401, 403, 404) },
+  })
+
+  const sysadmin = createRoute({
+    method: 'put',
+    path: '/users/{user_id}/sysadmin',
+    tags,
+    operationId: 'setUserSysAdmin',
+    summary: 'Makes a user a system administrator, or no longer',
+    middleware: guard.system('user', 'update'),
+    request: { params, body: { required: true, content: { 'application/json': { schema: SysAdminFlag } } } },
+    responses: { 200: empty('Changed.'), ...refusals(401, 403, 404) },
+  })
+
+  const password = createRoute({
+    method: 'put',
+    path: '/users/{user_id}/password',
+    tags,
+    operationId: 'updateUserPassword',
+    summary: 'Sets a new password; your own with the old one, anybody else’s as an administrator',
+    middleware: guard.account,
+    request: { params, body: { required: true, content: { 'application/json': { schema: PasswordChange } } } },
+    responses: { 200: empty('Set.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  /** Oneself, or somebody that one may do this to. What is refused says nothing of whether there is such a user. */
+  const reach = async (principal: Principal, userId: number, action: string): Promise<Row> => {
+    if (userNumber(principal) !== userId) guard.requireSystem(principal, { resource: 'user', action })
+    const row = await findUserById(db, userId)
+    if (row === undefined) throw notFound(`user ${userId}`)
+    // A robot that may manage people does not thereby come to be an administrator.
+    if (action !== 'read' && row.admin && !principal.admin) throw new ApiError('FORBIDDEN', 'Only an administrator changes an administrator.')
+    return row
+  }
+
+  return routes()
+    .openapi(list, async (c) => {
+      const query = c.req.valid('query')
+      const q = parseQuery(query.q, ['username', 'email'])
+      const [username, email] = [textCondition(q, 'username'), textCondition(q, 'email')]
+      const filter = { username: username.part, exactUsername: username.exact, email: email.part, exactEmail: email.exact }
+      const { items, total } = await listUsers(db, filter, listingOf(query, SORTABLE))
+      describePage(c, query, total)
+      return c.json(items.map(show), 200)
+    })
+    .openapi(create, async (c) => {
+      const { principal } = c.var
+      const { username, password, email, realname, comment } = c.req.valid('json')
+      if ((await findUserByUsername(db, username)) !== undefined) throw new ApiError('CONFLICT', `The username ${username} is taken.`)
+      const user = await createUser(
+        db,
+        {
+          username,
+          email: emailOf(email),
+          realname: realname ?? undefined,
+          comment: comment ?? undefined,
+          passwordHash: await passwords.hash(password),
+        },
+        principal.id,
+      )
+      return created(c, `/users/${user.id}`)
+    })
+    .openapi(current, async (c) => {
+      const userId = userNumber(c.var.principal)
+      if (userId === undefined) throw new ApiError('PRECONDITION', `${c.var.principal.name} is no user.`)
+      const row = await findUserById(db, userId)
+      if (row === undefined) throw unauthorized()
+      return c.json(show(row), 200)
+    })
+    .openapi(search, async (c) => {
+      const query = c.req.valid('query')
+      const { items, total } = await listUsers(db, { username: query.username }, listingOf({ ...query, sort: 'username' }, SORTABLE))
+      describePage(c, query, total)
+      return c.json(
+        items.map((row) => ({ user_id: row.id, username: row.username })),
+        200,
+      )
+    })
+    .openapi(get, async (c) => c.json(show(await reach(c.var.principal, c.req.valid('param').user_id, 'read')), 200))
+    .openapi(update, async (c) => {
+      const row = await reach(c.var.principal, c.req.valid('param').user_id, 'update')
+      const { email, realname, comment } = c.req.valid('json')
+      const patch = { email: email === '' ? null : emailOf(email), realname: realname ?? undefined, comment: comment ?? undefined }
+      await updateUser(db, row.id, patch, c.var.principal.id)
+      return c.body(null, 200)
+    })
+    .openapi(remove, async (c) => {
+      const { principal } = c.var
+      const userId = c.req.valid('param').user_id
+      if (userNumber(principal) === userId) throw new ApiError('FORBIDDEN', 'Nobody deletes himself: there is always an administrator left.')
+      const row = await reach(principal, userId, 'delete')
+      await deleteUser(db, row.id, principal.id)
+      return c.body(null, 200)
+    })
+    .openapi(sysadmin, async (c) => {
+      const { principal } = c.var
+      const { sysadmin_flag } = c.req.valid('json')
+      const userId = c.req.valid('param').user_id
+      if (!principal.admin) throw new ApiError('FORBIDDEN', 'Only an administrator makes administrators.')
+      if (userNumber(principal) === userId && !sysadmin_flag) {
+        throw new ApiError('FORBIDDEN', 'Nobody takes this from himself: there is always an administrator left.')
+      }
+      const row = await reach(principal, userId, 'update')
+      await setSysadmin(db, row.id, sysadmin_flag, principal.id)
+      return c.body(null, 200)
+    })
+    .openapi(password, async (c) => {
+      const { principal } = c.var
+      const { old_password, new_password } = c.req.valid('json')
+      const row = await reach(principal, c.req.valid('param').user_id, 'update')
+      if (principal.kind === 'user' && accountNumber(principal) === row.id) {
+        const known = await passwords.verify(old_password ?? '', row.passwordHash ?? undefined)
+        if (!known) throw new ApiError('FORBIDDEN', 'old_password: this is not your password.')
+      }
+      if (row.passwordHash !== null && (await passwords.verify(new_password, row.passwordHash))) {
+        throw badField('new_password', 'is the password that there is')
+      }
+      await setPasswordHash(db, row.id, await passwords.hash(new_password), principal.id)
+      return c.body(null, 200)
+    })
+}
