@@ -44,8 +44,9 @@ export function edgeGate({ caller, facts, now, challenge }: GateOptions): Gate {
       })
     },
     async allows(name, action) {
-      const listed = action === 'pull' && covers(caller.access ?? [], { type: 'registry', name: 'catalog', action: '*' })
-      return (listed || covered(name, action)) && (await decision(name, action)).allow
+      // The token that lists says nothing of single repositories: the facts alone decide which are shown.
+      const listing = caller.access?.some(({ type, name: what }) => type === 'registry' && what === 'catalog') ?? false
+      return (listing || covered(name, action)) && (await decision(name, action)).allow
     },
   }
 }

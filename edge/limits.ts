@@ -34,3 +34,7 @@ export const FEED_LINE_BYTES = 8 * 1024 * 1024
 export const REFRESHES_AT_ONCE = 4
 /** Scopes of one token request; a client asks for one or two. */
 export const SCOPES_OF_A_TOKEN = 20
+/** Proxy-cache projects whose upstreams are kept ready. */
+export const UPSTREAMS_IN_MEMORY = 1_000
+/** A token of an upstream is not used in its last moments. */
+export const UPSTREAM_TOKEN_MARGIN_MS = 10_000

@@ -93,7 +93,8 @@ export class Snapshot implements Facts {
     for (const { key, seq } of keys) {
       if (this.#reading.has(key)) this.#named.set(key, seq)
       const held = this.#held.get(key)
-      if (held === undefined) continue
+      // Read after that change was made: the feed is only now telling of it.
+      if (held === undefined || (held.document?.version ?? 0) >= seq) continue
       this.#held.set(key, { ...held, stale: true })
       void this.#refreshes.add(() => this.#refresh(key))
     }

@@ -34,7 +34,7 @@ export function originLogin(origin: OriginClient, offer: (principal: string) => 
         await offer(principal)
         return { token, expiresIn }
       }
-      if (status === 401) throw new RegistryError('UNAUTHORIZED', 'The user name or the password is wrong.')
+      if (status === 401) throw new RegistryError('UNAUTHORIZED', 'The user name or the password is wrong.', undefined, { headers: LOG_IN })
       if (status === 429) {
         throw new RegistryError('TOOMANYREQUESTS', 'Too many failed logins: try again later.', undefined, {
           headers: { 'Retry-After': headers.get('Retry-After') ?? '60' },
@@ -84,12 +84,15 @@ async function readRequest(request: Request): Promise<Asked> {
     return { scopes: new URL(request.url).searchParams.getAll('scope'), credentials: basic === null ? undefined : basicCredentials(basic) }
   }
   const form = await readForm(request)
+  if (form.get('grant_type') === null) return { scopes: form.getAll('scope'), credentials: basic === null ? undefined : basicCredentials(basic) }
   const [username, password] = [form.get('username'), form.get('password')]
   if (form.get('grant_type') !== 'password' || username === null || password === null) {
     throw new RegistryError('UNSUPPORTED', 'Tokens are given for grant_type=password with username and password.', undefined, { status: 400 })
   }
   return { scopes: form.getAll('scope'), credentials: { username, password } }
 }
+
+const LOG_IN = { 'WWW-Authenticate': 'Basic realm="Atoll", charset="UTF-8"' }
 
 const FORM_BYTES = 64 * 1024
 
@@ -110,7 +113,8 @@ function basicCredentials(header: string): { username: string; password: string 
   const encoded = /^basic +([a-z0-9+/=]+)$/i.exec(header)?.[1]
   const text = encoded === undefined ? undefined : decoded(encoded)
   const colon = text?.indexOf(':') ?? -1
-  if (text === undefined || colon < 1) throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password (Basic).')
+  if (text === undefined || colon < 1)
+    throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password (Basic).', undefined, { headers: LOG_IN })
   return { username: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 

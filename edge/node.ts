@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import { type Clock, systemClock } from '../registry/clock.ts'
+import { FillTable } from '../registry/fill/index.ts'
+import type { Log } from '../registry/log.ts'
+import type { Fetch } from '../registry/remote/index.ts'
+import { createFetch } from '../runtime/fetch.ts'
+import { serveHttp } from '../runtime/http-server.ts'
+import { createLogger } from '../runtime/logger.ts'
+import { SettingsError } from '../runtime/settings/read.ts'
+import { createHasher } from '../stores/hasher.ts'
+import { edgeApp } from './app.ts'
+import { Link } from './link.ts'
+import type { MeshStatus } from './mesh.ts'
+import type { EdgeConfig } from './settings.ts'
+import { Sources } from './sources.ts'
+import { openEdgeStores } from './stores.ts'
+import { originLogin } from './token-service.ts'
+import { Tokens } from './tokens.ts'
+import { VERSION } from './version.ts'
+
+export interface StartEdgeOptions {
+  readonly config: EdgeConfig
+  /** Instead of `edge.enrolment_token`: asked for a token only if this edge is not enrolled yet. */
+  readonly enrolmentToken?: () => Promise<string>
+  /** Instead of the system's, for tests. */
+  readonly clock?: Clock
+  readonly monotonic?: () => number
+  readonly log?: Log
+  readonly fetch?: Fetch
+}
+
+export interface RunningEdge {
+  /** Where it listens. */
+  readonly url: string
+  /** Resolves when it is a member of its origin. @throws EnrolmentRefused */
+  readonly joined: Promise<void>
+  status(): MeshStatus
+  close(): Promise<void>
+}
+
+/**
+ * Starts an edge in this process; resolves when it listens. Until it has joined its origin it answers 503.
+ * @throws SettingsError, and the system's error when the port is taken
+ */
+export async function startEdge({ config, ...options }: StartEdgeOptions): Promise<RunningEdge> {
+  const originUrl = config['edge.origin_url']
+  if (originUrl === undefined) throw new SettingsError(['edge.origin_url is missing: an edge needs to know where its origin is.'])
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? createLogger({ level: config['log.level'] })
+  const newId = () => randomUUID()
+  const grace = config['edge.grace'] * 1000
+  const { blobs, records, kept } = openEdgeStores(config)
+  const fills = new FillTable({ blobs, createHasher, clock, log })
+  const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
+  const ending = new AbortController()
+
+  const parts: { sources?: Sources; app?: (request: Request) => Promise<Response> } = {}
+  const server = await serveHttp({
+    fetch: async (request) => (await parts.app?.(request)) ?? new Response('starting', { status: 503 }),
+    host: config['edge.host'],
+    port: config['edge.port'],
+    log,
+  })
+  try {
+    const link = await Link.open({
+      originUrl: new URL(originUrl),
+      fetch: fetchFor({ verifyTls: true }),
+      kept,
+      clock,
+      monotonic: options.monotonic ?? (() => performance.now()),
+      random: Math.random,
+      newId,
+      log,
+      grace,
+      enrolmentToken: config['edge.enrolment_token'] ?? options.enrolmentToken,
+      url: config['edge.url'] ?? server.url,
+      version: VERSION,
+      listener: {
+        apply: async (entries) => await parts.sources?.forget(entries),
+        restart: async () => {},
+      },
+      report: async () => {
+        const { hits, misses, bytesHit } = parts.sources?.counters() ?? { hits: 0, misses: 0, bytesHit: 0 }
+        const { bytesServed, bytesFetched, bytesDirect } = fills.counters
+        return { hits, misses, bytesServed: bytesHit + bytesServed, bytesFetched: bytesFetched + bytesDirect, diskBytes: 0 }
+      },
+    })
+    const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
+    parts.sources = sources
+    parts.app = edgeApp({
+      mesh: link,
+      sources,
+      tokens: new Tokens({ origin: link.origin, newId }),
+      login: originLogin(link.origin, (principal) => link.offer(principal)),
+      region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
+      version: VERSION,
+      url: config['edge.url'],
+      newId,
+      log,
+    })
+    const joined = link.join(ending.signal)
+    const running = joined.then(
+      () => link.run(ending.signal),
+      (error: unknown) => log.error({ err: error }, 'This edge could not join its origin.'),
+    )
+    log.info({ url: server.url, origin: originUrl }, 'The edge listens.')
+    return {
+      url: server.url,
+      joined,
+      status: () => link.status(),
+      close: async () => {
+        await server.close()
+        ending.abort(new DOMException('The edge ends.', 'AbortError'))
+        await running
+        await fills.close()
+      },
+    }
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+/** One pool of connections for those whose certificates must be right, and one for the others. */
+function fetches(): (options: { readonly verifyTls: boolean }) => Fetch {
+  const strict = createFetch()
+  const lenient = createFetch({ verifyTls: false })
+  return ({ verifyTls }) => (verifyTls ? strict : lenient)
+}

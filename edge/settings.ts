@@ -1,0 +1,37 @@
+import { LOG_LEVELS } from '../runtime/logger.ts'
+import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
+import { choice, duration, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
+
+/** Every setting of an edge: the only list of them. */
+export const edgeSettings = defineSettings({
+  'edge.host': setting(text, '127.0.0.1', 'The address that the edge listens on; `0.0.0.0` for every one.'),
+  'edge.port': setting(port, 8081, 'The port that the edge listens on; 0 for any free one.'),
+  'edge.origin_url': setting(optionalUrl, undefined, 'Where its origin is, for instance `https://registry.example.com`.'),
+  'edge.enrolment_token': setting(
+    optionalText,
+    undefined,
+    'The one-time token that `atoll edge enroll` prints. Needed at the first start only; the token decides the name and region of the edge.',
+    { secret: true },
+  ),
+  'edge.url': setting(
+    optionalUrl,
+    undefined,
+    'The URL that clients reach this edge by. It goes into challenges; when absent, each answer uses the host that its request came to.',
+  ),
+  'edge.data_volume': setting(text, './data/edge', 'The folder for what the edge keeps: its key, the origin’s documents, and the cache.'),
+  'edge.grace': setting(duration(0, 30 * 86_400), 86_400, 'How long an edge that has lost its origin goes on trusting what it knows.'),
+  'edge.storage.kind': setting(
+    choice('filesystem', 's3'),
+    'filesystem',
+    'Where cached blobs are kept: a folder inside `edge.data_volume`, or a bucket.',
+  ),
+  'edge.storage.s3.endpoint': setting(optionalUrl, undefined, 'The URL of the S3 service; absent for AWS itself.'),
+  'edge.storage.s3.bucket': setting(optionalText, undefined, 'The bucket; it must exist.'),
+  'edge.storage.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
+  'edge.storage.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
+  'edge.storage.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+})
+
+/** What an edge is started with: a value for each key of the list. */
+export type EdgeConfig = Values<typeof edgeSettings>

@@ -1,0 +1,54 @@
+import { LRUCache } from 'lru-cache'
+import { MESH } from '../mesh/enrolment.ts'
+import { type Authorizer, bearerAuthorizer, type TokenOptions } from '../registry/remote/index.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import { RETRY_AFTER_S, TOKENS_IN_MEMORY, UPSTREAM_TOKEN_MARGIN_MS } from './limits.ts'
+import type { OriginClient } from './origin-client.ts'
+
+interface UpstreamToken {
+  readonly token: string
+  /** Milliseconds since the epoch, by the origin's clock. */
+  readonly expiresAt: number
+}
+
+/** The upstream knows no tokens: whoever wants something of it asks the origin, which has the password. */
+export class PasswordsOnly extends Error {
+  override readonly name = 'PasswordsOnly'
+}
+
+/** Short tokens of one project's upstream, fetched from the origin: the password stays there. */
+export class UpstreamTokens {
+  readonly #origin: OriginClient
+  readonly #project: string
+  readonly #known = new LRUCache<string, UpstreamToken>({ max: TOKENS_IN_MEMORY })
+
+  constructor(origin: OriginClient, project: string) {
+    this.#origin = origin
+    this.#project = project
+  }
+
+  /** `refused`: the upstream did not take that one. @throws PasswordsOnly; RegistryError UNAVAILABLE */
+  async token(scope: string, { refused, signal }: TokenOptions = {}): Promise<string> {
+    const known = this.#known.get(scope)
+    if (known !== undefined && known.token !== refused && known.expiresAt - UPSTREAM_TOKEN_MARGIN_MS > this.#origin.now()) return known.token
+    const { status, text } = await this.#origin.ask('POST', MESH.upstreamTokens, { json: { project: this.#project, scope }, signal })
+    if (status === 401) throw new PasswordsOnly('the upstream knows no tokens')
+    if (status !== 200) {
+      throw new RegistryError(
+        'UNAVAILABLE',
+        'The origin has no token of the upstream for this edge now.',
+        { status },
+        {
+          headers: { 'Retry-After': String(RETRY_AFTER_S) },
+        },
+      )
+    }
+    const given = JSON.parse(text) as UpstreamToken
+    this.#known.set(scope, given)
+    return given.token
+  }
+
+  authorizer(): Authorizer {
+    return bearerAuthorizer((scopes, options) => this.token(scopes.join(' '), options))
+  }
+}
