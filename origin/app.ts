@@ -4,6 +4,7 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import type { ConnectionInfo } from '../runtime/http-server.ts'
 import { harborApi } from './api/harbor-api.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
+import { edgesApi } from './mesh/edges-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { RequestIds } from './request-ids.ts'
 import { v2Routes } from './v2.ts'
@@ -17,7 +18,7 @@ const SECURITY_HEADERS = {
 
 /** Everything that an origin answers. */
 export function originApp(origin: OpenOrigin): (request: Request, connection: ConnectionInfo) => Promise<Response> {
-  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses } = origin
+  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses, mesh } = origin
   const { log, clock } = services
   const ids = new RequestIds(services.newId)
   const requestId = (request: Request) => ids.of(request)
@@ -39,6 +40,8 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     )
     .route('/', tokenRoutes({ callers, logins, issuer, authorities, addressOf }))
     .route('/api/v2.0', harborApi(services))
+    .route('/', mesh.routes)
+    .route('/', edgesApi(services, mesh.presence))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

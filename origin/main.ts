@@ -36,6 +36,8 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
       services: origin.services,
       madePassword: origin.madePassword,
       close: async () => {
+        // Feeds have no end of their own, and would hold the server open.
+        origin.mesh.close()
         await server.close()
         await origin.close()
       },

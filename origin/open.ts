@@ -26,10 +26,11 @@ import { KeyRing } from './identity/key-ring.ts'
 import { databaseKeys } from './identity/key-store.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
-import { createPasswords } from './identity/passwords.ts'
+import { createPasswords, type ScryptParameters } from './identity/passwords.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
 import { Throttle } from './identity/throttle.ts'
-import { ProxyCaches } from './proxy-caches.ts'
+import { type Mesh, openMesh } from './mesh/open.ts'
+import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
 import type { OriginServices } from './services.ts'
 import { openStores } from './stores.ts'
@@ -43,6 +44,8 @@ export interface OriginOptions {
   readonly config: OriginConfig
   readonly log: Log
   readonly clock: Clock
+  /** What passwords are hashed with; today's parameters when absent. */
+  readonly scrypt?: ScryptParameters
 }
 
 /** Everything an origin is made of, opened. */
@@ -58,15 +61,16 @@ export interface OpenOrigin {
   readonly addresses: Addresses
   readonly local: LocalRegistry
   readonly proxies: ProxyCaches
+  readonly mesh: Mesh
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
   close(): Promise<void>
 }
 
-export async function openOrigin({ config, log, clock }: OriginOptions): Promise<OpenOrigin> {
+export async function openOrigin({ config, log, clock, scrypt }: OriginOptions): Promise<OpenOrigin> {
   const secretKey = await loadSecretKey(config.secret_key, config.data_volume)
   const secrets = createSecrets(secretKey)
-  const passwords = createPasswords()
+  const passwords = createPasswords(scrypt)
   const robotSecrets = createRobotSecrets(secretKey)
   const stores = openStores(config)
   const db = await openDatabase({
@@ -85,7 +89,8 @@ export async function openOrigin({ config, log, clock }: OriginOptions): Promise
   })
 
   const newId = randomUUID
-  const facts = new Facts(databaseFacts(db), recent)
+  const source = databaseFacts(db)
+  const facts = new Facts(source, recent)
   const authorities = new Authorities(facts, clock)
   const addresses = new Addresses()
   const issuer = new Issuer({
@@ -108,6 +113,7 @@ export async function openOrigin({ config, log, clock }: OriginOptions): Promise
   })
   const callers = new Callers({ facts, logins, issuer, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
   const local = new LocalRegistry({ blobs: stores.blobs, metadata: metadataStore(db), createHasher, newId })
+  const fetchFor: FetchFor = ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined })
   const proxies = new ProxyCaches({
     db,
     facts,
@@ -117,8 +123,9 @@ export async function openOrigin({ config, log, clock }: OriginOptions): Promise
     createHasher,
     clock,
     log,
-    fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
+    fetchFor,
   })
+  const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, authorities })
   const services: OriginServices = {
     config,
     db,
@@ -148,8 +155,10 @@ export async function openOrigin({ config, log, clock }: OriginOptions): Promise
     addresses,
     local,
     proxies,
+    mesh,
     madePassword,
     close: async () => {
+      mesh.close()
       recent.close()
       await db.close()
     },

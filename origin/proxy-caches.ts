@@ -5,7 +5,7 @@ import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
-import { RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
+import { type Credentials, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
 import type { Database } from '../schema/database.ts'
@@ -15,13 +15,16 @@ import type { RecentChanges } from './changes.ts'
 import type { Facts } from './identity/facts.ts'
 import type { Secrets } from './services.ts'
 
+/** A fetch that trusts what this endpoint's certificate needs. */
+export type FetchFor = (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+
 export interface ProxyCachesOptions {
   readonly db: Database
   readonly facts: Facts
   readonly recent: RecentChanges
   readonly secrets: Secrets
   readonly cache: { readonly blobs: BlobStore; readonly records: ObjectStore }
-  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly fetchFor: FetchFor
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -81,16 +84,21 @@ export class ProxyCaches {
 
   async #remote(endpoint: Endpoint): Promise<RemoteRegistry> {
     const { fetchFor, secrets, clock, log } = this.#options
-    const password = endpoint.sealedSecret === null ? undefined : await secrets.unseal(endpoint.sealedSecret, endpointPurpose(endpoint.id))
     return new RemoteRegistry({
       url: new URL(endpoint.url),
       vendor: vendorOf(endpoint.type),
       fetch: fetchFor(endpoint),
       clock,
       log,
-      credentials: password === undefined || endpoint.accessKey === null ? undefined : { username: endpoint.accessKey, password },
+      credentials: await endpointCredentials(endpoint, secrets),
     })
   }
+}
+
+/** The name and password that an endpoint is used with; undefined: anonymously. @throws when its secret cannot be unsealed */
+export async function endpointCredentials({ id, accessKey, sealedSecret }: Endpoint, secrets: Secrets): Promise<Credentials | undefined> {
+  if (accessKey === null || sealedSecret === null) return undefined
+  return { username: accessKey, password: await secrets.unseal(sealedSecret, endpointPurpose(id)) }
 }
 
 /** What an endpoint's secret is sealed for. */

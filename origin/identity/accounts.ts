@@ -10,13 +10,15 @@ export interface Account {
   readonly secretHash: string | undefined
 }
 
-/** An edge that enrolled and was not revoked. */
+/** An edge that enrolled. */
 export interface EdgeAccount {
   readonly principal: Principal
   readonly id: string
   readonly name: string
   readonly region: string
   readonly publicKey: JWK
+  /** Its key still proves who it is, and it may do nothing. */
+  readonly revoked: boolean
 }
 
 /** Where facts are read from; databaseFacts() is the real one. Each answers with what is committed now; undefined: there is none. */

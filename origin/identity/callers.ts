@@ -62,7 +62,7 @@ export class Callers {
     return header === null || header === '' ? ANONYMOUS : await this.#basic(header, request)
   }
 
-  /** The edge that signed this very request, once. @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS */
+  /** The edge that signed this very request, once. @throws RegistryError UNAUTHORIZED, DENIED (it was revoked), TOOMANYREQUESTS */
   async edge(request: Request): Promise<EdgeAccount> {
     const { facts, nonces, clock } = this.#options
     const proof = /^atoll-edge ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
@@ -76,6 +76,7 @@ export class Callers {
     } catch (cause) {
       throw notProven(cause)
     }
+    if (edge.revoked) throw new RegistryError('DENIED', `The edge ${edge.name} was revoked.`)
     if (!nonces.take(edge.id, nonce, now)) throw notProven()
     return edge
   }

@@ -25,7 +25,7 @@ export function databaseFacts(db: Database): FactSource {
     },
     async edge(id) {
       const edge = await findEdgeById(db, id)
-      return edge === undefined || edge.status !== 'active' ? undefined : edgeAccount(edge)
+      return edge && edgeAccount(edge)
     },
   }
 }
@@ -64,7 +64,8 @@ function robotAccount(robot: Robot | undefined): Account | undefined {
   return { principal, credentialVersion: robot.credentialVersion, secretHash: robot.secretHash }
 }
 
-function edgeAccount({ id, name, region, publicJwk }: Edge): EdgeAccount {
-  const principal: Principal = { id: `edge:${id}`, kind: 'edge', name, enabled: true, admin: false, groups: [], permissions: [] }
-  return { principal, id, name, region, publicKey: publicJwk }
+function edgeAccount({ id, name, region, publicJwk, status }: Edge): EdgeAccount {
+  const revoked = status !== 'active'
+  const principal: Principal = { id: `edge:${id}`, kind: 'edge', name, enabled: !revoked, admin: false, groups: [], permissions: [] }
+  return { principal, id, name, region, publicKey: publicJwk, revoked }
 }

@@ -1,0 +1,30 @@
+import type { z } from 'zod'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { BODY_BYTES } from './limits.ts'
+
+/** The JSON body of a request, as the schema wants it. @throws RegistryError 400, 413 */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+  const result = schema.safeParse(await readJson(request))
+  if (result.success) return result.data
+  const problems = result.error.issues.slice(0, 10).map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`)
+  throw bad(problems.join('; '))
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > BODY_BYTES) throw new RegistryError('SIZE_INVALID', `A body here has at most ${BODY_BYTES} bytes.`, undefined, { status: 413 })
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
+  } catch (cause) {
+    throw bad('The body is not JSON.', cause)
+  }
+}
+
+function bad(message: string, cause?: unknown): RegistryError {
+  return new RegistryError('UNSUPPORTED', message, undefined, { status: 400, cause })
+}

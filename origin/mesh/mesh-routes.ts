@@ -1,0 +1,117 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Database } from '../../schema/database.ts'
+import { noteEdge } from '../../schema/edges.ts'
+import type { Authorities } from '../identity/authorities.ts'
+import type { Callers } from '../identity/callers.ts'
+import { grantedAccess } from '../identity/grants.ts'
+import type { Issuer } from '../identity/issuer.ts'
+import type { KeyRing } from '../identity/key-ring.ts'
+import type { Logins } from '../identity/logins.ts'
+import { readBody } from './bodies.ts'
+import type { Documents } from './documents.ts'
+import type { EdgePresence } from './edge-presence.ts'
+import { admitEdge, enrolmentRequest } from './enrol.ts'
+import type { FeedHub } from './feed-hub.ts'
+import type { UpstreamTokens } from './upstream-tokens.ts'
+
+export interface MeshRoutesOptions {
+  readonly db: Database
+  readonly callers: Callers
+  readonly logins: Logins
+  readonly issuer: Issuer
+  readonly authorities: Authorities
+  readonly keys: KeyRing
+  readonly documents: Documents
+  readonly hub: FeedHub
+  readonly presence: EdgePresence
+  readonly upstreamTokens: UpstreamTokens
+  readonly newId: () => string
+  readonly now: () => number
+}
+
+const tokenRequest: z.ZodType<TokenRequest> = z.object({
+  username: z.string().max(255),
+  password: z.string().max(1024),
+  scopes: z.array(z.string().max(4096)).max(100),
+})
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const edgeReport: z.ZodType<EdgeReport> = z.object({
+  version: z.string().max(64),
+  cursor: count,
+  hits: count,
+  misses: count,
+  bytesServed: count,
+  bytesFetched: count,
+  diskBytes: count,
+})
+
+const upstreamTokenRequest = z.object({ project: z.string().max(255), scope: z.string().max(1024) })
+
+const JOSE = { 'Content-Type': 'application/jose', 'Cache-Control': 'no-store' }
+
+/** What edges ask of their origin: see mesh/enrolment.ts. Everything but enrolling needs an edge's proof, made for that request. */
+export function meshRoutes(options: MeshRoutesOptions): Hono {
+  const { db, callers, logins, issuer, authorities, keys, documents, hub, presence, upstreamTokens, newId, now } = options
+  return new Hono()
+    .post(MESH.enrol, async (c) => {
+      const edge = await admitEdge(db, await readBody(c.req.raw, enrolmentRequest), c.req.raw, { newId, now })
+      const enrolment: Enrolment = {
+        id: edge.id,
+        name: edge.name,
+        region: edge.region,
+        issuer: issuer.issuer,
+        service: issuer.service,
+        jwks: keys.jwks,
+      }
+      return c.json(enrolment, 201, { 'Cache-Control': 'no-store' })
+    })
+    .get('/api/atoll/v1/mesh/projects/:name', async (c) => {
+      await callers.edge(c.req.raw)
+      return document(await documents.project(c.req.param('name')))
+    })
+    .get('/api/atoll/v1/mesh/principals/:id', async (c) => {
+      await callers.edge(c.req.raw)
+      return document(await documents.principal(c.req.param('id')))
+    })
+    .get(MESH.feed, async (c) => {
+      const edge = await callers.edge(c.req.raw)
+      const after = c.req.query('after')
+      if (after !== undefined && !/^\d{1,15}$/.test(after))
+        throw new RegistryError('UNSUPPORTED', 'after is not a sequence number.', undefined, { status: 400 })
+      await noteEdge(db, edge.id, {})
+      const stream = await hub.open(edge.id, after === undefined ? undefined : Number(after), c.req.raw.signal, () => presence.left(edge.id))
+      if (stream === undefined) throw new RegistryError('RANGE_INVALID', 'The feed has not come that far: this origin was set back.')
+      return new Response(stream, { headers: { 'Content-Type': 'application/jose-seq', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' } })
+    })
+    .post(MESH.tokens, async (c) => {
+      const edge = await callers.edge(c.req.raw)
+      const { username, password, scopes } = await readBody(c.req.raw, tokenRequest)
+      // The edge tells its own clients apart. Here one account at one edge counts, so that nobody closes an edge to everybody else.
+      const principal = await logins.login(username, password, `edge:${edge.id}/${username}`)
+      const { token, expiresIn } = await issuer.issue(principal, await grantedAccess(principal, scopes, authorities))
+      const signed = await documents.principal(principal.id)
+      if (signed === undefined) throw new RegistryError('UNAUTHORIZED', 'This account was deleted just now.')
+      const answer: TokenAnswer = { token, expiresIn, principal: signed }
+      return c.json(answer, 200, { 'Cache-Control': 'no-store' })
+    })
+    .post(MESH.upstreamTokens, async (c) => {
+      await callers.edge(c.req.raw)
+      const { project, scope } = await readBody(c.req.raw, upstreamTokenRequest)
+      return c.json(await upstreamTokens.get(project, scope), 200, { 'Cache-Control': 'no-store' })
+    })
+    .post(MESH.report, async (c) => {
+      const edge = await callers.edge(c.req.raw)
+      const { version, cursor, ...stats } = await readBody(c.req.raw, edgeReport)
+      await noteEdge(db, edge.id, { version, cursor, stats })
+      return c.body(null, 204)
+    })
+}
+
+function document(jws: string | undefined): Response {
+  if (jws === undefined) throw new RegistryError('NAME_UNKNOWN', 'There is no such document.')
+  return new Response(jws, { headers: JOSE })
+}

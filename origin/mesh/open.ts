@@ -1,0 +1,73 @@
+import type { Hono } from 'hono'
+import type { Clock } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
+import type { Database } from '../../schema/database.ts'
+import { listProjects } from '../../schema/projects.ts'
+import type { FactSource } from '../identity/accounts.ts'
+import type { Authorities } from '../identity/authorities.ts'
+import type { Callers } from '../identity/callers.ts'
+import type { Facts } from '../identity/facts.ts'
+import type { Issuer } from '../identity/issuer.ts'
+import type { KeyRing } from '../identity/key-ring.ts'
+import type { Logins } from '../identity/logins.ts'
+import type { FetchFor } from '../proxy-caches.ts'
+import type { Secrets } from '../services.ts'
+import { Documents } from './documents.ts'
+import { EdgePresence } from './edge-presence.ts'
+import type { Lookups } from './entries.ts'
+import { FeedHub } from './feed-hub.ts'
+import { PROJECTS_PAGE } from './limits.ts'
+import { meshRoutes } from './mesh-routes.ts'
+import { UpstreamTokens } from './upstream-tokens.ts'
+
+export interface MeshOptions {
+  readonly db: Database
+  readonly log: Log
+  readonly clock: Clock
+  readonly newId: () => string
+  readonly secrets: Secrets
+  readonly fetchFor: FetchFor
+  readonly source: FactSource
+  readonly facts: Facts
+  readonly keys: KeyRing
+  readonly callers: Callers
+  readonly logins: Logins
+  readonly issuer: Issuer
+  readonly authorities: Authorities
+}
+
+/** What an origin is to its edges. */
+export interface Mesh {
+  readonly routes: Hono
+  readonly presence: EdgePresence
+  /** Ends all feeds. */
+  close(): void
+}
+
+export function openMesh(options: MeshOptions): Mesh {
+  const { db, log, clock, source, keys, secrets, fetchFor } = options
+  const signing = () => keys.signing
+  const hub = new FeedHub({ db, clock, log, signing, lookups: lookups(options) })
+  const presence = new EdgePresence(hub, clock)
+  const documents = new Documents({ db, source, clock, signing })
+  const upstreamTokens = new UpstreamTokens({ db, secrets, fetchFor, clock })
+  return {
+    routes: meshRoutes({ ...options, documents, hub, presence, upstreamTokens, now: () => clock.now() }),
+    presence,
+    close: () => hub.close(),
+  }
+}
+
+function lookups({ db, source }: Pick<MeshOptions, 'db' | 'source'>): Lookups {
+  return {
+    projectName: async (id) => (await source.project(id))?.name,
+    async projectsOfEndpoint(endpoint) {
+      const found: { id: number; name: string }[] = []
+      for (let page = 1; ; page++) {
+        const { items, total } = await listProjects(db, { proxy: true }, { page, pageSize: PROJECTS_PAGE })
+        found.push(...items.filter((project) => project.endpointId === endpoint))
+        if (items.length === 0 || page * PROJECTS_PAGE >= total) return found
+      }
+    },
+  }
+}
