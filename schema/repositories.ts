@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
@@ -6,11 +7,10 @@ import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
 import { INSERT_ROWS } from './limits.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
-import { releaseBlob } from './metadata/blobs.ts'
-import { releaseManifest } from './metadata/manifests.ts'
-import { findRepository } from './metadata/repositories.ts'
-import { repositoryBlobs } from './tables/blobs.ts'
-import { manifests, repositories, tags } from './tables/repositories.ts'
+import { refund } from './metadata/quota.ts'
+import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
+import { blobs, repositoryBlobs } from './tables/blobs.ts'
+import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
 
 /** A repository as the API lists it. Times in milliseconds since the epoch. */
 export interface RepositorySummary {
@@ -91,19 +91,33 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
     const repository = await findRepository(connection, name)
     if (repository === undefined) return false
     const { id, projectId } = repository
+    // By sets, not one by one: a repository may hold a hundred thousand manifests, and everybody else's writes wait meanwhile.
+    await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, repositoryBlobs, repository)))
     await sql.delete(tags).where(eq(tags.repositoryId, id))
-    const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest, size: manifests.size })
-    for (const { digest, size } of gone) await releaseManifest(connection, projectId, digest, size)
-    const unlinked = await sql
-      .delete(repositoryBlobs)
-      .where(eq(repositoryBlobs.repositoryId, id))
-      .returning({ digest: repositoryBlobs.digest, size: repositoryBlobs.size })
-    for (const { digest, size } of unlinked) await releaseBlob(db, connection, projectId, digest, size)
+    const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest })
+    await sql
+      .delete(manifestContents)
+      .where(raw`${manifestContents.digest} IN ${listOf(gone)} AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = manifest_contents.digest)`)
+    const unlinked = await sql.delete(repositoryBlobs).where(eq(repositoryBlobs.repositoryId, id)).returning({ digest: repositoryBlobs.digest })
+    await sql
+      .update(blobs)
+      .set({ condemnedAt: db.clock.now() })
+      .where(raw`${blobs.digest} IN ${listOf(unlinked)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
     await sql.delete(repositories).where(eq(repositories.id, id))
     await tell(db, connection, { actor, kind: 'repository.deleted', subject: name, projectId })
     return true
   })
 }
+
+/** The bytes that a project has because of this repository only. */
+async function ownBytes(sql: LibSQLDatabase, table: typeof manifests | typeof repositoryBlobs, repository: RepositoryRow): Promise<number> {
+  const row = await sql.get<{ bytes: number }>(raw`SELECT coalesce(sum(mine.size), 0) AS bytes FROM ${table} mine
+    WHERE mine.repository_id = ${repository.id} AND NOT EXISTS (SELECT 1 FROM ${table} other
+      WHERE other.project_id = ${repository.projectId} AND other.digest = mine.digest AND other.repository_id <> ${repository.id})`)
+  return row.bytes
+}
+
+const listOf = (rows: readonly { readonly digest: Digest }[]) => raw`(SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.digest))}))`
 
 /** A number of pulls of one manifest, by one name. */
 export interface Pulls {

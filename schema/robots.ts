@@ -1,4 +1,4 @@
-import { and, eq, isNull, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, sql as raw, type SQL } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { RobotPermission } from '../policy/facts.ts'
 import { tell } from './changes.ts'
@@ -41,6 +41,19 @@ const select = (sql: LibSQLDatabase) =>
 
 const flat = (row: { robot: typeof robots.$inferSelect; projectName: string | null }): Robot => ({ ...row.robot, projectName: row.projectName })
 
+/** Asked at every login and for every token. */
+const reads = (sql: LibSQLDatabase) => ({
+  byId: select(sql)
+    .where(eq(robots.id, raw.placeholder('id')))
+    .prepare(),
+  ofSystem: select(sql)
+    .where(and(eq(robots.name, raw.placeholder('name')), isNull(robots.projectId)))
+    .prepare(),
+  ofProject: select(sql)
+    .where(and(eq(robots.name, raw.placeholder('name')), eq(projects.name, raw.placeholder('projectName'))))
+    .prepare(),
+})
+
 /** @throws RegistryError 409 the name is taken in this project (or in the system) */
 export async function createRobot(db: Database, robot: NewRobot, actor: string): Promise<Robot> {
   const id = await db.write(async (connection) => {
@@ -79,15 +92,14 @@ export async function createRobot(db: Database, robot: NewRobot, actor: string):
 }
 
 export async function findRobotById(db: Database, id: number): Promise<Robot | undefined> {
-  const row = await select(db.read.sql).where(eq(robots.id, id)).get()
+  const row = await db.read.prepared(reads).byId.get({ id })
   return row && flat(row)
 }
 
 /** By its name without prefix; `projectName` undefined: one of the system. */
 export async function findRobotByName(db: Database, name: string, projectName: string | undefined): Promise<Robot | undefined> {
-  const row = await select(db.read.sql)
-    .where(and(eq(robots.name, name), projectName === undefined ? isNull(robots.projectId) : eq(projects.name, projectName)))
-    .get()
+  const { ofSystem, ofProject } = db.read.prepared(reads)
+  const row = projectName === undefined ? await ofSystem.get({ name }) : await ofProject.get({ name, projectName })
   return row && flat(row)
 }
 

@@ -1,4 +1,5 @@
 import { and, eq, isNull, or, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -50,6 +51,20 @@ const fields = {
   updatedAt: users.updatedAt,
 }
 
+/** Asked at every login and for every token. */
+const reads = (sql: LibSQLDatabase) => ({
+  byUsername: sql
+    .select(fields)
+    .from(users)
+    .where(and(eq(users.username, raw.placeholder('username')), isNull(users.deletedAt)))
+    .prepare(),
+  byId: sql
+    .select(fields)
+    .from(users)
+    .where(and(eq(users.id, raw.placeholder('id')), isNull(users.deletedAt)))
+    .prepare(),
+})
+
 /** @throws RegistryError 409 username or email is taken */
 export async function createUser(db: Database, user: NewUser, actor: string): Promise<User> {
   return await db.write(async (connection) => {
@@ -78,19 +93,11 @@ export async function createUser(db: Database, user: NewUser, actor: string): Pr
 
 /** Whatever the case of its letters. */
 export function findUserByUsername(db: Database, username: string): Promise<User | undefined> {
-  return db.read.sql
-    .select(fields)
-    .from(users)
-    .where(and(eq(users.username, username), isNull(users.deletedAt)))
-    .get()
+  return db.read.prepared(reads).byUsername.get({ username })
 }
 
 export function findUserById(db: Database, id: number): Promise<User | undefined> {
-  return db.read.sql
-    .select(fields)
-    .from(users)
-    .where(and(eq(users.id, id), isNull(users.deletedAt)))
-    .get()
+  return db.read.prepared(reads).byId.get({ id })
 }
 
 /** Sorted by `username`, `email`, `creation_time`, `update_time` or `user_id`. */

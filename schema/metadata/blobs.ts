@@ -45,6 +45,21 @@ const writes = (sql: LibSQLDatabase) => ({
     .where(eq(repositoryBlobs.digest, raw.placeholder('digest')))
     .limit(1)
     .prepare(),
+  revive: sql
+    .insert(blobs)
+    .values({ digest: raw.placeholder('digest'), size: raw.placeholder('size'), createdAt: raw.placeholder('now') })
+    .onConflictDoUpdate({ target: blobs.digest, set: { condemnedAt: null } })
+    .prepare(),
+  link: sql
+    .insert(repositoryBlobs)
+    .values({
+      repositoryId: raw.placeholder('repositoryId'),
+      digest: raw.placeholder('digest'),
+      projectId: raw.placeholder('projectId'),
+      size: raw.placeholder('size'),
+      linkedAt: raw.placeholder('now'),
+    })
+    .prepare(),
 })
 
 /** Whether the blob belongs to this repository. */
@@ -62,15 +77,12 @@ export function linkBlob(db: Database, name: RepositoryName, blob: { readonly di
   return db.write(async (connection) => {
     const { digest, size } = blob
     const { id: repositoryId, projectId } = await ensureRepository(db, connection, name)
-    const { find, inProject } = connection.prepared(writes)
+    const { find, inProject, revive, link } = connection.prepared(writes)
     if ((await find.get({ repositoryId, digest })) !== undefined) return
     if ((await inProject.get({ projectId, digest })) === undefined) await charge(connection, projectId, size)
     const now = db.clock.now()
-    await connection.sql
-      .insert(blobs)
-      .values({ digest, size, createdAt: now })
-      .onConflictDoUpdate({ target: blobs.digest, set: { condemnedAt: null } })
-    await connection.sql.insert(repositoryBlobs).values({ repositoryId, digest, projectId, size, linkedAt: now })
+    await revive.run({ digest, size, now })
+    await link.run({ repositoryId, digest, projectId, size, now })
   })
 }
 
@@ -89,7 +101,7 @@ export function unlinkBlob(db: Database, name: RepositoryName, digest: Digest, a
 }
 
 /** After a link has gone: gives back what its project no longer holds, and condemns a blob that nobody holds. */
-export async function releaseBlob(db: Database, connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
+async function releaseBlob(db: Database, connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
   const { inProject, anywhere } = connection.prepared(writes)
   if ((await inProject.get({ projectId, digest })) !== undefined) return
   await refund(connection, projectId, size)

@@ -59,6 +59,34 @@ const writes = (sql: LibSQLDatabase) => ({
     .where(eq(manifests.digest, raw.placeholder('digest')))
     .limit(1)
     .prepare(),
+  addContent: sql
+    .insert(manifestContents)
+    .values({ digest: raw.placeholder('digest'), bytes: raw.placeholder('bytes') })
+    .onConflictDoNothing()
+    .prepare(),
+  add: sql
+    .insert(manifests)
+    .values({
+      repositoryId: raw.placeholder('repositoryId'),
+      projectId: raw.placeholder('projectId'),
+      digest: raw.placeholder('digest'),
+      mediaType: raw.placeholder('mediaType'),
+      artifactType: raw.placeholder('artifactType'),
+      configMediaType: raw.placeholder('configMediaType'),
+      size: raw.placeholder('size'),
+      totalSize: raw.placeholder('totalSize'),
+      subject: raw.placeholder('subject'),
+      annotations: raw.placeholder('annotations'),
+      pusher: raw.placeholder('pusher'),
+      pushedAt: raw.placeholder('pushedAt'),
+    })
+    .returning({ id: manifests.id })
+    .prepare(),
+  touch: sql
+    .update(repositories)
+    .set({ updatedAt: raw`${raw.placeholder('now')}` })
+    .where(eq(repositories.id, raw.placeholder('id')))
+    .prepare(),
 })
 
 export async function statManifest(db: Database, name: RepositoryName, reference: Reference): Promise<ManifestHead | undefined> {
@@ -97,29 +125,23 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { digest, size } = descriptor
   const { id: repositoryId, projectId } = repository
   if ((await connection.prepared(writes).inProject.get({ projectId, digest })) === undefined) await charge(connection, projectId, size)
-  await connection.sql
-    .insert(manifestContents)
-    .values({ digest, bytes: new Uint8Array(bytes) })
-    .onConflictDoNothing()
+  const { addContent, add } = connection.prepared(writes)
+  await addContent.run({ digest, bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]
-  const { id } = await connection.sql
-    .insert(manifests)
-    .values({
-      repositoryId,
-      projectId,
-      digest,
-      mediaType: descriptor.mediaType,
-      artifactType: parsed.artifactType ?? null,
-      configMediaType: parsed.blobs[0]?.mediaType ?? null,
-      size,
-      totalSize: references.reduce((sum, reference) => sum + reference.size, size),
-      subject: parsed.subject?.digest ?? null,
-      annotations: parsed.annotations ?? null,
-      pusher: actor,
-      pushedAt: db.clock.now(),
-    })
-    .returning({ id: manifests.id })
-    .get()
+  const { id } = await add.get({
+    repositoryId,
+    projectId,
+    digest,
+    mediaType: descriptor.mediaType,
+    artifactType: parsed.artifactType ?? null,
+    configMediaType: parsed.blobs[0]?.mediaType ?? null,
+    size,
+    totalSize: references.reduce((sum, reference) => sum + reference.size, size),
+    subject: parsed.subject?.digest ?? null,
+    annotations: parsed.annotations ?? null,
+    pusher: actor,
+    pushedAt: db.clock.now(),
+  })
   const rows = references.map((reference, position) => ({ manifestId: id, position, ...reference }))
   for (let from = 0; from < rows.length; from += INSERT_ROWS) {
     await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
@@ -157,7 +179,7 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
 }
 
 /** After a manifest's row has gone: gives back what its project no longer holds, and drops bytes that nobody holds. */
-export async function releaseManifest(connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
+async function releaseManifest(connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
   const { inProject, anywhere } = connection.prepared(writes)
   if ((await inProject.get({ projectId, digest })) !== undefined) return
   await refund(connection, projectId, size)
@@ -165,5 +187,5 @@ export async function releaseManifest(connection: WriteConnection, projectId: nu
 }
 
 async function touch(db: Database, connection: WriteConnection, repositoryId: number): Promise<void> {
-  await connection.sql.update(repositories).set({ updatedAt: db.clock.now() }).where(eq(repositories.id, repositoryId))
+  await connection.prepared(writes).touch.run({ id: repositoryId, now: db.clock.now() })
 }

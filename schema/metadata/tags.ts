@@ -38,6 +38,20 @@ const writes = (sql: LibSQLDatabase) => ({
     .from(tags)
     .where(and(eq(tags.repositoryId, raw.placeholder('repositoryId')), eq(tags.name, raw.placeholder('name'))))
     .prepare(),
+  add: sql
+    .insert(tags)
+    .values({
+      repositoryId: raw.placeholder('repositoryId'),
+      name: raw.placeholder('name'),
+      digest: raw.placeholder('digest'),
+      pushedAt: raw.placeholder('pushedAt'),
+    })
+    .prepare(),
+  move: sql
+    .update(tags)
+    .set({ digest: raw`${raw.placeholder('digest')}`, pushedAt: raw`${raw.placeholder('pushedAt')}`, pulledAt: null })
+    .where(eq(tags.id, raw.placeholder('id')))
+    .prepare(),
 })
 
 /** In the order of their bytes. */
@@ -58,11 +72,12 @@ export async function setTag(
   digest: Digest,
   actor: Actor,
 ): Promise<boolean> {
-  const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, name })
+  const { find, add, move } = connection.prepared(writes)
+  const found = await find.get({ repositoryId: repository.id, name })
   if (found?.digest === digest) return false
   const pushedAt = db.clock.now()
-  if (found === undefined) await connection.sql.insert(tags).values({ repositoryId: repository.id, name, digest, pushedAt })
-  else await connection.sql.update(tags).set({ digest, pushedAt, pulledAt: null }).where(eq(tags.id, found.id))
+  if (found === undefined) await add.run({ repositoryId: repository.id, name, digest, pushedAt })
+  else await move.run({ id: found.id, digest, pushedAt })
   await tell(db, connection, {
     actor,
     kind: 'tag.set',
