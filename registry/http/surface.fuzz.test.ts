@@ -148,6 +148,8 @@ const manifestBody: fc.Arbitrary<Uint8Array> = fc.oneof(
       `{"size":${'9'.repeat(100_000)}}`,
       '\ufeff{}',
       'null',
+      JSON.stringify({ mediaType: 'x/y\r\nSet-Cookie: a=b' }),
+      JSON.stringify({ mediaType: '\u0416/x' }),
       '""',
       `{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${Array.from({ length: 5000 }, () => '{}').join()}]}`,
     )
