@@ -42,12 +42,12 @@ export const originSettings = defineSettings({
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
   'token.lifetime': setting(duration(60, 3_600), 300, 'How long an access token is good for.'),
-  self_registration: setting(boolean, false, 'Whether people may create their own accounts.'),
   project_creation_restriction: setting(
     choice('adminonly', 'everyone'),
     'adminonly',
     'Who may create projects: system administrators, or everybody who can log in.',
   ),
+  self_registration: setting(boolean, false, 'Whether people may create their own accounts.'),
 })
 
 /** What an origin is started with: a value for each key of the list. */

@@ -52,7 +52,7 @@ export async function openTestOrigin(config: Partial<OriginConfig> = {}): Promis
     async ask(method, path, { credentials, json, form, signal, address = '192.0.2.1' } = {}) {
       const headers = new Headers()
       if (credentials !== undefined)
-        headers.set('authorization', /^(Bearer|Basic|Atoll-Edge) /.test(credentials) ? credentials : `Basic ${btoa(credentials)}`)
+        headers.set('authorization', /^(Bearer|Basic|Digest|Atoll-Edge) /.test(credentials) ? credentials : `Basic ${btoa(credentials)}`)
       const body = json !== undefined ? JSON.stringify(json) : form !== undefined ? new URLSearchParams(form).toString() : undefined
       if (json !== undefined) headers.set('content-type', 'application/json')
       if (form !== undefined) headers.set('content-type', 'application/x-www-form-urlencoded')

@@ -4,6 +4,8 @@
 export interface Kind<T> {
   readonly expected: string
   read(value: unknown): T | undefined
+  /** A value as a person would write it; by default its text. */
+  show?(value: T): string
 }
 
 export interface Setting<T> {
@@ -28,12 +30,7 @@ export function defineSettings<S extends Settings>(settings: S): S {
   return settings
 }
 
-export function setting<T>(
-  kind: Kind<T>,
-  fallback: T,
-  description: string,
-  options: { secret?: boolean; aliases?: readonly string[] } = {},
-): Setting<T> {
+export function setting<T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret' | 'aliases'> = {}): Setting<T> {
   return { kind, default: fallback, description, ...options }
 }
 

@@ -50,6 +50,7 @@ export function duration(least: number, most: number): Kind<number> {
       const seconds = Number(match[1]) * SECONDS[(match[2] ?? 's') as keyof typeof SECONDS]
       return seconds >= least && seconds <= most ? seconds : undefined
     },
+    show: showDuration,
   }
 }
 

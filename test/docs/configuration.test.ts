@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { edgeSettings } from '../../edge/settings.ts'
+import { originSettings } from '../../origin/config/settings.ts'
+import { environmentName } from '../../runtime/settings/define.ts'
+import { documentSettings } from '../../runtime/settings/document.ts'
+import { readSettings } from '../../runtime/settings/read.ts'
+
+const EXAMPLE = `external_url: https://registry.example.com
+http:
+  host: 0.0.0.0
+  port: 8080
+data_volume: /var/lib/atoll
+storage_service:
+  kind: s3
+  s3:
+    endpoint: https://minio.example.com
+    bucket: atoll
+log:
+  level: warn
+edge:
+  port: 8081
+`
+
+const all = { ...originSettings, ...edgeSettings }
+
+const PAGE = `# Configuration
+
+Everything has a default: without any configuration, Atoll serves on 127.0.0.1 and keeps its data in \`./data\`.
+
+Settings come from one YAML file, for origin and edge alike: the one named by \`--config\`, else by \`ATOLL_CONFIG\`, else \`./atoll.yaml\` if it is there.
+Each can be overridden by the environment, by one rule: \`ATOLL_\`, then the key in capitals, with \`_\` for each dot. \`http.port\` is \`ATOLL_HTTP_PORT\`.
+An empty variable counts as none.
+
+\`\`\`yaml
+${EXAMPLE}\`\`\`
+
+A mistake stops the start, and is named with its line: \`atoll.yaml:2: there is no setting http.prot; did you mean http.port?\`
+
+## Origin
+
+${documentSettings(originSettings)}
+
+## Edge
+
+${documentSettings(edgeSettings)}
+`
+
+describe('docs/configuration.md', () => {
+  it('says what the code reads (run this test with -u to write it anew)', async () => {
+    await expect(PAGE).toMatchFileSnapshot('../../docs/configuration.md')
+  })
+
+  it('has an example that can be read', () => {
+    const { values } = readSettings(all, { file: { name: 'example', text: EXAMPLE }, env: {} })
+    expect(values).toMatchObject({ 'http.host': '0.0.0.0', 'storage_service.kind': 's3', 'edge.port': 8081 })
+  })
+
+  it('gives no two settings one name in the environment', () => {
+    const names = Object.keys(all).map(environmentName)
+    expect(new Set(names).size).toBe(names.length)
+  })
+})
