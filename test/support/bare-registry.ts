@@ -42,6 +42,8 @@ export interface BareRegistry extends AsyncDisposable {
   readonly database: Database
   readonly directory: string
   readonly log: ReturnType<typeof memoryLog>
+  /** A second one over the same folder and database, as a second process would be. */
+  another(): Promise<BareRegistry>
 }
 
 export interface BareRegistryOptions {
@@ -54,8 +56,19 @@ export interface BareRegistryOptions {
 /** A local registry in a folder of its own behind the /v2 routes, without an origin around it: nobody logs in, and the gate lets everybody do everything. */
 export async function bareRegistry(options: BareRegistryOptions): Promise<BareRegistry> {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-bare-'))
+  const bare = await openIn(directory, options)
+  await addProjects(bare.database, options.projects)
+  return {
+    ...bare,
+    async [Symbol.asyncDispose]() {
+      await bare[Symbol.asyncDispose]()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function openIn(directory: string, options: BareRegistryOptions): Promise<BareRegistry> {
   const { database, metadata } = await bareMetadata(directory)
-  await addProjects(database, options.projects)
   const manifests = new ManifestCache({
     metadata,
     changes: { head: () => headOfChanges(database), since: (after, limit) => readChanges(database, after, limit) },
@@ -67,23 +80,18 @@ export async function bareRegistry(options: BareRegistryOptions): Promise<BareRe
   const gate: Gate = options.gate ?? { require: async () => undefined, allows: async () => true }
   const registry = restrict(local.as('system'), gate)
   const routes = registryRoutes({ open: async () => registry, ping: async () => undefined, log })
-  const server = await serveHttp({
-    fetch: (request) => routes.fetch(request),
-    host: '127.0.0.1',
-    port: 0,
-    log,
-    ...(options.limits && { limits: options.limits }),
-  })
+  const { limits } = options
+  const server = await serveHttp({ fetch: (request) => routes.fetch(request), host: '127.0.0.1', port: 0, log, ...(limits && { limits }) })
   return {
     server,
     local,
     database,
     directory,
     log,
+    another: () => openIn(directory, options),
     async [Symbol.asyncDispose]() {
       await server.close()
       await database.close()
-      await rm(directory, { recursive: true, force: true })
     },
   }
 }
