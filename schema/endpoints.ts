@@ -24,7 +24,9 @@ export interface NewEndpoint {
   readonly caCertificate?: string | null | undefined
 }
 
-export interface EndpointPatch extends Partial<Omit<NewEndpoint, 'type'>> {
+export interface EndpointPatch extends Omit<Partial<NewEndpoint>, 'type' | 'name' | 'url'> {
+  readonly name?: string | undefined
+  readonly url?: string | undefined
   readonly status?: string | undefined
 }
 
@@ -54,10 +56,15 @@ export function findEndpointByName(db: Database, name: string): Promise<Endpoint
 /** Sorted by `name`, `creation_time`, `update_time` or `id`. */
 export async function listEndpoints(
   db: Database,
-  filter: { readonly name?: string | undefined; readonly type?: string | undefined },
+  /** `name` is part of it. */
+  filter: { readonly name?: string | undefined; readonly exactName?: string | undefined; readonly type?: string | undefined },
   listing: Listing,
 ): Promise<Listed<Endpoint>> {
-  const condition = and(contains(endpoints.name, filter.name), filter.type === undefined ? undefined : eq(endpoints.type, filter.type))
+  const condition = and(
+    contains(endpoints.name, filter.name),
+    filter.exactName === undefined ? undefined : eq(endpoints.name, filter.exactName),
+    filter.type === undefined ? undefined : eq(endpoints.type, filter.type),
+  )
   const sortable = { id: endpoints.id, name: endpoints.name, creation_time: endpoints.createdAt, update_time: endpoints.updatedAt }
   const { limit, offset } = window(listing)
   const items = await db.read.sql

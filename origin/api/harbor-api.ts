@@ -11,6 +11,7 @@ import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
 import { ping } from './ping.ts'
 import { projects } from './project.ts'
+import { registries } from './registry.ts'
 import { robots } from './robot.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
@@ -49,7 +50,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
-  for (const tag of [projects, members, users, robots, systemInfo]) api.route('/', tag(parts))
+  for (const tag of [projects, members, users, robots, registries, systemInfo]) api.route('/', tag(parts))
   api.route('/', notYet())
   api.all('*', (c) => {
     throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)

@@ -18,3 +18,16 @@ export const REGISTRY_TYPES: Readonly<Record<string, RegistryType>> = {
   'azure-acr': { description: 'Azure Container Registry', endpoints: [] },
   'google-gcr': { description: 'Google Container Registry and Artifact Registry', endpoints: [{ key: 'gcr.io', value: 'https://gcr.io' }] },
 }
+
+/** What sets a replication rule off. */
+export const TRIGGERS = ['manual', 'scheduled', 'event_based'] as const
+
+/** The filters of a replication rule, for forms. */
+export function resourceFilters(): { type: string; style: string; values?: string[] }[] {
+  return [
+    { type: 'name', style: 'input' },
+    { type: 'tag', style: 'input' },
+    { type: 'label', style: 'input' },
+    { type: 'resource', style: 'radio', values: ['image', 'artifact'] },
+  ]
+}

@@ -1,0 +1,271 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { createEndpoint, deleteEndpoint, type Endpoint, findEndpointById, listEndpoints, updateEndpoint } from '../../schema/endpoints.ts'
+import { endpointPurpose } from '../proxy-caches.ts'
+import { empty, json, refusals } from './answers.ts'
+import { type ApiParts, created, id, routes } from './environment.ts'
+import { ApiError, badField, notFound } from './errors.ts'
+import { exactCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { describePage } from './paging.ts'
+import { parseQuery } from './query.ts'
+import { pingEndpoint } from './registry-ping.ts'
+import { NewRegistry, Registry, RegistryChange, RegistryPing, sameHost, secretOf, showRegistry } from './registry-shapes.ts'
+import { REGISTRY_TYPES, resourceFilters, TRIGGERS } from './registry-types.ts'
+
+const tags = ['registry']
+const params = z.object({ id })
+const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
+
+const RegistryInfo = z
+  .object({
+    type: z.string(),
+    description: z.string(),
+    supported_resource_filters: z.array(z.object({ type: z.string(), style: z.string(), values: z.array(z.string()).optional() })),
+    supported_triggers: z.array(z.string()),
+    supported_copy_by_chunk: z.boolean(),
+  })
+  .openapi('RegistryInfo')
+
+const ProviderInfo = z
+  .object({
+    endpoint_pattern: z.object({ endpoint_type: z.string(), endpoints: z.array(z.object({ key: z.string(), value: z.string() })) }),
+    credential_pattern: z.object({
+      access_key_type: z.string(),
+      access_key_data: z.string(),
+      access_secret_type: z.string(),
+      access_secret_data: z.string(),
+    }),
+  })
+  .openapi('RegistryProviderInfo')
+
+export const registries = ({ services, guard }: ApiParts) => {
+  const { db, secrets } = services
+
+  const types = createRoute({
+    method: 'get',
+    path: '/replication/adapters',
+    tags,
+    operationId: 'listRegistryProviderTypes',
+    summary: 'The kinds of registries that an endpoint may be',
+    middleware: guard.system('replication-adapter', 'list'),
+    responses: { 200: json(z.array(z.string()), 'Their names.'), ...refusals(401, 403) },
+  })
+
+  const infos = createRoute({
+    method: 'get',
+    path: '/replication/adapterinfos',
+    tags,
+    operationId: 'listRegistryProviderInfos',
+    summary: 'Where registries of each kind are, and what their credentials are called',
+    middleware: guard.system('replication-adapter', 'list'),
+    responses: { 200: json(z.record(z.string(), ProviderInfo), 'By their names.'), ...refusals(401, 403) },
+  })
+
+  const list = createRoute({
+    method: 'get',
+    path: '/registries',
+    tags,
+    operationId: 'listRegistries',
+    summary: 'The endpoints',
+    middleware: guard.system('registry', 'list'),
+    request: { query: z.object({ ...listQuery, name: z.string().max(255).optional() }) },
+    responses: { 200: json(z.array(Registry), 'One page of them.'), ...refusals(400, 401, 403) },
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: '/registries',
+    tags,
+    operationId: 'createRegistry',
+    summary: 'Adds an endpoint; its secret is sealed and never answered',
+    middleware: guard.system('registry', 'create'),
+    request: { body: { required: true, content: { 'application/json': { schema: NewRegistry } } } },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 409) },
+  })
+
+  const ping = createRoute({
+    method: 'post',
+    path: '/registries/ping',
+    tags,
+    operationId: 'pingRegistry',
+    summary: 'Whether a registry answers and takes the credential; what is wrong, if not',
+    middleware: guard.system('registry', 'read'),
+    request: { body: { required: true, content: { 'application/json': { schema: RegistryPing } } } },
+    responses: { 200: empty('It answers and takes it.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const get = createRoute({
+    method: 'get',
+    path: '/registries/{id}',
+    tags,
+    operationId: 'getRegistry',
+    summary: 'One endpoint',
+    middleware: guard.system('registry', 'read'),
+    request: { params },
+    responses: { 200: json(Registry, 'The endpoint.'), ...refusals(401, 403, 404) },
+  })
+
+  const info = createRoute({
+    method: 'get',
+    path: '/registries/{id}/info',
+    tags,
+    operationId: 'getRegistryInfo',
+    summary: 'What replication can do with an endpoint; 0 is this registry',
+    middleware: guard.system('registry', 'read'),
+    request: { params: z.object({ id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER) }) },
+    responses: { 200: json(RegistryInfo, 'What it can do.'), ...refusals(401, 403, 404) },
+  })
+
+  const update = createRoute({
+    method: 'put',
+    path: '/registries/{id}',
+    tags,
+    operationId: 'updateRegistry',
+    summary: 'Changes what the body names',
+    middleware: guard.system('registry', 'update'),
+    request: { params, body: { required: true, content: { 'application/json': { schema: RegistryChange } } } },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404, 409) },
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: '/registries/{id}',
+    tags,
+    operationId: 'deleteRegistry',
+    summary: 'Takes an endpoint away that nothing uses',
+    middleware: guard.system('registry', 'delete'),
+    request: { params },
+    responses: { 200: empty('Taken away.'), ...refusals(401, 403, 404, 412) },
+  })
+
+  const found = async (endpointId: number): Promise<Endpoint> => {
+    const endpoint = await findEndpointById(db, endpointId)
+    if (endpoint === undefined) throw notFound(`registry ${endpointId}`)
+    return endpoint
+  }
+
+  return routes()
+    .openapi(types, (c) => c.json(Object.keys(REGISTRY_TYPES), 200))
+    .openapi(infos, (c) => {
+      const entries = Object.entries(REGISTRY_TYPES).map(([type, { endpoints }]) => [
+        type,
+        {
+          endpoint_pattern: {
+            endpoint_type: endpoints.length === 0 ? 'EndpointPatternTypeStandard' : 'EndpointPatternTypeFix',
+            endpoints: [...endpoints],
+          },
+          credential_pattern: {
+            access_key_type: 'AccessKeyTypeStandard',
+            access_key_data: '',
+            access_secret_type: 'AccessSecretTypeStandard',
+            access_secret_data: '',
+          },
+        },
+      ])
+      return c.json(Object.fromEntries(entries), 200)
+    })
+    .openapi(list, async (c) => {
+      const query = c.req.valid('query')
+      const q = parseQuery(query.q, ['name', 'type'])
+      const name = textCondition(q, 'name')
+      const filter = { name: query.name ?? name.part, exactName: name.exact, type: exactCondition(q, 'type') }
+      const { items, total } = await listEndpoints(db, filter, listingOf(query, SORTABLE))
+      describePage(c, query, total)
+      return c.json(items.map(showRegistry), 200)
+    })
+    .openapi(create, async (c) => {
+      const { name, url, type, description, insecure, ca_certificate, credential } = c.req.valid('json')
+      const actor = c.var.principal.id
+      const secret = secretOf(credential?.access_secret)
+      const endpoint = await createEndpoint(
+        db,
+        {
+          name,
+          url,
+          type,
+          description: description ?? undefined,
+          insecure: insecure ?? undefined,
+          caCertificate: ca_certificate ?? undefined,
+          credentialType: credential?.access_key ? (credential.type ?? 'basic') : undefined,
+          accessKey: credential?.access_key || undefined,
+        },
+        actor,
+      )
+      // What is sealed is bound to the endpoint's id, which there is only now.
+      if (secret !== undefined)
+        await updateEndpoint(db, endpoint.id, { sealedSecret: await secrets.seal(secret, endpointPurpose(endpoint.id)) }, actor)
+      return created(c, `/registries/${endpoint.id}`)
+    })
+    .openapi(ping, async (c) => {
+      const body = c.req.valid('json')
+      const known = typeof body.id === 'number' && body.id > 0 ? await found(body.id) : undefined
+      const url = body.url ?? known?.url
+      const type = body.type ?? known?.type ?? 'docker-registry'
+      if (url === undefined) throw badField('url', 'is missing')
+      // A secret that is kept goes to the host it was given for and to no other.
+      const sealed = known !== undefined && sameHost(known.url, url) ? known.sealedSecret : null
+      const kept = known !== undefined && sealed !== null ? await secrets.unseal(sealed, endpointPurpose(known.id)) : undefined
+      await pingEndpoint(services, {
+        url: new URL(url),
+        type,
+        username: body.access_key ?? known?.accessKey ?? undefined,
+        password: secretOf(body.access_secret) ?? kept,
+        insecure: body.insecure ?? known?.insecure ?? false,
+        ca: body.ca_certificate ?? known?.caCertificate ?? undefined,
+        signal: c.req.raw.signal,
+      })
+      return c.body(null, 200)
+    })
+    .openapi(get, async (c) => c.json(showRegistry(await found(c.req.valid('param').id)), 200))
+    .openapi(info, async (c) => {
+      const registryId = c.req.valid('param').id
+      const type = registryId === 0 ? 'atoll' : (await found(registryId)).type
+      return c.json(
+        {
+          type,
+          description: REGISTRY_TYPES[type]?.description ?? type,
+          supported_resource_filters: [...resourceFilters()],
+          supported_triggers: [...TRIGGERS],
+          supported_copy_by_chunk: false,
+        },
+        200,
+      )
+    })
+    .openapi(update, async (c) => {
+      const endpoint = await found(c.req.valid('param').id)
+      const body = c.req.valid('json')
+      const secret = secretOf(body.access_secret)
+      const moved = body.url !== undefined && body.url !== null && !sameHost(body.url, endpoint.url)
+      if (moved && secret === undefined && endpoint.sealedSecret !== null && body.access_secret !== '') {
+        throw badField('access_secret', 'give it again for the new host: the one that is kept goes to the old host only')
+      }
+      const dropped = body.access_secret === ''
+      await updateEndpoint(
+        db,
+        endpoint.id,
+        {
+          name: body.name ?? undefined,
+          url: body.url ?? undefined,
+          description: body.description ?? undefined,
+          insecure: body.insecure ?? undefined,
+          ...(body.ca_certificate !== undefined && { caCertificate: body.ca_certificate || null }),
+          ...(body.access_key !== undefined && body.access_key !== null && { accessKey: body.access_key || null }),
+          ...(body.credential_type && { credentialType: body.credential_type }),
+          ...(secret !== undefined && { sealedSecret: await secrets.seal(secret, endpointPurpose(endpoint.id)) }),
+          ...(dropped && { sealedSecret: null }),
+        },
+        c.var.principal.id,
+      )
+      return c.body(null, 200)
+    })
+    .openapi(remove, async (c) => {
+      const endpoint = await found(c.req.valid('param').id)
+      await deleteEndpoint(db, endpoint.id, c.var.principal.id).catch((error: unknown) => {
+        throw isInUse(error) ? new ApiError('VIOLATE_FOREIGN_KEY_CONSTRAINT', error.message, { cause: error }) : error
+      })
+      return c.body(null, 200)
+    })
+}
+
+function isInUse(error: unknown): error is Error {
+  return error instanceof Error && 'status' in error && error.status === 412
+}
