@@ -62,7 +62,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     log,
     onCommit: (lastChange) => {
       watch.reached(lastChange)
-      for (const listener of listeners) listener(lastChange)
+      for (const listener of listeners) {
+        try {
+          listener(lastChange)
+        } catch (error) {
+          // The commit stands, and whoever wrote must hear so.
+          log?.error({ err: error }, 'a listener to commits failed')
+        }
+      }
     },
   })
   return {

@@ -53,6 +53,8 @@ export interface ProjectFilter {
   readonly public?: boolean | undefined
   readonly ownerId?: number | undefined
   readonly proxy?: boolean | undefined
+  /** Only proxy caches of this endpoint. */
+  readonly endpointId?: number | undefined
   /** Only those that this user is a member of, himself or by a group. */
   readonly memberOf?: Membership | undefined
   /** Only public ones and those that this user is a member of. */
@@ -170,6 +172,7 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     filter.public === undefined ? undefined : eq(projects.public, filter.public),
     filter.ownerId === undefined ? undefined : eq(projects.ownerId, filter.ownerId),
     filter.proxy === undefined ? undefined : filter.proxy ? isNotNull(projects.endpointId) : isNull(projects.endpointId),
+    filter.endpointId === undefined ? undefined : eq(projects.endpointId, filter.endpointId),
     filter.memberOf === undefined ? undefined : membershipOf(filter.memberOf),
     filter.visibleTo === undefined ? undefined : raw`(${projects.public} = 1 OR ${membershipOf(filter.visibleTo)})`,
     filter.visibleIds === undefined ? undefined : or(eq(projects.public, true), inArray(projects.id, [...filter.visibleIds])),

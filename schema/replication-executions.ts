@@ -6,6 +6,7 @@ import { enqueueIn, type NewJob, stopIn } from './jobs.ts'
 import { LOG_LIMIT } from './limits.ts'
 import { COUNT, type Listed, type Listing, window } from './listing.ts'
 import type { ReplicationTrigger } from './replication.ts'
+import { jobs } from './tables/jobs.ts'
 import { replicationExecutions, replicationTasks } from './tables/replication.ts'
 
 /** One run of a rule, with how its tasks stand. */
@@ -74,6 +75,9 @@ const task = {
   endedAt: replicationTasks.endedAt,
 }
 
+/** The status text of an execution whose job still adds tasks. */
+const PLANNING = 'planning'
+
 const ENDED: readonly TaskStatus[] = ['Succeed', 'Failed', 'Stopped']
 
 /** Begins a run; with `job`, the job that does it is enqueued in the same transaction, its payload made from the execution's id. */
@@ -85,10 +89,32 @@ export async function startExecution(
   return await db.write(async (connection) => {
     const { id } = await connection.sql
       .insert(replicationExecutions)
-      .values({ ...execution, status: 'InProgress', startedAt: db.clock.now() })
+      .values({ ...execution, status: 'InProgress', statusText: job === undefined ? '' : PLANNING, startedAt: db.clock.now() })
       .returning({ id: replicationExecutions.id })
       .get()
     if (job !== undefined) await enqueueIn(db, connection, job(id))
+    return id
+  })
+}
+
+/**
+ * As `startExecution`, once for the key of its job, however often it is asked for. undefined: that key was used before.
+ */
+export async function startExecutionOnce(
+  db: Database,
+  execution: { readonly policyId: number; readonly trigger: ReplicationTrigger; readonly operator: string },
+  idempotencyKey: string,
+  job: (executionId: number) => NewJob,
+): Promise<number | undefined> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    if (await sql.select({ id: jobs.id }).from(jobs).where(eq(jobs.idempotencyKey, idempotencyKey)).get()) return undefined
+    const { id } = await sql
+      .insert(replicationExecutions)
+      .values({ ...execution, status: 'InProgress', statusText: PLANNING, startedAt: db.clock.now() })
+      .returning({ id: replicationExecutions.id })
+      .get()
+    await enqueueIn(db, connection, { ...job(id), idempotencyKey })
     return id
   })
 }
@@ -199,12 +225,23 @@ export async function failExecution(db: Database, id: number, statusText: string
   await db.write((connection) => end(db, connection, id, 'Failed', statusText))
 }
 
+/** All tasks of an execution have been added: it ends when they have. Resolves with its status. */
+export async function executionPlanned(db: Database, id: number): Promise<ExecutionStatus | undefined> {
+  await db.write(({ sql }) =>
+    sql
+      .update(replicationExecutions)
+      .set({ statusText: '' })
+      .where(and(eq(replicationExecutions.id, id), eq(replicationExecutions.statusText, PLANNING))),
+  )
+  return await settleExecution(db, id)
+}
+
 /** Ends an execution all of whose tasks have ended: Failed if one has failed, else Stopped if one was stopped, else Succeed. Resolves with its status. */
 export async function settleExecution(db: Database, id: number): Promise<ExecutionStatus | undefined> {
   return await db.write(async (connection) => {
     const execution = await select(connection.sql).where(eq(replicationExecutions.id, id)).get()
     if (execution === undefined || execution.status !== 'InProgress') return execution?.status
-    if (execution.pending + execution.inProgress > 0) return 'InProgress'
+    if (execution.statusText === PLANNING || execution.pending + execution.inProgress > 0) return 'InProgress'
     const status = execution.failed > 0 ? 'Failed' : execution.stopped > 0 ? 'Stopped' : 'Succeed'
     await end(db, connection, id, status, execution.failed > 0 ? `${execution.failed} of ${execution.total} tasks failed` : '')
     return status
