@@ -1,0 +1,239 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../registry/clock.ts'
+import { type Digest, parseDigest } from '../registry/spec/digests.ts'
+import { OCI_CONFIG, OCI_MANIFEST } from '../registry/spec/media-types.ts'
+import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
+import { headOfChanges } from '../schema/changes.ts'
+import { createEndpoint } from '../schema/endpoints.ts'
+import { createReplicationPolicy, type NewReplicationPolicy } from '../schema/replication.ts'
+import { findExecution, listExecutions, listTasks, readTaskLog, startExecution, stopExecution } from '../schema/replication-executions.ts'
+import { planReplication } from '../schema/replication-jobs.ts'
+import { createHasher } from '../stores/hasher.ts'
+import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
+import { type ControlPlaneOptions, type RunningControlPlane, startControlPlane } from './start.ts'
+
+const sha256 = (bytes: Uint8Array): Digest => parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
+
+let here: BareRegistry
+let there: BareRegistry
+let endpointId: number
+const running: RunningControlPlane[] = []
+
+beforeEach(async () => {
+  here = await bareRegistry({ projects: ['team'] })
+  there = await bareRegistry({ projects: ['team', 'mirror'] })
+  endpointId = (await createEndpoint(here.database, { name: 'there', type: 'docker-registry', url: there.server.url }, 'system')).id
+})
+
+afterEach(async () => {
+  for (const plane of running.splice(0)) await plane.close()
+  await here[Symbol.asyncDispose]()
+  await there[Symbol.asyncDispose]()
+})
+
+function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): RunningControlPlane {
+  const plane = startControlPlane({
+    db: site.database,
+    local: site.local,
+    unseal: async (sealed) => sealed,
+    fetchFor: () => fetch,
+    createHasher,
+    clock: systemClock,
+    log: site.log,
+    owner: 'one',
+    concurrency: 4,
+    projectOwner: 1,
+    ...options,
+  })
+  running.push(plane)
+  return plane
+}
+
+async function push(site: BareRegistry, name: string, tag: string, layer: Uint8Array = randomBytes(10_000)): Promise<Digest> {
+  const repository = site.local.as('user:1').repository(parseRepositoryName(name))
+  const config = Buffer.from('{}')
+  for (const bytes of [config, layer]) {
+    const begun = await repository.uploads.begin()
+    await repository.uploads.append(begun.id, new Blob([new Uint8Array(bytes)]).stream())
+    await repository.uploads.finish(begun.id, sha256(bytes))
+  }
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: { mediaType: OCI_CONFIG, digest: sha256(config), size: config.byteLength },
+      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: sha256(layer), size: layer.byteLength }],
+    }),
+  )
+  return (await repository.manifests.put({ bytes, mediaType: OCI_MANIFEST, tags: [parseTag(tag)] })).descriptor.digest
+}
+
+async function digestAt(site: BareRegistry, name: string, tag: string): Promise<Digest | undefined> {
+  return (
+    await site.local
+      .as('system')
+      .repository(parseRepositoryName(name))
+      .manifests.stat({ tag: parseTag(tag) })
+  )?.descriptor.digest
+}
+
+function policy(options: Partial<NewReplicationPolicy> = {}) {
+  return createReplicationPolicy(
+    here.database,
+    { name: 'rule', destinationEndpointId: endpointId, trigger: 'manual', filters: [], creator: 'system', ...options },
+    'system',
+  )
+}
+
+function execute(policyId: number): Promise<number> {
+  return startExecution(here.database, { policyId, trigger: 'manual', operator: 'admin' }, (executionId) => planReplication({ executionId }))
+}
+
+/** Resolves when `holds` does, looking again after each commit. */
+function eventually<T>(site: BareRegistry, look: () => Promise<T | undefined>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let ended = false
+    const check = () => {
+      look().then((found) => {
+        if (found === undefined || ended) return
+        ended = true
+        unsubscribe()
+        resolve(found)
+      }, reject)
+    }
+    const unsubscribe = site.database.onCommit(check)
+    check()
+  })
+}
+
+const ended = (id: number) =>
+  eventually(here, async () => {
+    const execution = await findExecution(here.database, id)
+    return execution?.status === 'InProgress' ? undefined : execution
+  })
+
+describe('a replication rule', () => {
+  it('pushes what its filters let through, under the names that it gives, and says what it did', async () => {
+    const digest = await push(here, 'team/web/app', 'v1')
+    await push(here, 'team/web/app', 'dev')
+    await push(here, 'team/other', 'v1')
+    start(here)
+    const filters = [
+      { type: 'name', value: 'team/web/**' },
+      { type: 'tag', value: 'dev*', decoration: 'excludes' },
+    ]
+    const { id } = await policy({ filters, destinationNamespace: 'mirror', destinationReplaceCount: 1 })
+    const execution = await ended(await execute(id))
+    expect(execution).toMatchObject({ status: 'Succeed', total: 1, succeeded: 1 })
+    expect(await digestAt(there, 'mirror/web/app', 'v1')).toBe(digest)
+    expect(await digestAt(there, 'mirror/web/app', 'dev')).toBeUndefined()
+    const [task] = (await listTasks(here.database, execution.id, {}, { page: 1, pageSize: 10 })).items
+    expect(task).toMatchObject({
+      source: 'team/web/app:[v1]',
+      destination: 'mirror/web/app:[v1]',
+      status: 'Succeed',
+      bytesDone: 10_002,
+      bytesTotal: 10_002,
+    })
+    expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/Copying team\/web\/app:\[v1\].*\n(.*\n)*.*10002 bytes moved/)
+  })
+
+  it('a second run moves nothing and changes nothing', async () => {
+    await push(here, 'team/app', 'v1')
+    start(here)
+    const { id } = await policy()
+    await ended(await execute(id))
+    const head = await headOfChanges(there.database)
+    const execution = await ended(await execute(id))
+    expect(execution).toMatchObject({ status: 'Succeed', succeeded: 1 })
+    expect(await headOfChanges(there.database)).toBe(head)
+  })
+
+  it('pulls into a project that it makes, private', async () => {
+    const digest = await push(there, 'team/app', 'v1')
+    start(here)
+    const { id } = await policy({
+      sourceEndpointId: endpointId,
+      destinationEndpointId: null,
+      destinationNamespace: 'fresh',
+      filters: [{ type: 'name', value: 'team/app' }],
+    })
+    expect(await ended(await execute(id))).toMatchObject({ status: 'Succeed' })
+    expect(await digestAt(here, 'fresh/app', 'v1')).toBe(digest)
+  })
+
+  it('follows pushes and, where asked, deletions, once each, whoever follows', async () => {
+    start(here)
+    start(here, { owner: 'two' })
+    const { id } = await policy({ trigger: 'event_based', replicateDeletion: true })
+    const digest = await push(here, 'team/app', 'v1')
+    await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
+    await here.local.as('user:1').repository(parseRepositoryName('team/app')).tags.delete(parseTag('v1'))
+    await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === undefined ? true : undefined))
+    const { items } = await listExecutions(here.database, { policyId: id }, { page: 1, pageSize: 10 })
+    expect(items).toHaveLength(2)
+  })
+
+  it('two sites that push to each other come to rest', async () => {
+    const back = await createEndpoint(there.database, { name: 'here', type: 'docker-registry', url: here.server.url }, 'system')
+    const rule = { name: 'rule', trigger: 'event_based' as const, filters: [], creator: 'system' }
+    const forth = await createReplicationPolicy(here.database, { ...rule, destinationEndpointId: endpointId }, 'system')
+    const answer = await createReplicationPolicy(there.database, { ...rule, destinationEndpointId: back.id }, 'system')
+    start(here)
+    start(there)
+    const digest = await push(here, 'team/app', 'v1')
+    await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
+    const execution = await eventually(there, async () => {
+      const { items } = await listExecutions(there.database, { policyId: answer.id }, { page: 1, pageSize: 10 })
+      return items.find(({ status }) => status !== 'InProgress')
+    })
+    expect(execution).toMatchObject({ status: 'Succeed' })
+    expect((await listExecutions(here.database, { policyId: forth.id }, { page: 1, pageSize: 10 })).items).toHaveLength(1)
+  })
+
+  it('without override leaves a tag that is something else there, and says so', async () => {
+    await push(here, 'team/app', 'v1')
+    const theirs = await push(there, 'team/app', 'v1')
+    start(here)
+    const { id } = await policy({ override: false })
+    const execution = await ended(await execute(id))
+    expect(execution).toMatchObject({ status: 'Failed', failed: 1 })
+    expect(await digestAt(there, 'team/app', 'v1')).toBe(theirs)
+    const [task] = (await listTasks(here.database, execution.id, {}, { page: 1, pageSize: 10 })).items
+    expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/override is off/)
+  })
+
+  it('stops when it is told to, in the middle of a blob', async () => {
+    await push(here, 'team/app', 'v1', randomBytes(5_000_000))
+    start(here)
+    const { id } = await policy({ speed: 100 })
+    const executionId = await execute(id)
+    await eventually(here, async () => {
+      const [task] = (await listTasks(here.database, executionId, {}, { page: 1, pageSize: 10 })).items
+      return (task?.bytesDone ?? 0) > 0 || undefined
+    })
+    expect(await stopExecution(here.database, executionId)).toBe(true)
+    expect(await ended(executionId)).toMatchObject({ status: 'Stopped', stopped: 1 })
+    await running.splice(0)[0]?.close()
+    expect(await digestAt(there, 'team/app', 'v1')).toBeUndefined()
+  })
+
+  it('a job that one process gives back is finished by another, from where it was', async () => {
+    const digest = await push(here, 'team/app', 'v1', randomBytes(3_000_000))
+    const first = start(here)
+    const { id } = await policy({ speed: 1000 })
+    const executionId = await execute(id)
+    await eventually(here, async () => {
+      const [task] = (await listTasks(here.database, executionId, {}, { page: 1, pageSize: 10 })).items
+      return (task?.bytesDone ?? 0) > 0 || undefined
+    })
+    await first.close()
+    expect(await findExecution(here.database, executionId)).toMatchObject({ status: 'InProgress' })
+    start(here, { owner: 'two' })
+    expect(await ended(executionId)).toMatchObject({ status: 'Succeed', total: 1 })
+    expect(await digestAt(there, 'team/app', 'v1')).toBe(digest)
+    const [task] = (await listTasks(here.database, executionId, {}, { page: 1, pageSize: 10 })).items
+    expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/going on at byte [1-9]/)
+  })
+})

@@ -1,0 +1,20 @@
+/** The waits of the control plane, by name, in milliseconds. */
+
+/** A job whose holder has been silent for so long is given to another. */
+export const LEASE_MS = 30_000
+/** How often a holder says that it is still there. */
+export const RENEW_MS = 10_000
+/** How often it looks whether somebody has stopped its job: stopping takes effect within a second. */
+export const WATCH_MS = 500
+/** How often an idle scheduler looks for jobs that other processes enqueued. */
+export const POLL_MS = 2_000
+export const BACKOFF_MS = 2_000
+export const BACKOFF_LIMIT_MS = 10 * 60_000
+/** How often progress is written down. */
+export const PROGRESS_MS = 1_000
+
+export const TAGS_OF_A_TASK = 50
+export const LIST_PAGE = 1_000
+export const CHANGES_BATCH = 500
+/** Bytes in one request of a copy by chunk, as Harbor's default. */
+export const CHUNK_BYTES = 10 * 1024 * 1024

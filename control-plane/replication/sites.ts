@@ -1,0 +1,99 @@
+import type { CreateHasher } from '../../registry/blob-store.ts'
+import type { Clock } from '../../registry/clock.ts'
+import type { LocalRegistry } from '../../registry/local.ts'
+import type { Log } from '../../registry/log.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { RemoteRegistry, vendorOf } from '../../registry/remote/index.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
+import type { Database } from '../../schema/database.ts'
+import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
+import { createProject, findProjectByName } from '../../schema/projects.ts'
+
+/** One end of a replication. */
+export interface Site {
+  /** The same for as long as the endpoint is, for what is remembered of it. */
+  readonly key: string
+  /** For a log. */
+  readonly name: string
+  open(signal: AbortSignal, actor: string): Registry
+  /** Makes what must be there before something is put into the repository: its project. */
+  prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
+}
+
+export interface SitesOptions {
+  readonly db: Database
+  readonly local: LocalRegistry
+  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly unseal: (sealed: string, purpose: string) => Promise<string>
+  readonly createHasher: CreateHasher
+  readonly clock: Clock
+  readonly log: Log
+  /** The user who owns projects that a replication makes. */
+  readonly projectOwner: number
+}
+
+/** The ends of replications: this registry, and those that endpoints name. Tokens live as long as their endpoint stays as it is. */
+export class Sites {
+  readonly #options: SitesOptions
+  readonly #remotes = new Map<number, { readonly updatedAt: number; readonly site: Site }>()
+
+  constructor(options: SitesOptions) {
+    this.#options = options
+  }
+
+  /** `endpointId` null: this registry. @throws RegistryError UNKNOWN when the endpoint is gone */
+  async of(endpointId: number | null): Promise<Site> {
+    if (endpointId === null) return this.#local()
+    const endpoint = await findEndpointById(this.#options.db, endpointId)
+    if (endpoint === undefined) throw new RegistryError('NAME_UNKNOWN', `There is no registry endpoint ${endpointId} any more.`)
+    const known = this.#remotes.get(endpointId)
+    if (known?.updatedAt === endpoint.updatedAt) return known.site
+    const site = await this.#remote(endpoint)
+    this.#remotes.set(endpointId, { updatedAt: endpoint.updatedAt, site })
+    return site
+  }
+
+  #local(): Site {
+    const { db, local, projectOwner } = this.#options
+    return {
+      key: 'local',
+      name: 'this registry',
+      open: (_signal, actor) => local.as(actor),
+      prepare: async (name) => {
+        const project = splitProject(name).project
+        const found = await findProjectByName(db, project)
+        if (found?.endpointId) throw new RegistryError('DENIED', `${project} is a proxy cache; nothing can be copied into it.`)
+        if (found) return
+        try {
+          await createProject(db, { name: project, ownerId: projectOwner, public: false }, 'system')
+        } catch (error) {
+          // Two tasks may be the first at once.
+          if (!(await findProjectByName(db, project))) throw error
+        }
+      },
+    }
+  }
+
+  async #remote(endpoint: Endpoint): Promise<Site> {
+    const { fetchFor, unseal, createHasher, clock, log } = this.#options
+    const { id, accessKey, sealedSecret } = endpoint
+    const credentials =
+      accessKey === null || sealedSecret === null ? undefined : { username: accessKey, password: await unseal(sealedSecret, `endpoint:${id}`) }
+    const remote = new RemoteRegistry({
+      url: new URL(endpoint.url),
+      vendor: vendorOf(endpoint.type),
+      fetch: fetchFor(endpoint),
+      credentials,
+      createHasher,
+      clock,
+      log,
+    })
+    return {
+      key: `endpoint:${id}`,
+      name: `${endpoint.name} (${remote.url.host})`,
+      open: (signal) => remote.with(signal),
+      prepare: (name, signal) => remote.prepare(name, signal),
+    }
+  }
+}

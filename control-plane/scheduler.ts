@@ -1,0 +1,188 @@
+import PQueue from 'p-queue'
+import type { Clock } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import type { Database } from '../schema/database.ts'
+import { failJob, findJob, finishJob, type Job, type Lease, leaseJob, nextRunAt, releaseJob, renewLease } from '../schema/jobs.ts'
+import { BACKOFF_LIMIT_MS, BACKOFF_MS, LEASE_MS, POLL_MS, RENEW_MS, WATCH_MS } from './limits.ts'
+
+/** Does jobs of one kind. It must be able to do a job again that another has half done. */
+export interface JobHandler {
+  /** `signal` ends when the job is stopped, its lease is lost, or the process shuts down. */
+  run(job: Job, signal: AbortSignal): Promise<void>
+  /** Called before the job is put back (`again`: in so many milliseconds) or given up (`again` undefined). */
+  failed?(job: Job, error: unknown, again: number | undefined): Promise<void>
+}
+
+export interface SchedulerOptions {
+  readonly db: Database
+  readonly handlers: ReadonlyMap<string, JobHandler>
+  /** Names this process among all that take jobs. */
+  readonly owner: string
+  readonly concurrency: number
+  readonly clock: Clock
+  readonly log: Log
+  /** In [0, 1): spreads retries. */
+  readonly random: () => number
+}
+
+/** The job is another's now, or nobody's. What was done is kept; nothing more is written. */
+class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+class ShuttingDown extends Error {
+  override readonly name = 'ShuttingDown'
+}
+
+/** Takes jobs from the database and does them. Any number of processes may do so at once, and any may die. */
+export class Scheduler {
+  readonly #options: SchedulerOptions
+  readonly #queue: PQueue
+  readonly #running = new Set<AbortController>()
+  readonly #unsubscribe: () => void
+  #wake = Promise.withResolvers<void>()
+  #stopping = false
+  readonly #loop: Promise<void>
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options
+    this.#queue = new PQueue({ concurrency: options.concurrency })
+    this.#unsubscribe = options.db.onCommit(() => this.#wake.resolve())
+    this.#loop = this.#work()
+  }
+
+  /** Ends what runs, and gives its jobs back for others to do at once. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#unsubscribe()
+    for (const controller of this.#running) controller.abort(new ShuttingDown('This process is shutting down.'))
+    this.#wake.resolve()
+    await this.#loop
+    await this.#queue.onIdle()
+  }
+
+  async #work(): Promise<void> {
+    const { db, handlers, owner, log, concurrency } = this.#options
+    const kinds = [...handlers.keys()]
+    while (!this.#stopping) {
+      // Before asking, so that a commit between the question and the wait is not slept through.
+      this.#wake = Promise.withResolvers()
+      try {
+        const job = this.#running.size < concurrency ? await leaseJob(db, { kinds, owner, leaseMs: LEASE_MS }) : undefined
+        if (job) {
+          this.#begin(job)
+          continue
+        }
+        await this.#idle(this.#running.size < concurrency ? await nextRunAt(db, kinds) : undefined)
+      } catch (error) {
+        log.error({ err: error }, 'The job queue does not answer.')
+        await this.#idle(undefined)
+      }
+    }
+  }
+
+  async #idle(runAt: number | undefined): Promise<void> {
+    const { clock } = this.#options
+    const wait = Math.min(POLL_MS, runAt === undefined ? POLL_MS : Math.max(1, runAt - clock.now()))
+    const cancel = clock.after(wait, () => this.#wake.resolve())
+    await this.#wake.promise
+    cancel()
+  }
+
+  #begin(job: Job): void {
+    const controller = new AbortController()
+    if (this.#stopping) controller.abort(new ShuttingDown('This process is shutting down.'))
+    this.#running.add(controller)
+    this.#queue
+      .add(() => this.#run(job, controller))
+      .catch((error) => this.#options.log.error({ err: error, job: job.id }, 'A job could not be settled; its lease will expire.'))
+      .finally(() => {
+        this.#running.delete(controller)
+        this.#wake.resolve()
+      })
+  }
+
+  async #run(job: Job, controller: AbortController): Promise<void> {
+    const { db, handlers, log } = this.#options
+    const lease: Lease = { id: job.id, fence: job.fence }
+    const endWatch = this.#watch(lease, controller)
+    try {
+      controller.signal.throwIfAborted()
+      await handlers.get(job.kind)?.run(job, controller.signal)
+      if (!(await finishJob(db, lease))) log.warn({ job: job.id }, 'A job was done after its lease was lost; the result is not counted.')
+    } catch (error) {
+      const { reason, aborted } = controller.signal
+      if (aborted && reason instanceof ShuttingDown) await releaseJob(db, lease)
+      else if (aborted && reason instanceof LeaseLost) log.info({ job: job.id }, 'A job was stopped, or is done by another.')
+      else await this.#fail(job, lease, error)
+    } finally {
+      endWatch()
+    }
+  }
+
+  async #fail(job: Job, lease: Lease, error: unknown): Promise<void> {
+    const { db, handlers, log } = this.#options
+    // Who is fenced off must not write anything about the job.
+    if (!(await renewLease(db, lease, LEASE_MS))) return
+    const final = !isWorthAnother(error)
+    const again = final || job.attempts >= job.maxAttempts ? undefined : this.#delay(job.attempts, error)
+    log.warn({ err: error, job: job.id, kind: job.kind, again }, 'A job failed.')
+    await handlers.get(job.kind)?.failed?.(job, error, again)
+    await failJob(db, lease, { error: describe(error), delayMs: () => again ?? 0, final })
+  }
+
+  /** Twice as long each time, spread, and never sooner than whoever refused us asked for. */
+  #delay(attempts: number, error: unknown): number {
+    const backoff = Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_LIMIT_MS) * (0.5 + this.#options.random() / 2)
+    const asked = error instanceof RegistryError ? Number(error.headers['Retry-After'] ?? 0) * 1000 : 0
+    return Math.max(backoff, Number.isFinite(asked) ? asked : 0)
+  }
+
+  #watch(lease: Lease, controller: AbortController): () => void {
+    const { db, clock, log } = this.#options
+    let ended = false
+    let renewed = clock.now()
+    let cancel = () => {}
+    const look = async () => {
+      try {
+        let held: boolean
+        if (clock.now() - renewed >= RENEW_MS) {
+          held = await renewLease(db, lease, LEASE_MS)
+          renewed = clock.now()
+        } else {
+          const job = await findJob(db, lease.id)
+          held = job?.state === 'running' && job.fence === lease.fence
+        }
+        if (!held) controller.abort(new LeaseLost('The job was stopped, or is done by another.'))
+      } catch (error) {
+        log.warn({ err: error, job: lease.id }, 'A lease could not be looked at.')
+        // Whoever cannot renew must assume that another has the job by now.
+        if (clock.now() - renewed >= LEASE_MS) controller.abort(new LeaseLost('The lease could not be renewed.'))
+      }
+      if (!ended && !controller.signal.aborted) cancel = clock.after(WATCH_MS, () => void look())
+    }
+    cancel = clock.after(WATCH_MS, () => void look())
+    return () => {
+      ended = true
+      cancel()
+    }
+  }
+}
+
+/** Whether time may help. What is refused or missing stays so. */
+export function isWorthAnother(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return true
+  return (
+    error.status >= 500 ||
+    error.code === 'TOOMANYREQUESTS' ||
+    error.code === 'BLOB_UPLOAD_UNKNOWN' ||
+    error.code === 'BLOB_UPLOAD_INVALID' ||
+    error.code === 'RANGE_INVALID'
+  )
+}
+
+/** For a person, without internals. */
+export function describe(error: unknown): string {
+  return error instanceof RegistryError ? `${error.code}: ${error.message}` : 'A fault of our own; the log of the process has the details.'
+}

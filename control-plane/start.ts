@@ -1,0 +1,57 @@
+import type { CreateHasher } from '../registry/blob-store.ts'
+import type { Clock } from '../registry/clock.ts'
+import type { LocalRegistry } from '../registry/local.ts'
+import type { Log } from '../registry/log.ts'
+import type { Database } from '../schema/database.ts'
+import type { Endpoint } from '../schema/endpoints.ts'
+import { PLAN_REPLICATION, REPLICATE } from '../schema/replication-jobs.ts'
+import { followChanges } from './follow.ts'
+import { planReplication } from './jobs/plan-replication.ts'
+import { replicate } from './jobs/replicate.ts'
+import { Sites } from './replication/sites.ts'
+import { type JobHandler, Scheduler } from './scheduler.ts'
+
+export interface ControlPlaneOptions {
+  readonly db: Database
+  readonly local: LocalRegistry
+  /** Opens what an origin sealed: `secrets.unseal`. */
+  readonly unseal: (sealed: string, purpose: string) => Promise<string>
+  /** A fetch that trusts what an endpoint's certificate needs. */
+  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly createHasher: CreateHasher
+  readonly clock: Clock
+  readonly log: Log
+  /** Names this process among all that take jobs. */
+  readonly owner: string
+  /** Jobs done at once. */
+  readonly concurrency: number
+  /** The user who owns projects that a replication makes: the first administrator. */
+  readonly projectOwner: number
+  /** In [0, 1): spreads retries. */
+  readonly random?: () => number
+}
+
+export interface RunningControlPlane {
+  /** Ends what runs and gives its jobs back for others to do at once. */
+  close(): Promise<void>
+}
+
+/** Starts doing jobs and following the feed, in this process. Any number of processes may on one database. */
+export function startControlPlane(options: ControlPlaneOptions): RunningControlPlane {
+  const { db, clock, log, owner, concurrency, createHasher, random = Math.random } = options
+  const sites = new Sites(options)
+  const fetch = options.fetchFor({ insecure: false, caCertificate: null })
+  const handlers = new Map<string, JobHandler>([
+    [PLAN_REPLICATION, planReplication({ db, sites })],
+    [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
+  ])
+  const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })
+  const following = new AbortController()
+  const followed = followChanges({ db, clock, log, signal: following.signal })
+  return {
+    close: async () => {
+      following.abort(new Error('This process is shutting down.'))
+      await Promise.all([scheduler.stop(), followed])
+    },
+  }
+}
