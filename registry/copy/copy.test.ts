@@ -1,0 +1,248 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createHasher } from '../../stores/hasher.ts'
+import { MemoryRepository } from '../../test/support/memory-repository.ts'
+import { type Digest, parseDigest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../spec/media-types.ts'
+import { parseTag } from '../spec/names.ts'
+import { copy } from './copy.ts'
+import type { CopyOptions, ResumeStore } from './options.ts'
+
+const tag = parseTag('v1')
+const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
+
+function filled(size: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, at) => (at * 31 + seed * 17) % 251)
+}
+
+/** An index of an index and three images that share layers, with a signature of one image and one of that signature. */
+function source() {
+  const repository = new MemoryRepository('team/app')
+  const blob = (size: number, seed: number, mediaType: string) => ({ mediaType, digest: repository.addBlob(filled(size, seed)), size })
+  const shared = blob(7_500, 1, LAYER)
+  const image = (seed: number) =>
+    repository.addManifest({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: blob(200, seed, OCI_CONFIG),
+      layers: [
+        shared,
+        blob(3_000 + seed, seed + 100, LAYER),
+        { mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar', digest: `sha256:${'f'.repeat(64)}`, size: 5 },
+      ],
+    })
+  const [one, two, three] = [image(2), image(3), image(4)]
+  const inner = repository.addManifest({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [one, two] })
+  const outer = repository.addManifest({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [inner, two, three] }, 'v1')
+  const signature = (subject: object, seed: number) =>
+    repository.addManifest({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      artifactType: 'signature',
+      config: blob(2, seed, OCI_CONFIG),
+      layers: [],
+      subject,
+    })
+  const first = signature(one, 50)
+  const second = signature(first, 51)
+  return { repository, outer, three, referrers: [first.digest, second.digest] }
+}
+
+function memoryResume(): ResumeStore & { readonly ids: Map<Digest, string> } {
+  const ids = new Map<Digest, string>()
+  return {
+    ids,
+    get: async ({ digest }) => ids.get(digest),
+    put: async ({ digest }, id) => void ids.set(digest, id),
+    delete: async ({ digest }) => void ids.delete(digest),
+  }
+}
+
+const options: CopyOptions = { createHasher }
+
+describe('copy', () => {
+  it('moves an index with everything below it, each thing once, and nothing a second time', async () => {
+    const { repository, outer, referrers } = source()
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    const report = await copy(repository.open(), destination.open(), { tag }, options)
+    expect(destination.tags.get('v1')).toBe(outer.digest)
+    expect(destination.missing(outer.digest)).toEqual([])
+    expect(report.bytes).toBe([...destination.blobs.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0))
+    expect(repository.calls.filter((call) => call === 'blobs.open')).toHaveLength(destination.blobs.size)
+    expect(referrers.some((digest) => destination.manifests.has(digest))).toBe(false)
+    destination.calls.length = 0
+    expect(await copy(repository.open(), destination.open(), { tag }, options)).toMatchObject({ copied: 0, bytes: 0 })
+    expect(destination.calls).toEqual(['manifests.stat'])
+  })
+
+  it('brings referrers of all that it copies, before the tag, and new ones later', async () => {
+    const { repository, outer, referrers } = source()
+    let tagged: Digest | undefined
+    const destination = new MemoryRepository('mirror/app', {
+      strict: true,
+      before: (call) => {
+        if (call === 'manifests.put') tagged ??= destination.tags.get('v1')
+      },
+    })
+    await copy(repository.open(), destination.open(), { tag }, { ...options, referrers: true })
+    expect(referrers.every((digest) => destination.manifests.has(digest))).toBe(true)
+    expect(tagged).toBeUndefined()
+    const third = repository.addManifest({
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: { mediaType: OCI_CONFIG, digest: repository.addBlob(filled(9, 9)), size: 9 },
+      layers: [],
+      subject: outer,
+    })
+    expect(await copy(repository.open(), destination.open(), { tag }, { ...options, referrers: true })).toMatchObject({ copied: 2, bytes: 9 })
+    expect(destination.missing(third.digest)).toEqual([])
+  })
+
+  it('broken off at any step, nothing is visible before what it refers to, and the next run goes on where it was', async () => {
+    const { repository, outer } = source()
+    const complete = new MemoryRepository('mirror/app', { strict: true })
+    const whole = await copy(repository.open(), complete.open(), { tag }, { ...options, referrers: true })
+    const steps = complete.calls.length
+    const totalBytes = whole.bytes
+
+    const crash = new Error('the process dies')
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.array(fc.record({ calls: fc.nat(steps) }), { minLength: 1, maxLength: 4 }),
+          fc.array(fc.record({ bytes: fc.nat(totalBytes) }), { minLength: 1, maxLength: 4 }),
+        ),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        async (crashes, parallel, referrers) => {
+          const destination = new MemoryRepository('mirror/app')
+          const resume = memoryResume()
+          let arrived = 0
+          const whatIsThereIsWhole = () => {
+            for (const digest of destination.manifests.keys()) expect(destination.missing(digest)).toEqual([])
+            for (const digest of destination.tags.values()) expect(destination.missing(digest)).toEqual([])
+          }
+          const run = (limit: { calls?: number; bytes?: number }) => {
+            let { calls = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = limit
+            destination.options = {
+              strict: true,
+              before: () => {
+                whatIsThereIsWhole()
+                if (calls-- <= 0) throw crash
+              },
+              arrived: (length) => {
+                arrived += length
+                bytes -= length
+                if (bytes < 0) throw crash
+              },
+            }
+            return copy(repository.open(), destination.open(), { tag }, { ...options, resume, parallel, referrers })
+          }
+          for (const limit of crashes) {
+            await run(limit).catch((error: unknown) => {
+              if (error !== crash) throw error
+            })
+            whatIsThereIsWhole()
+          }
+          await run({})
+          expect(destination.missing(outer.digest)).toEqual([])
+          expect(destination.tags.get('v1')).toBe(outer.digest)
+          expect(destination.uploads.size).toBeLessThanOrEqual(crashes.length * parallel)
+          const have = [...destination.blobs.values()].reduce((sum, blob) => sum + blob.byteLength, 0)
+          // What has arrived is never sent again.
+          expect(arrived).toBe(have)
+          expect(resume.ids.size).toBe(0)
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+
+  it('a link that is cut again and again is used as long as something arrives', async () => {
+    const { repository, outer } = source()
+    let left = 2_500
+    const destination = new MemoryRepository('mirror/app', {
+      strict: true,
+      arrived: (length) => {
+        left -= length
+        if (left > 0) return
+        left = 2_500
+        throw new RegistryError('UNAVAILABLE', 'cut')
+      },
+    })
+    const report = await copy(repository.open(), destination.open(), { tag }, { ...options, parallel: 1 })
+    expect(destination.missing(outer.digest)).toEqual([])
+    expect(report.bytes).toBe([...destination.blobs.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0))
+  })
+
+  it('never finishes a blob that the source lies about', async () => {
+    const { repository } = source()
+    const [victim] = repository.blobs.keys()
+    if (victim) repository.blobs.set(victim, filled(7_500, 99))
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    const resume = memoryResume()
+    await expect(copy(repository.open(), destination.open(), { tag }, { ...options, resume, parallel: 1 })).rejects.toMatchObject({
+      code: 'UPSTREAM_INVALID',
+    })
+    expect(destination.uploads.size).toBe(0)
+    expect(victim && destination.blobs.has(victim)).toBe(false)
+    expect(destination.tags.size).toBe(0)
+    expect(resume.ids.size).toBe(0)
+  })
+
+  it('a child that the source does not have ends the copy, or is passed over where that is wanted, and comes when it is there', async () => {
+    const { repository, outer, three } = source()
+    const kept = repository.manifests.get(three.digest)
+    repository.manifests.delete(three.digest)
+    const destination = new MemoryRepository('mirror/app')
+    await expect(copy(repository.open(), destination.open(), { tag }, options)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
+    expect(destination.tags.size).toBe(0)
+    expect((await copy(repository.open(), destination.open(), { tag }, { ...options, missingChildren: 'skip' })).missing).toEqual([three.digest])
+    expect(destination.tags.get('v1')).toBe(outer.digest)
+    if (kept) repository.manifests.set(three.digest, kept)
+    await copy(repository.open(), destination.open(), { digest: outer.digest }, options)
+    expect(destination.missing(outer.digest)).toEqual([])
+  })
+
+  it('does not move a tag that is something else where override is off', async () => {
+    const { repository } = source()
+    const destination = new MemoryRepository('mirror/app')
+    const theirs = destination.addManifest({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }, 'v1')
+    await expect(copy(repository.open(), destination.open(), { tag }, { ...options, override: false })).rejects.toMatchObject({ code: 'DENIED' })
+    expect(destination.tags.get('v1')).toBe(theirs.digest)
+    expect(destination.blobs.size).toBe(0)
+    await copy(repository.open(), destination.open(), { tag }, options)
+    expect(destination.tags.get('v1')).not.toBe(theirs.digest)
+  })
+
+  it('ends at once when it is told to', async () => {
+    const { repository } = source()
+    const caller = new AbortController()
+    const destination = new MemoryRepository('mirror/app', { arrived: () => caller.abort(new Error('enough')) })
+    await expect(copy(repository.open(), destination.open(), { tag }, { ...options, signal: caller.signal })).rejects.toThrow('enough')
+    expect(destination.manifests.size).toBe(0)
+  })
+
+  it('in chunks, arrives the same', async () => {
+    const { repository, outer } = source()
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    await copy(repository.open(), destination.open(), { tag }, { ...options, chunkBytes: 1_024 })
+    expect(destination.missing(outer.digest)).toEqual([])
+    expect(destination.calls.filter((call) => call === 'uploads.append').length).toBeGreaterThan(destination.blobs.size)
+  })
+
+  it('an empty blob arrives', async () => {
+    const repository = new MemoryRepository('team/app')
+    const digest = repository.addBlob(new Uint8Array())
+    const { digest: manifest } = repository.addManifest(
+      { schemaVersion: 2, mediaType: OCI_MANIFEST, config: { mediaType: OCI_CONFIG, digest: parseDigest(digest), size: 0 }, layers: [] } as {
+        mediaType: string
+      },
+      'v1',
+    )
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    await copy(repository.open(), destination.open(), { tag }, options)
+    expect(destination.missing(manifest)).toEqual([])
+  })
+})
