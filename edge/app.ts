@@ -14,7 +14,7 @@ import type { Tokens } from './tokens.ts'
 
 export interface EdgeAppOptions {
   readonly mesh: Mesh
-  readonly sources: Sources
+  readonly sources: Pick<Sources, 'open'>
   readonly tokens: Tokens
   readonly login: Login
   /** Where this edge is, as its enrolment says. */

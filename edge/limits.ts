@@ -38,3 +38,13 @@ export const SCOPES_OF_A_TOKEN = 20
 export const UPSTREAMS_IN_MEMORY = 1_000
 /** A token of an upstream is not used in its last moments. */
 export const UPSTREAM_TOKEN_MARGIN_MS = 10_000
+/** In a Worker, what the feed said is asked of the Link no more often than this. */
+export const POLL_EVERY_MS = 1_000
+/** An answer of the Link. */
+export const LINK_ANSWER_MS = 10_000
+/** Entries of the feed that the Link has ready for who asks. Who is farther behind forgets everything. */
+export const ENTRIES_KEPT = 5_000
+/** The Link and each fill see to themselves so often, even if nobody asks. */
+export const ALARM_EVERY_MS = 20_000
+/** A fill that was cut off is taken up again so many times before it waits for a client. */
+export const FILL_ALARMS = 20

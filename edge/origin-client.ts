@@ -38,7 +38,6 @@ export class OriginClient {
   #member: Member | undefined
   #jwks: { readonly keys: readonly JWK[] } = { keys: [] }
   #keysReadAt = Number.NEGATIVE_INFINITY
-  #readingKeys: Promise<void> | undefined
   /** How far the origin's clock is ahead of ours, in milliseconds. */
   #offset = 0
 
@@ -105,12 +104,15 @@ export class OriginClient {
     })
   }
 
-  /** Reads the origin's public keys again, unless that was done a moment ago. */
+  /** Reads the origin's public keys again, unless that was done a moment ago. Nobody waits for another's reading: in a Worker, that may be gone. */
   async refreshKeys(): Promise<void> {
-    this.#readingKeys ??= this.#readKeys().finally(() => {
-      this.#readingKeys = undefined
-    })
-    await this.#readingKeys
+    const now = this.#options.clock.now()
+    if (Math.abs(now - this.#keysReadAt) < KEYS_EVERY_MS) return
+    const answer = await this.#small('GET', this.#address(MESH.jwks), {})
+    if (answer.status !== 200) throw unavailable(`The origin answered ${answer.status} when asked for its keys.`)
+    this.#keysReadAt = now
+    const read = JSON.parse(answer.text) as { keys?: unknown }
+    if (Array.isArray(read.keys)) this.#jwks = { keys: read.keys as JWK[] }
   }
 
   /** For a RemoteRegistry over the origin. */
@@ -118,16 +120,6 @@ export class OriginClient {
     return {
       headers: async ({ method, url }) => ({ Authorization: await this.#proof(method, url) }),
     }
-  }
-
-  async #readKeys(): Promise<void> {
-    const now = this.#options.clock.now()
-    if (Math.abs(now - this.#keysReadAt) < KEYS_EVERY_MS) return
-    this.#keysReadAt = now
-    const answer = await this.#small('GET', this.#address(MESH.jwks), {})
-    if (answer.status !== 200) throw unavailable(`The origin answered ${answer.status} when asked for its keys.`)
-    const read = JSON.parse(answer.text) as { keys?: unknown }
-    if (Array.isArray(read.keys)) this.#jwks = { keys: read.keys as JWK[] }
   }
 
   async #proof(method: string, url: URL): Promise<string> {

@@ -61,14 +61,6 @@ export class Sources {
     )
   }
 
-  /** The source that is known by this id, for whoever fetches in another place than where it was asked for. */
-  async byId(id: string): Promise<Source | undefined> {
-    if (id === this.#originSource().id) return this.#originSource()
-    const document = await this.#options.mesh.facts.project(projectOf(id))
-    const source = document?.upstream && this.#upstreamSource(document, document.upstream)
-    return source?.id === id ? source : undefined
-  }
-
   /** What the feed names is asked for anew. Durable when it resolves. */
   async forget(entries: readonly FeedEntry[]): Promise<void> {
     for (const entry of entries) {
@@ -109,17 +101,16 @@ export class Sources {
     return this.#ofOrigin.cache
   }
 
-  /** In each run of the feed it is another source: what was said in an earlier one may have changed unseen. Bytes stay, under their digests. */
   #originSource(): Source {
-    return { id: `origin.${this.#options.mesh.status().run}`, name: 'the origin', with: (signal) => this.#origin.with(signal) }
+    return { id: originSourceId(this.#options.mesh.status().run), name: 'the origin', with: (signal) => this.#origin.with(signal) }
   }
 
-  #upstreamSource({ facts }: ProjectDocument, upstream: UpstreamFacts): Source {
+  #upstreamSource(document: ProjectDocument, upstream: UpstreamFacts): Source {
+    const { facts } = document
     const { mesh, fetchFor, clock, log } = this.#options
     const url = new URL(upstream.url)
     const common = { url, vendor: vendorOf(upstream.kind), fetch: fetchFor(upstream), clock, log }
-    // With another address or other credentials it is another source: what the old one showed says nothing of the new one.
-    const id = `upstream.${facts.id}.${fingerprint(JSON.stringify(upstream))}.${facts.name}`
+    const id = upstreamSourceId(document, upstream)
     if (upstream.credentials === 'anonymous') {
       const remote = new RemoteRegistry(common)
       return { id, name: url.host, nameAt: withoutProject, with: (signal) => remote.with(signal) }
@@ -180,9 +171,14 @@ function withoutProject(name: RepositoryName): RepositoryName {
   return parseRepositoryName(rest)
 }
 
-/** The name at the end of `upstream.<id>.<fingerprint>.<name>`. */
-function projectOf(id: string): string {
-  return id.split('.').slice(3).join('.')
+/** In each run of the feed the origin is another source: what was said in an earlier one may have changed unseen. Bytes stay, under their digests. */
+export function originSourceId(run: number): string {
+  return `origin.${run}`
+}
+
+/** With another address or other credentials it is another source: what the old one showed says nothing of the new one. */
+export function upstreamSourceId({ facts }: ProjectDocument, upstream: UpstreamFacts): string {
+  return `upstream.${facts.id}.${fingerprint(JSON.stringify(upstream))}`
 }
 
 /** Tells one configuration of an upstream from the next; nothing secret is in it (FNV-1a, 32 bits, over its length). */

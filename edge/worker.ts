@@ -1,0 +1,53 @@
+import { edgeApp } from './app.ts'
+import { originLogin } from './token-service.ts'
+import { Tokens } from './tokens.ts'
+import { VERSION } from './version.ts'
+import { bucketNameOf, type Env } from './worker/env.ts'
+import { LinkedMesh } from './worker/linked-mesh.ts'
+import { workerLog } from './worker/log.ts'
+import { regionRegistry } from './worker/region.ts'
+
+export { FillObject as Fill } from './worker/fill-object.ts'
+export { LinkObject as Link } from './worker/link-object.ts'
+
+/** What an isolate remembers from one request to the next. It dies with the isolate. */
+interface Isolate {
+  readonly mesh: LinkedMesh
+  readonly tokens: Tokens
+}
+
+const isolates = new WeakMap<Env, Isolate>()
+
+function isolateOf(env: Env): Isolate {
+  const known = isolates.get(env)
+  if (known !== undefined) return known
+  const mesh = new LinkedMesh({ env })
+  const made = { mesh, tokens: new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() }) }
+  isolates.set(env, made)
+  return made
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const { mesh, tokens } = isolateOf(env)
+    const log = workerLog()
+    const bucket = bucketNameOf(env, request)
+    const handle = edgeApp({
+      mesh,
+      tokens,
+      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log }, signal) },
+      login: originLogin(mesh.origin, (principal) => mesh.offer(principal)),
+      region: () => bucket,
+      version: VERSION,
+      url: env.EDGE_URL,
+      newId: () => crypto.randomUUID(),
+      log,
+    })
+    return await handle(request)
+  },
+
+  /** Wakes the link, so that an edge nobody uses keeps up with its origin. */
+  async scheduled(_event: object, env: Env): Promise<void> {
+    await isolateOf(env).mesh.settle()
+  },
+}

@@ -1,0 +1,72 @@
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { R2Binding } from '../../stores/r2-object-store.ts'
+
+/** The part of Cloudflare's bindings that is used here; see stores/r2-object-store.ts for why these are not Cloudflare's own types. */
+export interface ObjectNamespace {
+  idFromName(name: string): object
+  get(id: object): ObjectStub
+}
+
+export interface ObjectStub {
+  fetch(url: string | URL, init?: RequestInit): Promise<Response>
+}
+
+export interface ObjectState {
+  readonly storage: {
+    get(key: string): Promise<unknown>
+    put(key: string, value: unknown): Promise<void>
+    delete(key: string): Promise<boolean>
+    setAlarm(time: number): Promise<void>
+    getAlarm(): Promise<number | null>
+  }
+  blockConcurrencyWhile<T>(work: () => Promise<T>): Promise<T>
+  waitUntil(work: Promise<unknown>): void
+}
+
+/** What wrangler.toml gives a Worker. Buckets of regions are further bindings, named in REGIONS. */
+export interface Env {
+  readonly LINK: ObjectNamespace
+  readonly FILL: ObjectNamespace
+  readonly BUCKET: R2Binding
+  /** Where the origin is. */
+  readonly ORIGIN_URL: string
+  /** The one-time token; needed once. */
+  readonly ENROLMENT_TOKEN?: string
+  /** Where clients reach this edge. */
+  readonly EDGE_URL?: string
+  /** Seconds; a day when absent. */
+  readonly GRACE?: string
+  /** Which continent (or data centre) has which bucket: `EU=BUCKET_EU,NA=BUCKET_US,FRA=BUCKET_EU`. */
+  readonly REGIONS?: string
+}
+
+/** The names of the bucket bindings, the default first. */
+export function bucketNames(env: Env): string[] {
+  return [...new Set(['BUCKET', ...regions(env).map(([, bucket]) => bucket)])]
+}
+
+/** The bucket near where a request came in: by data centre, else by continent, else the default. */
+export function bucketNameOf(env: Env, request: Request): string {
+  const cf = (request as { readonly cf?: { readonly colo?: string; readonly continent?: string } }).cf
+  const map = new Map(regions(env))
+  return map.get(cf?.colo ?? '') ?? map.get(cf?.continent ?? '') ?? 'BUCKET'
+}
+
+/** @throws RegistryError UNKNOWN when REGIONS names a bucket that wrangler.toml does not bind */
+export function bucketOf(env: Env, name: string): R2Binding {
+  const bucket: R2Binding | undefined = Reflect.get(env, name)
+  if (bucket === undefined) throw new RegistryError('UNKNOWN', `REGIONS names ${name}, and no bucket is bound to that.`)
+  return bucket
+}
+
+export function graceOf({ GRACE }: Env): number {
+  const seconds = Number(GRACE ?? 86_400)
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : 0
+}
+
+function regions({ REGIONS = '' }: Env): [string, string][] {
+  return REGIONS.split(',').flatMap((pair): [string, string][] => {
+    const [where, bucket] = pair.split('=').map((part) => part.trim())
+    return where && bucket ? [[where, bucket]] : []
+  })
+}

@@ -1,0 +1,116 @@
+import { systemClock } from '../../registry/clock.ts'
+import { FillTable } from '../../registry/fill/index.ts'
+import { resourceAt } from '../../registry/http/route.ts'
+import { registryHandler } from '../../registry/http/routes.ts'
+import { parseDigest } from '../../registry/spec/digests.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { parseRepositoryName } from '../../registry/spec/names.ts'
+import { createHasher } from '../../stores/hasher.ts'
+import { r2ObjectStore } from '../../stores/r2-object-store.ts'
+import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
+import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
+import { Sources } from '../sources.ts'
+import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
+import { LinkedMesh } from './linked-mesh.ts'
+import { workerLog } from './log.ts'
+
+/** A header that isolates set: which bucket this object fills. */
+export const BUCKET_HEADER = 'X-Atoll-Bucket'
+
+interface Wanted {
+  readonly bucket: string
+  readonly repository: string
+  readonly digest: string
+  readonly alarms: number
+}
+
+const WANTED = 'wanted'
+
+/**
+ * What must be one at a time in a region: the fetching of one blob, or of what a repository has under its tags. Requests come here when they
+ * may see what they ask for, and only for what the region does not have. It belongs to none of them: the client that came first may leave.
+ */
+export class FillObject {
+  readonly #state: ObjectState
+  readonly #env: Env
+  #parts: { readonly bucket: string; readonly mesh: LinkedMesh; sources: Sources; readonly fills: FillTable } | undefined
+
+  constructor(state: ObjectState, env: Env) {
+    this.#state = state
+    this.#env = env
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const bucket = request.headers.get(BUCKET_HEADER) ?? 'BUCKET'
+    const parts = this.#open(bucket)
+    const handle = registryHandler({
+      log: workerLog(),
+      ping: async () => {},
+      open: async () => {
+        await parts.mesh.settle()
+        return parts.sources.open(request.signal)
+      },
+    })
+    const response = await handle(request)
+    const resource = resourceAt(new URL(request.url).pathname)
+    if (resource?.kind === 'blob' && request.method === 'GET' && response.ok && parts.fills.size > 0) {
+      await this.#want({ bucket, repository: resource.name, digest: resource.key, alarms: 0 })
+    }
+    return response
+  }
+
+  /** Takes up a fill whose object died, and stays with it to its end. */
+  async alarm(): Promise<void> {
+    const wanted = (await this.#state.storage.get(WANTED)) as Wanted | undefined
+    if (wanted === undefined) return
+    const { mesh, sources, fills } = this.#open(wanted.bucket)
+    const digest = parseDigest(wanted.digest)
+    const stored = await slicedBlobStore(r2ObjectStore(bucketOf(this.#env, wanted.bucket))).stat(digest)
+    if (stored !== undefined || wanted.alarms >= FILL_ALARMS) {
+      await this.#state.storage.delete(WANTED)
+      return
+    }
+    await this.#want({ ...wanted, alarms: wanted.alarms + 1 })
+    if (fills.size > 0) return
+    await mesh.settle()
+    try {
+      const body = await sources.open(new AbortController().signal).repository(parseRepositoryName(wanted.repository)).blobs.open(digest)
+      await body?.stream?.pipeTo(new WritableStream())
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      workerLog().warn({ error, digest }, 'a fill could not be taken up yet')
+    }
+  }
+
+  async #want(wanted: Wanted): Promise<void> {
+    await this.#state.storage.put(WANTED, wanted)
+    await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
+  }
+
+  #open(bucket: string) {
+    if (this.#parts?.bucket === bucket) return this.#parts
+    const env = this.#env
+    const log = workerLog()
+    const records = r2ObjectStore(bucketOf(env, bucket))
+    const blobs = slicedBlobStore(records)
+    const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
+    const sourcesOn = (mesh: LinkedMesh) =>
+      new Sources({ mesh, fetchFor: strictFetch, cache: { blobs, records }, fills, createHasher, clock: systemClock, log, grace: graceOf(env) })
+    const mesh: LinkedMesh = new LinkedMesh({
+      env,
+      onEntries: async (entries) => {
+        if (entries === undefined) parts.sources = sourcesOn(mesh)
+        else await parts.sources.forget(entries)
+      },
+    })
+    const parts = { bucket, mesh, fills, sources: sourcesOn(mesh) }
+    this.#parts = parts
+    return parts
+  }
+}
+
+/** @throws RegistryError UNSUPPORTED: Cloudflare looks at certificates itself */
+function strictFetch({ verifyTls }: { readonly verifyTls: boolean }) {
+  if (!verifyTls) throw new RegistryError('UNSUPPORTED', 'An edge on Cloudflare cannot skip the check of an upstream’s certificate.')
+  return (url: URL, init: RequestInit) => fetch(url, init)
+}

@@ -1,0 +1,137 @@
+import type { FeedEntry } from '../../mesh/feed.ts'
+import { systemClock } from '../../registry/clock.ts'
+import { createHasher } from '../../stores/hasher.ts'
+import { r2ObjectStore } from '../../stores/r2-object-store.ts'
+import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
+import { keyPair } from '../identity.ts'
+import type { Kept } from '../kept.ts'
+import { ALARM_EVERY_MS, ENTRIES_KEPT } from '../limits.ts'
+import { Link } from '../link.ts'
+import { Sources } from '../sources.ts'
+import { VERSION } from '../version.ts'
+import { bucketNames, bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
+import { workerLog } from './log.ts'
+import { type DocumentAnswer, type DocumentQuestion, errorResponse, type Poll, type PollAnswer } from './talk.ts'
+
+/** One in the world for one edge: its key pair, its enrolment, its feed and the origin's documents. Everything else of the Worker asks it. */
+export class LinkObject {
+  readonly #state: ObjectState
+  readonly #env: Env
+  readonly #kept: Kept
+  readonly #ready: Promise<Link>
+  #entries: FeedEntry[] = []
+  /** Everything after this is among the entries. */
+  #since = 0
+  #run = -1
+
+  constructor(state: ObjectState, env: Env) {
+    this.#state = state
+    this.#env = env
+    this.#kept = {
+      get: (key) => state.storage.get(key),
+      set: (key, value) => state.storage.put(key, value),
+      delete: async (key) => {
+        await state.storage.delete(key)
+      },
+    }
+    this.#ready = state.blockConcurrencyWhile(() => this.#open())
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    try {
+      const link = await this.#ready
+      if ((await this.#state.storage.getAlarm()) === null) await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
+      switch (new URL(request.url).pathname) {
+        case '/poll':
+          return Response.json(await this.#poll(link, (await request.json()) as Poll))
+        case '/document':
+          return Response.json(await this.#document(link, (await request.json()) as DocumentQuestion))
+        case '/offer':
+          await link.offer(((await request.json()) as { jws: string }).jws)
+          return Response.json({})
+        default:
+          return Response.json({ code: 'UNSUPPORTED', message: 'The link is not asked this.', status: 404, headers: {} }, { status: 404 })
+      }
+    } catch (error) {
+      return errorResponse(error)
+    }
+  }
+
+  /** Keeps the feed followed when nobody asks for anything. */
+  async alarm(): Promise<void> {
+    await this.#ready
+    await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
+  }
+
+  async #open(): Promise<Link> {
+    const env = this.#env
+    const log = workerLog()
+    const caches: Sources[] = []
+    const link = await Link.open({
+      originUrl: new URL(env.ORIGIN_URL),
+      fetch: (url, init) => fetch(url, init),
+      kept: this.#kept,
+      clock: systemClock,
+      monotonic: () => performance.now(),
+      random: Math.random,
+      newId: () => crypto.randomUUID(),
+      log,
+      grace: graceOf(env),
+      enrolmentToken: env.ENROLMENT_TOKEN,
+      url: env.EDGE_URL ?? 'https://edge.invalid',
+      version: VERSION,
+      listener: {
+        apply: async (entries) => {
+          for (const cache of caches) await cache.forget(entries)
+          const dropped = Math.max(0, this.#entries.length + entries.length - ENTRIES_KEPT)
+          this.#entries = [...this.#entries, ...entries]
+          const last = this.#entries[dropped - 1]
+          if (last !== undefined) this.#since = last.seq
+          this.#entries = this.#entries.slice(dropped)
+        },
+        restart: async (run) => {
+          this.#run = run
+          this.#entries = []
+          this.#since = Number.POSITIVE_INFINITY
+        },
+      },
+      report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0 }),
+    })
+    for (const name of bucketNames(env)) {
+      const records = r2ObjectStore(bucketOf(env, name))
+      const cache = { blobs: slicedBlobStore(records), records }
+      const fills = { open: async () => undefined }
+      caches.push(new Sources({ mesh: link, fetchFor: () => fetch, cache, fills, createHasher, clock: systemClock, log, grace: graceOf(env) }))
+    }
+    const forever = new AbortController().signal
+    this.#state.waitUntil(
+      link.join(forever).then(
+        () => link.run(forever),
+        (error: unknown) => log.error({ error }, 'this edge could not join its origin'),
+      ),
+    )
+    return link
+  }
+
+  async #poll(link: Link, { after, run }: Poll): Promise<PollAnswer> {
+    const status = link.status()
+    // What came before the first entry that we hold has been acted on by nobody who asks from there.
+    if (this.#since === Number.POSITIVE_INFINITY && status.cursor > 0) this.#since = status.cursor
+    const known = run === this.#run && after >= this.#since
+    return {
+      status,
+      trusted: link.trusted,
+      offset: link.origin.offset,
+      ...(known && { entries: this.#entries.filter(({ seq }) => seq > after) }),
+      ...(link.origin.enrolled && {
+        member: { enrolment: { ...link.origin.member.enrolment, jwks: link.origin.jwks }, key: await keyPair(this.#kept) },
+      }),
+    }
+  }
+
+  async #document({ facts }: Link, { kind, name }: DocumentQuestion): Promise<DocumentAnswer> {
+    const { cursor } = (await this.#ready).status()
+    const document = kind === 'project' ? await facts.project(name) : await facts.principal(name)
+    return { cursor, ...(document && { document }) }
+  }
+}

@@ -1,0 +1,76 @@
+import { systemClock } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
+import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
+import { Records } from '../../registry/pull-through/records.ts'
+import type { Blobs, Registry } from '../../registry/registry.ts'
+import { RemoteRegistry } from '../../registry/remote/index.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
+import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
+import { r2ObjectStore } from '../../stores/r2-object-store.ts'
+import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
+import type { Mesh } from '../mesh.ts'
+import { originSourceId, upstreamSourceId } from '../sources.ts'
+import { bucketOf, type Env } from './env.ts'
+import { BUCKET_HEADER } from './fill-object.ts'
+
+export interface RegionOptions {
+  readonly env: Env
+  /** The binding of the bucket near the client. */
+  readonly bucket: string
+  readonly mesh: Mesh
+  readonly log: Log
+}
+
+const LIMITS = { ...PULL_THROUGH_LIMITS, tagsInMemory: 0, linksInMemory: 0, manifestBytesInMemory: 0 }
+
+/** The registry of one region for one request: blobs that are there come out of the bucket, everything else from the object that fetches it. */
+export function regionRegistry(options: RegionOptions, signal: AbortSignal): Registry {
+  return {
+    repository: (name) => {
+      const byName = remote(options, `repository ${name}`).with(signal).repository(name)
+      return { ...byName, name, manifests: byName.manifests, tags: byName.tags, uploads: byName.uploads, blobs: blobsOf(options, name, signal) }
+    },
+    repositories: (page) => remote(options, 'catalog').with(signal).repositories(page),
+  }
+}
+
+function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSignal): Blobs {
+  const elsewhere = (digest: Digest) => remote(options, `blob ${digest}`).with(signal).repository(name).blobs
+  const objects = r2ObjectStore(bucketOf(options.env, options.bucket))
+  /** Its size, if this repository is known to have it. */
+  const linked = async (digest: Digest) => await new Records(objects, await sourceId(name, options.mesh), LIMITS).link(name, digest)
+  return {
+    async stat(digest) {
+      const size = await linked(digest)
+      return size === undefined ? await elsewhere(digest).stat(digest) : { mediaType: 'application/octet-stream', digest, size }
+    },
+    async open(digest, range) {
+      const stored = (await linked(digest)) === undefined ? undefined : await slicedBlobStore(objects).open(digest, range)
+      return stored ?? (await elsewhere(digest).open(digest, range))
+    },
+    delete: (digest) => elsewhere(digest).delete(digest),
+  }
+}
+
+async function sourceId(name: RepositoryName, mesh: Mesh): Promise<string> {
+  const document = await mesh.facts.project(splitProject(name).project)
+  return document?.upstream === undefined ? originSourceId(mesh.status().run) : upstreamSourceId(document, document.upstream)
+}
+
+/** One of the objects that fetch, as a registry. */
+function remote({ env, bucket, log }: RegionOptions, what: string): RemoteRegistry {
+  const stub = env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`))
+  return new RemoteRegistry({
+    url: new URL('https://edge.internal'),
+    // Redirects and tokens are the object's business: what it answers is for our client.
+    fetch: (url, init) => {
+      const headers = new Headers(init.headers)
+      headers.set(BUCKET_HEADER, bucket)
+      return stub.fetch(url, { ...init, headers })
+    },
+    authorizer: { headers: async () => ({}) },
+    clock: systemClock,
+    limits: { attempts: 1 },
+    log,
+  })
+}
