@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { type Chunks, chunksOf } from './chunks.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
 export type Ending = { readonly kind: 'sent' | 'left' } | { readonly kind: 'cut'; readonly error: unknown }
@@ -23,13 +24,12 @@ export async function sendResponse(response: Response, outgoing: ServerResponse,
     return { kind: 'sent' }
   }
   const promised = response.headers.get('content-length')
-  return pump(body.getReader(), outgoing, promised === null ? undefined : Number(promised), stallTimeout, () =>
-    outgoing.writeHead(response.status, headers),
-  )
+  const size = promised === null ? undefined : Number(promised)
+  return pump(chunksOf(body, size), outgoing, size, stallTimeout, () => outgoing.writeHead(response.status, headers))
 }
 
 async function pump(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  chunks: Chunks,
   outgoing: ServerResponse,
   promised: number | undefined,
   stallTimeout: number,
@@ -37,29 +37,29 @@ async function pump(
 ): Promise<Ending> {
   // A client that leaves ends the wait for the next chunk too, however long its source would take.
   const leave = () => {
-    reader.cancel().catch(ignore)
+    chunks.cancel().catch(ignore)
   }
   outgoing.once('close', leave)
   let total = 0
   let held: Uint8Array | undefined
   let flush: NodeJS.Immediate | undefined
   try {
-    let next = reader.read()
+    let next = chunks.next()
     begin()
     // Headers go at once where the first bytes may take long, and together with the body where it is there already.
     flush = setImmediate(() => outgoing.flushHeaders())
     for (;;) {
       const { done, value } = await next
-      if (done) break
+      if (done || value === undefined) break
       total += value.byteLength
       if (promised !== undefined && total > promised) throw new Error(`An answer of ${promised} bytes has more.`)
-      next = reader.read()
+      next = chunks.next()
       // A failure of the chunk that was asked for ahead is met when it is its turn.
       next.catch(ignore)
       if (value.byteLength === 0) continue
       clearImmediate(flush)
       if (total === promised) held = value
-      else if (!outgoing.write(value)) await drained(outgoing, stallTimeout)
+      else if (!outgoing.write(value, () => chunks.recycle(value))) await drained(outgoing, stallTimeout)
       if (outgoing.destroyed) return { kind: 'left' }
     }
     if (outgoing.destroyed) return { kind: 'left' }
@@ -68,7 +68,7 @@ async function pump(
     else outgoing.end(held)
     return { kind: 'sent' }
   } catch (error) {
-    reader.cancel(error).catch(ignore)
+    chunks.cancel(error).catch(ignore)
     const left = outgoing.destroyed || error instanceof Left
     outgoing.destroy()
     return left ? { kind: 'left' } : { kind: 'cut', error }
