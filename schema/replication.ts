@@ -38,11 +38,12 @@ export function findReplicationPolicy(db: Database, id: number): Promise<Replica
 /** Sorted by `name`, `creation_time`, `update_time` or `id`. */
 export async function listReplicationPolicies(
   db: Database,
-  filter: { readonly name?: string | undefined },
+  /** `name` is part of it. */
+  filter: { readonly name?: string | undefined; readonly exactName?: string | undefined },
   listing: Listing,
 ): Promise<Listed<ReplicationPolicy>> {
   const table = replicationPolicies
-  const condition = contains(table.name, filter.name)
+  const condition = and(contains(table.name, filter.name), filter.exactName === undefined ? undefined : eq(table.name, filter.exactName))
   const sortable = { id: table.id, name: table.name, creation_time: table.createdAt, update_time: table.updatedAt }
   const { limit, offset } = window(listing)
   const items = await db.read.sql

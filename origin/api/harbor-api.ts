@@ -12,6 +12,7 @@ import { notYet } from './not-yet.ts'
 import { ping } from './ping.ts'
 import { projects } from './project.ts'
 import { registries } from './registry.ts'
+import { replication } from './replication.ts'
 import { robots } from './robot.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
@@ -50,7 +51,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
-  for (const tag of [projects, members, users, robots, registries, systemInfo]) api.route('/', tag(parts))
+  for (const tag of [projects, members, users, robots, registries, replication, systemInfo]) api.route('/', tag(parts))
   api.route('/', notYet())
   api.all('*', (c) => {
     throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)
