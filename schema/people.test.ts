@@ -8,7 +8,7 @@ import { addMember, findMember, listMembers, removeMember, setMemberRole } from 
 import { principalFacts } from './principals.ts'
 import { createProject, deleteProject, findProjectByName, listProjects, projectFacts, updateProject } from './projects.ts'
 import { createRobot, deleteRobot, findRobotByName, listRobots, setRobotSecret, updateRobot } from './robots.ts'
-import { createUser, deleteUser, findUserByUsername, listUsers, setPasswordHash, setSysadmin, updateUser } from './users.ts'
+import { createUser, deleteUser, findUserByUsername, firstAdministrator, listUsers, setPasswordHash, setSysadmin, updateUser } from './users.ts'
 
 const listing = { page: 1, pageSize: 10 }
 
@@ -78,6 +78,7 @@ describe('projects and people', () => {
     await expect(createUser(db, { username: 'other', email: 'Ann@example.com' }, 'system')).rejects.toMatchObject({ status: 409 })
     expect((await findUserByUsername(db, 'ann'))?.id).toBe(first.id)
     await deleteUser(db, first.id, 'user:1')
+    expect(await firstAdministrator(db)).toBe(team.userId)
     expect(await principalFacts(db, `user:${first.id}`)).toBeUndefined()
     const second = await createUser(db, { username: 'ann', email: 'ann@example.com' }, 'system')
     expect(second.id).not.toBe(first.id)

@@ -1,4 +1,4 @@
-import { and, eq, isNull, or, sql as raw } from 'drizzle-orm'
+import { and, asc, eq, isNull, or, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
@@ -98,6 +98,19 @@ export function findUserByUsername(db: Database, username: string): Promise<User
 
 export function findUserById(db: Database, id: number): Promise<User | undefined> {
   return db.read.prepared(reads).byId.get({ id })
+}
+
+/** The id of the administrator who has been here longest, to own what the system makes by itself. @throws RegistryError 404 there is none */
+export async function firstAdministrator(db: Database): Promise<number> {
+  const row = await db.read.sql
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.admin, true), isNull(users.deletedAt)))
+    .orderBy(asc(users.id))
+    .limit(1)
+    .get()
+  if (row === undefined) throw notFound('There is no administrator.')
+  return row.id
 }
 
 /** Sorted by `username`, `email`, `creation_time`, `update_time` or `user_id`. */
