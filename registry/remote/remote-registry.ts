@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import type { Registry, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
-import type { Authorizer, Credentials } from './authorizer.ts'
+import { type Authorizer, basicAuthorizer, type Credentials } from './authorizer.ts'
 import { RemoteBlobs } from './blobs.ts'
 import { ChallengeAuthorizer } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
@@ -52,6 +52,8 @@ export class RemoteRegistry {
   readonly vendor: Vendor
   readonly #transport: Transport
   readonly #authorizer: Authorizer
+  /** A vendor's own API takes a name and a password, and no tokens that are for images. */
+  readonly #manager: Authorizer
   readonly #createHasher: CreateHasher | undefined
 
   constructor(options: RemoteRegistryOptions) {
@@ -71,6 +73,7 @@ export class RemoteRegistry {
         credentials: options.credentials,
         tokenHosts: [...vendor.tokenHosts, ...(options.tokenHosts ?? [])],
       })
+    this.#manager = options.credentials ? basicAuthorizer(options.credentials) : this.#authorizer
     this.#createHasher = createHasher
   }
 
@@ -100,11 +103,11 @@ export class RemoteRegistry {
 
   /** Makes what must be there before something is pushed to `name`, for instance its project. */
   async prepare(name: RepositoryName, signal?: AbortSignal): Promise<void> {
-    await this.vendor.prepare?.(this.#client(signal), name)
+    await this.vendor.prepare?.(this.#client(signal, this.#manager), name)
   }
 
-  #client(signal: AbortSignal | undefined): Client {
-    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal })
+  #client(signal: AbortSignal | undefined, authorizer = this.#authorizer): Client {
+    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer, signal })
   }
 }
 
