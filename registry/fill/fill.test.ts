@@ -45,11 +45,6 @@ async function opened(table: FillTable, asked: FillRequest) {
   return body
 }
 
-/** Until no fill is under way. */
-async function quietened(table: FillTable) {
-  while (table.size > 0) await new Promise((resolve) => setImmediate(resolve))
-}
-
 describe.each(Object.keys(stores))('a fill into %s', (name) => {
   const open = stores[name] ?? (() => Promise.reject(new Error('no such store')))
 
@@ -61,7 +56,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const body = await opened(table, request(source, bytes))
     expect(body.size).toBe(bytes.length)
     expect(digestOf(await read(body.stream))).toBe(digestOf(bytes))
-    await quietened(table)
+    await table.idle()
     expect(await blobs.stat(digestOf(bytes))).toEqual({ size: bytes.length })
     expect(source.asked).toHaveLength(1)
     expect(source.bytesSent).toBe(bytes.length)
@@ -106,7 +101,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const first = await slow.read()
     const fast = await opened(table, request(source, bytes))
     expect((await read(fast.stream)).length).toBe(bytes.length)
-    await quietened(table)
+    await table.idle()
     expect(table.bytesHeld).toBe(0)
     const rest = [first.value ?? new Uint8Array()]
     for (let next = await slow.read(); !next.done; next = await slow.read()) rest.push(next.value)
@@ -120,7 +115,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const { table } = tableOver(blobs)
     const body = await opened(table, request(source, bytes))
     await body.stream.cancel()
-    await quietened(table)
+    await table.idle()
     expect(await blobs.stat(digestOf(bytes))).toEqual({ size: bytes.length })
   })
 
@@ -139,7 +134,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     expect(digestOf(await read((await opened(table, request(source, bytes))).stream))).toBe(digestOf(bytes))
     expect(source.asked).toHaveLength(3)
     expect(source.bytesSent).toBe(bytes.length)
-    await quietened(table)
+    await table.idle()
   })
 
   it('cuts everybody off and keeps nothing when the source lies twice, and says so to the next one', async () => {
@@ -149,7 +144,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const { table, clock } = tableOver(blobs)
     const body = await opened(table, request(source, bytes))
     await expect(read(body.stream)).rejects.toThrow(/upstream\.test sends something else/)
-    await quietened(table)
+    await table.idle()
     expect(source.asked).toHaveLength(2)
     expect(await blobs.stat(digestOf(bytes))).toBeUndefined()
     expect((await blobs.drafts({ limit: 10 })).items).toEqual([])
@@ -157,7 +152,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     expect(source.asked).toHaveLength(2)
     clock.advance(10_001)
     await expect(opened(table, request(source, bytes)).then(({ stream }) => read(stream))).rejects.toBeInstanceOf(RegistryError)
-    await quietened(table)
+    await table.idle()
     expect(source.asked).toHaveLength(4)
   })
 
@@ -174,7 +169,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const { table } = tableOver(blobs)
     expect(digestOf(await read((await opened(table, request(source, bytes))).stream))).toBe(digestOf(bytes))
     expect(source.asked).toHaveLength(2)
-    await quietened(table)
+    await table.idle()
   })
 
   it('takes an empty blob', async () => {
@@ -182,7 +177,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const bytes = new Uint8Array()
     const { table } = tableOver(blobs)
     expect((await read((await opened(table, request(new TestSource({ bytes }), bytes))).stream)).length).toBe(0)
-    await quietened(table)
+    await table.idle()
     expect(await blobs.stat(digestOf(bytes))).toEqual({ size: 0 })
   })
 
@@ -206,7 +201,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     expect(table.counters.resumed).toBe(1)
     expect(again.bytesSent + source.bytesSent).toBeLessThanOrEqual(bytes.length + 2_097_152)
     expect(again.bytesSent).toBeLessThan(bytes.length)
-    await quietened(table)
+    await table.idle()
     expect(await blobs.stat(digestOf(bytes))).toEqual({ size: bytes.length })
   })
 
@@ -223,7 +218,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     })
     const { table } = tableOver(await open())
     expect(digestOf(await read((await opened(table, request(source, bytes))).stream))).toBe(digestOf(bytes))
-    await quietened(table)
+    await table.idle()
   })
 
   it('gives up on a source that stalls again and again, by our clock', async () => {
@@ -239,7 +234,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
       clock.advance(15_000)
     })
     await expect(outcome).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    await quietened(table)
+    await table.idle()
   })
 
   it('serves a range far ahead at once and fills behind it', async () => {
@@ -259,7 +254,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     expect(body.range).toEqual(range)
     expect(await read(body.stream)).toEqual(bytes.subarray(2_000_000, 2_001_000))
     gate.resolve()
-    await quietened(table)
+    await table.idle()
     expect(await blobs.stat(digestOf(bytes))).toEqual({ size: bytes.length })
   })
 
@@ -270,7 +265,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const range = { offset: 1_000_000, length: 1_500_000 }
     expect(digestOf(await read((await opened(table, request(source, bytes, { range }))).stream))).toBe(digestOf(bytes.subarray(1_000_000, 2_500_000)))
     expect(source.asked).toHaveLength(1)
-    await quietened(table)
+    await table.idle()
   })
 
   it('lets nobody join who may not: the source is asked for that repository', async () => {
@@ -281,7 +276,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const stranger = { ...request(source, bytes), confirmed: false, source: Object.assign(Object.create(source), { stat: async () => undefined }) }
     expect(await table.open(stranger)).toBeUndefined()
     await first.stream.cancel()
-    await quietened(table)
+    await table.idle()
   })
 
   it('ends the stream of a caller who aborts, and nobody else', async () => {
@@ -294,6 +289,6 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     caller.abort()
     await expect(read(mine.stream)).rejects.toMatchObject({ name: 'AbortError' })
     expect((await read(other.stream)).length).toBe(bytes.length)
-    await quietened(table)
+    await table.idle()
   })
 })

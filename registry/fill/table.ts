@@ -104,6 +104,11 @@ export class FillTable implements Fills {
     }
   }
 
+  /** Resolves when no fill is under way. */
+  async idle(): Promise<void> {
+    while (this.#fills.size > 0) await Promise.all([...this.#fills.values()].map(({ ended }) => ended))
+  }
+
   /** Stops all fills; what has come stays for the next start. */
   async close(): Promise<void> {
     const fills = [...this.#fills.values()]

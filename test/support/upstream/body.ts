@@ -35,8 +35,7 @@ export async function sendBody({ answer, response, faults, faulty, link, onBytes
     if (response.destroyed) return
     sent += part.length
     onBytes(part.length)
-    const drained = response.write(part)
-    if (!drained) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (!response.write(part)) await drainedOrClosed(response)
     if (!stops) continue
     if (stop !== cutAfter) {
       await once(response, 'close')
@@ -50,6 +49,18 @@ export async function sendBody({ answer, response, faults, faulty, link, onBytes
   }
   if (said > sent) response.destroy()
   else response.end()
+}
+
+function drainedOrClosed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
 }
 
 function corrupted(chunk: Buffer, position: number, size: number, lie: Faults['corrupt']): Buffer {

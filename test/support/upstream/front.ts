@@ -78,12 +78,13 @@ export class Front {
     const { method = 'GET' } = request
     const url = new URL(request.url ?? '/', this.url)
     const target = parsePath(url.pathname, method)
-    this.#note(target.kind, request)
-    if (await this.#goesWrong(target.kind, url.pathname, response)) return
     const { authorization } = request.headers
-    if (target.kind === 'token') return this.#token(authorization, url.searchParams.getAll('scope'), response)
     const access = target.repository === undefined ? undefined : `${target.repository}:${target.kind === 'push' ? 'push' : 'pull'}`
-    if (!this.tokens.allows(authorization, access)) return this.#challenge(response, access)
+    const allowed = target.kind === 'token' || this.tokens.allows(authorization, access)
+    this.#note(target.kind, request, allowed)
+    if (await this.#goesWrong(target.kind, url.pathname, response)) return
+    if (target.kind === 'token') return this.#token(authorization, url.searchParams.getAll('scope'), response)
+    if (!allowed) return this.#challenge(response, access)
     if (target.kind === 'blob' && target.repository !== undefined) {
       response.writeHead(307, { location: this.#address(target.repository, target.reference).href, 'content-length': '0' }).end()
       return
@@ -93,7 +94,7 @@ export class Front {
   }
 
   async #atCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#note('cdn', request)
+    this.#note('cdn', request, true)
     if (request.headers.authorization !== undefined) {
       this.leaks.push(`${request.method} ${request.url}`)
       return answerError(response, 400, 'UNSUPPORTED', 'only one way of authentication at a time')
@@ -185,12 +186,14 @@ export class Front {
     return createHmac('sha256', this.#key).update(path).digest('base64url')
   }
 
-  #note(kind: RequestKind, { method = 'GET', url = '/', headers }: IncomingMessage): void {
+  #note(kind: RequestKind, { method = 'GET', url = '/', headers }: IncomingMessage, allowed: boolean): void {
     const { counts } = this
     if (this.seen.length < SEEN_LIMIT) {
       const { range, authorization } = headers
       this.seen.push({ kind, method, path: url, authorized: authorization !== undefined, ...(range !== undefined && { range }) })
     }
+    // Those that are answered with a challenge are counted as such.
+    if (!allowed) return
     const head = method === 'HEAD'
     if (kind === 'token') counts.tokens++
     else if (kind === 'manifest' && head) counts.manifestHeads++
