@@ -267,8 +267,9 @@ export class Fill {
 
   #trim(): void {
     const { keeper, limits, windowBytes } = this.#options
-    const target = windowBytes()
-    this.#flow.window.trim(target, keeper.storing ? limits.windowLimit : target, keeper.readable)
+    const { window, furthest } = this.#flow
+    // What is neither stored nor taken by anybody is dropped last.
+    window.trim(windowBytes(), limits.windowLimit, keeper.storing ? keeper.readable : Math.max(keeper.readable, furthest))
   }
 
   /** With a store there is nothing to wait for. Without one, what nobody has taken yet must not be passed by. */
