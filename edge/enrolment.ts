@@ -38,7 +38,7 @@ export class EnrolmentRefused extends Error {
 async function enrol({ origin, token, url, version }: EnrolmentOptions, key: Member['key']): Promise<Enrolment> {
   const secret = typeof token === 'function' ? await token() : token
   if (secret === undefined) {
-    throw new EnrolmentRefused('This edge is not enrolled: make a token with `atoll edge enroll`, and start it with that as edge.enrolment_token.')
+    throw new EnrolmentRefused('This edge is not enrolled: make a token with `atoll edge token`, and start it with that as edge.enrolment_token.')
   }
   const { status, text } = await origin.enrol(key, { token: secret, url, version })
   if (status === 201 || status === 200) return JSON.parse(text) as Enrolment

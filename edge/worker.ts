@@ -3,6 +3,7 @@ import { originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
 import { bucketNameOf, type Env } from './worker/env.ts'
+import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
 import { regionRegistry } from './worker/region.ts'
@@ -43,7 +44,7 @@ export default {
       newId: () => crypto.randomUUID(),
       log,
     })
-    return await handle(request)
+    return fixedLength(await handle(request))
   },
 
   /** Wakes the link, so that an edge nobody uses keeps up with its origin. */

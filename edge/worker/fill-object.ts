@@ -11,6 +11,7 @@ import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
 import { Sources } from '../sources.ts'
 import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
+import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
 
@@ -56,7 +57,7 @@ export class FillObject {
     if (resource?.kind === 'blob' && request.method === 'GET' && response.ok && parts.fills.size > 0) {
       await this.#want({ bucket, repository: resource.name, digest: resource.key, alarms: 0 })
     }
-    return response
+    return fixedLength(response)
   }
 
   /** Takes up a fill whose object died, and stays with it to its end. */

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
+import { type Credentials, type PushedImage, sha256, TestOrigin, token, tokenOf } from './support.ts'
+import { bundleWorker, TestWorker } from './worker-support.ts'
+
+describe('an edge in a Worker', () => {
+  let origin: TestOrigin
+  let edge: TestWorker
+  let open: PushedImage
+  let closed: PushedImage
+  let robot: Credentials & { readonly id: number }
+
+  beforeAll(async () => {
+    origin = await TestOrigin.start()
+    await origin.project('open', { public: true })
+    await origin.project('closed', { public: false })
+    open = await origin.push('open/app', 'v1')
+    closed = await origin.push('closed/app', 'v1')
+    robot = await origin.robot('puller', 'closed')
+    edge = await TestWorker.start(origin, await bundleWorker())
+  })
+
+  afterAll(async () => {
+    await edge?.[Symbol.asyncDispose]()
+    await origin?.[Symbol.asyncDispose]()
+  })
+
+  it('gives a public image to anybody, and moves no byte from the origin the second time', async () => {
+    const pull = async () => {
+      const manifest = await edge.get('/v2/open/app/manifests/v1')
+      expect(manifest.status).toBe(200)
+      expect(sha256(new Uint8Array(await manifest.arrayBuffer()))).toBe(open.digest)
+      const blob = await edge.get(`/v2/open/app/blobs/${open.layer}`)
+      expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(open.layer)
+    }
+    await pull()
+    const { bytes } = edge.line
+    expect(bytes).toBeGreaterThan(open.layerBytes.byteLength)
+    await pull()
+    expect(edge.line.bytes).toBe(bytes)
+  })
+
+  it('gives a private image to who may pull it, by a token of the origin that it verifies itself', async () => {
+    const bearer = await tokenOf(await edge.token('repository:closed/app:pull', robot))
+    const blob = await edge.get(`/v2/closed/app/blobs/${closed.layer}`, bearer)
+    expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(closed.layer)
+    const range = await edge.get(`/v2/closed/app/blobs/${closed.layer}`, bearer, { range: 'bytes=1000-1999' })
+    expect([range.status, Buffer.from(await range.arrayBuffer())]).toEqual([206, Buffer.from(closed.layerBytes.subarray(1000, 2000))])
+  })
+
+  it('answers as the origin does where it refuses', async () => {
+    const stranger = await tokenOf(await edge.token('repository:closed/app:pull'))
+    const strangerAtOrigin = await tokenOf(await token(origin.url, 'repository:closed/app:pull'))
+    for (const path of [
+      '/v2/closed/app/manifests/v1',
+      '/v2/missing/app/manifests/v1',
+      `/v2/open/app/blobs/${closed.layer}`,
+      '/v2/open/app/manifests/none',
+      '/v2/',
+    ]) {
+      for (const [here, there] of [
+        [undefined, undefined],
+        [stranger, strangerAtOrigin],
+        ['garbage', 'garbage'],
+      ] as const) {
+        const atOrigin = await fetch(origin.url + path, { headers: there === undefined ? {} : { authorization: `Bearer ${there}` } })
+        const atEdge = await edge.get(path, here)
+        expect(`${path} ${atEdge.status}`).toBe(`${path} ${atOrigin.status}`)
+        const codes = async (response: Response) => ((await response.json()) as { errors?: { code: string }[] }).errors?.map(({ code }) => code)
+        expect(await codes(atEdge)).toEqual(await codes(atOrigin))
+      }
+    }
+  })
+
+  it('asks the origin once for a cold blob that 32 clients want', async () => {
+    const image = await origin.push('open/many', 'v1', randomBytes(3_000_000))
+    const clients = Array.from({ length: 32 }, async () => {
+      const blob = await edge.get(`/v2/open/many/blobs/${image.layer}`)
+      return sha256(new Uint8Array(await blob.arrayBuffer()))
+    })
+    expect(new Set(await Promise.all(clients))).toEqual(new Set([image.layer]))
+    expect(edge.line.asked.filter((asked) => asked === `GET /v2/open/many/blobs/${image.layer}`)).toHaveLength(1)
+  })
+
+  it('ends no answer well when the source lies, and keeps nothing of it', async () => {
+    const image = await origin.push('open/lied', 'v1', randomBytes(500_000))
+    edge.line.forge = async (url, response) => {
+      if (!url.pathname.endsWith(image.layer) || response.body === null) return response
+      const bytes = new Uint8Array(await response.arrayBuffer())
+      bytes[100] = (bytes[100] ?? 0) ^ 1
+      return new Response(bytes, response)
+    }
+    try {
+      const answer = await edge.get(`/v2/open/lied/blobs/${image.layer}`)
+      if (answer.status === 200)
+        await expect(
+          answer.arrayBuffer().then((body) => `${body.byteLength} bytes with content-length ${answer.headers.get('content-length')}`),
+        ).rejects.toThrow()
+      else expect(answer.status).toBe(502)
+      expect((await edge.stored('')).filter((key) => key.includes(image.layer.slice(7)) && key.includes('index'))).toEqual([])
+    } finally {
+      edge.line.forge = async (_url, response) => response
+    }
+  })
+
+  it('refuses a robot that was deleted as soon as the feed says so', async () => {
+    const doomed = await origin.robot('doomed', 'closed')
+    const bearer = await tokenOf(await edge.token('repository:closed/app:pull', doomed))
+    expect((await edge.get('/v2/closed/app/manifests/v1', bearer)).status).toBe(200)
+    await origin.api('DELETE', `/api/v2.0/robots/${doomed.id}`)
+    await until('the robot is refused', async () => (await edge.get('/v2/closed/app/manifests/v1', bearer)).status === 401, 2_500)
+  })
+
+  it('shows that a tag has moved as soon as the feed says so', async () => {
+    const moved = await origin.push('open/app', 'v1')
+    await until(
+      'the tag has moved',
+      async () => (await edge.get('/v2/open/app/manifests/v1')).headers.get('docker-content-digest') === moved.digest,
+      2_500,
+    )
+  })
+
+  it('goes on without its origin: what it holds, to those it knows, and says so', async () => {
+    const bearer = await tokenOf(await edge.token('repository:closed/app:pull', robot))
+    expect((await edge.get('/v2/closed/app/manifests/v1', bearer)).status).toBe(200)
+    edge.line.cut()
+    await edge.disconnected()
+    const manifest = await edge.get('/v2/closed/app/manifests/v1', bearer)
+    expect([manifest.status, manifest.headers.get('warning')]).toEqual([200, expect.stringContaining('has not heard from its origin')])
+    const blob = await edge.get(`/v2/closed/app/blobs/${closed.layer}`, bearer)
+    expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(closed.layer)
+    const login = await edge.token('repository:closed/app:pull', robot)
+    expect(login.status).toBe(503)
+    edge.line.down = false
+    await edge.connected()
+  })
+})
