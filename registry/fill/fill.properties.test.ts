@@ -25,29 +25,29 @@ const LIMITS = {
 }
 
 const trouble = fc.record({
-  /** After so many bytes of this answer; the answers come in the order of the requests. */
-  after: fc.nat(200_000),
-  what: fc.constantFrom('cut' as const, 'stall' as const, 'lie' as const, 'none' as const),
+  /** After this share of the blob; the answers come in the order of the requests. */
+  after: fc.double({ min: 0, max: 1, noNaN: true }),
+  what: fc.constantFrom('cut' as const, 'stall' as const, 'lie' as const, 'lie' as const, 'none' as const),
 })
 
 const client = fc.record({
   /** After so many turns of the event loop. */
   arrives: fc.nat(30),
   /** Of the blob's size. */
-  from: fc.option(fc.double({ min: 0, max: 0.9, noNaN: true }), { nil: undefined }),
+  from: fc.option(fc.double({ min: 0, max: 0.9, noNaN: true }), { nil: undefined, freq: 1 }),
   share: fc.double({ min: 0.1, max: 1, noNaN: true }),
-  leavesAfter: fc.option(fc.nat(150_000), { nil: undefined }),
+  leavesAfter: fc.option(fc.nat(150_000), { nil: undefined, freq: 1 }),
   /** Turns between two reads. */
   pause: fc.nat(4),
 })
 
 const schedule = fc.record({
-  size: fc.oneof(fc.constantFrom(0, 1, 1_999, 2_000, 2_001), fc.nat(400_000)),
-  troubles: fc.array(trouble, { maxLength: 4 }),
+  size: fc.oneof(fc.constantFrom(0, 1, 1_999, 2_000, 2_001), fc.integer({ min: 50_000, max: 400_000 })),
+  troubles: fc.array(trouble, { minLength: 1, maxLength: 4 }),
   clients: fc.array(client, { minLength: 1, maxLength: 8 }),
-  restartAfter: fc.option(fc.nat(40), { nil: undefined }),
+  restartAfter: fc.option(fc.nat(40), { nil: undefined, freq: 1 }),
   /** The store takes no more after so many bytes. */
-  diskFullAfter: fc.option(fc.nat(300_000), { nil: undefined }),
+  diskFullAfter: fc.option(fc.nat(300_000), { nil: undefined, freq: 1 }),
 })
 
 describe('a fill, whatever comes', () => {
@@ -66,7 +66,7 @@ describe('a fill, whatever comes', () => {
           before: async (asked, chunk) => {
             const due = troubles[source.asked.indexOf(asked)]
             await turns(1)
-            if (due === undefined || asked.sent < due.after) return chunk
+            if (due === undefined || asked.sent < due.after * size) return chunk
             if (due.what === 'cut') throw new TypeError('terminated')
             if (due.what === 'lie') return chunk.map((byte) => byte ^ 1)
             if (due.what === 'none') return chunk
