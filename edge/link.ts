@@ -119,6 +119,7 @@ export class Link implements Mesh {
   /** Follows the feed and reports, until the signal ends it. Call it after `join`. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#feed.follow(signal), this.#reportOnAndOn(signal)])
+    await this.#snapshot.idle()
   }
 
   async settle(): Promise<void> {

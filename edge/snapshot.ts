@@ -59,6 +59,8 @@ export class Snapshot implements Facts {
   readonly #refreshes = new PQueue({ concurrency: REFRESHES_AT_ONCE })
   /** Where the feed last named a document that was being read at that moment. */
   readonly #named = new Map<string, number>()
+  /** The newest change that the feed has told of in this run. */
+  #heard = 0
   #run = 0
 
   constructor(options: SnapshotOptions) {
@@ -79,8 +81,7 @@ export class Snapshot implements Facts {
   async offer(jws: string): Promise<PolicyDocument> {
     const document = await this.#options.verify(jws)
     const key = keyOf(document)
-    const known = this.#held.get(key)
-    if (document.version >= this.#options.cursor() && document.version >= (known?.document?.version ?? 0)) this.#hold(key, document, jws)
+    if (document.version >= Math.max(this.#options.cursor(), this.#heard, this.#versionOf(key))) this.#hold(key, document, jws)
     return document
   }
 
@@ -91,6 +92,7 @@ export class Snapshot implements Facts {
       return entry.kind === 'principal' ? [{ key: `principal/${entry.id}`, seq: entry.seq }] : []
     })
     for (const { key, seq } of keys) {
+      this.#heard = Math.max(this.#heard, seq)
       if (this.#reading.has(key)) this.#named.set(key, seq)
       const held = this.#held.get(key)
       // Read after that change was made: the feed is only now telling of it.
@@ -103,9 +105,16 @@ export class Snapshot implements Facts {
     })
   }
 
+  /** Resolves when nothing is being read again or written. */
+  async idle(): Promise<void> {
+    await this.#refreshes.onIdle()
+    await this.#writes.onIdle()
+  }
+
   /** From here on only what is read, or confirmed, in this run of the feed counts as fresh. */
   begin(run: number): void {
     this.#run = run
+    this.#heard = 0
   }
 
   async #find(kind: PolicyDocument['type'], name: string): Promise<PolicyDocument | undefined> {
@@ -183,7 +192,8 @@ export class Snapshot implements Facts {
   async #ask(key: string): Promise<Held> {
     const { fetch, verify, cursor, clock } = this.#options
     for (let attempt = 0; attempt < 2; attempt++) {
-      const since = cursor()
+      // What the origin reads now is not older than what it has told already.
+      const since = Math.max(cursor(), this.#heard)
       const run = this.#run
       const [kind, name] = splitKey(key)
       const jws = await fetch(kind, name)
@@ -194,12 +204,18 @@ export class Snapshot implements Facts {
         return held
       }
       const document = await verified(jws, verify)
-      const newest = Math.max(since, this.#named.get(key) ?? 0, this.#held.get(key)?.document?.version ?? 0)
+      const newest = Math.max(since, this.#named.get(key) ?? 0, this.#versionOf(key))
       if (keyOf(document) === key && document.version >= newest) return this.#hold(key, document, jws, run)
     }
     throw new RegistryError('UNAVAILABLE', 'The origin gives an older policy than this edge has already seen.', undefined, {
       headers: { 'Retry-After': String(RETRY_AFTER_S) },
     })
+  }
+
+  /** The version that is held; one of an earlier run says nothing, for its numbers may have been given anew. */
+  #versionOf(key: string): number {
+    const held = this.#held.peek(key)
+    return held?.run === this.#run ? (held.document?.version ?? 0) : 0
   }
 
   #hold(key: string, document: PolicyDocument, jws: string, run = this.#run): Held {

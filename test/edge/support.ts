@@ -128,6 +128,8 @@ export class Line {
   /** Paths that were asked under /v2, and for policy documents. */
   readonly asked: string[] = []
   down = false
+  /** Loses lines of the feed that tell of changes, and lets heartbeats through. */
+  loseNews = false
   /** Takes the place of an answer. */
   forge: (url: URL, response: Response) => Promise<Response> = async (_url, response) => response
   #cut = new AbortController()
@@ -144,6 +146,7 @@ export class Line {
     if (this.down) throw new TypeError('the line is down')
     const signal = init.signal ? AbortSignal.any([init.signal, this.#cut.signal]) : this.#cut.signal
     const response = await this.forge(url, await fetch(url, { ...init, signal }))
+    if (response.body !== null && url.pathname.endsWith('/mesh/feed')) return new Response(response.body.pipeThrough(this.#losing()), response)
     if (!url.pathname.startsWith('/v2/') || response.body === null) return response
     const count = new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => {
@@ -153,6 +156,21 @@ export class Line {
     })
     return new Response(response.body.pipeThrough(count), response)
   }
+
+  /** The origin writes a line at a time. */
+  #losing(): TransformStream<Uint8Array, Uint8Array> {
+    return new TransformStream({
+      transform: (chunk, controller) => {
+        const lines = new TextDecoder().decode(chunk).split('\n')
+        const kept = lines.filter((line) => !this.loseNews || line === '' || (decodeBatch(line).entries ?? []).length === 0)
+        controller.enqueue(new TextEncoder().encode(kept.join('\n')))
+      },
+    })
+  }
+}
+
+function decodeBatch(jws: string): { readonly entries?: readonly unknown[] } {
+  return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString())
 }
 
 /** A whole edge in this process, on its own folder, behind a line that a test holds. Its clock is the system's, moved by `skew`. */
@@ -235,12 +253,13 @@ export class TestEdge implements AsyncDisposable {
   }
 
   async get(path: string, bearer?: string, headers: Record<string, string> = {}): Promise<Response> {
-    return await fetch(this.url + path, { headers: { ...headers, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) } })
+    const response = await fetch(this.url + path, { headers: { ...headers, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) } })
+    return new Response(await response.arrayBuffer(), response)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
+import { type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, tokenOf } from './support.ts'
+
+const HOUR = 3_600_000
+
+describe('an edge that loses its origin', () => {
+  let origin: TestOrigin
+  let open: PushedImage
+  let closed: PushedImage
+  let robot: Credentials
+
+  beforeAll(async () => {
+    origin = await TestOrigin.start()
+    await origin.project('open', { public: true })
+    await origin.project('closed', { public: false })
+    open = await origin.push('open/app', 'v1')
+    closed = await origin.push('closed/app', 'v1')
+    robot = await origin.robot('puller', 'closed')
+  })
+
+  afterAll(async () => {
+    await origin?.[Symbol.asyncDispose]()
+  })
+
+  const warm = async (edge: TestEdge): Promise<string> => {
+    const bearer = await tokenOf(await edge.token('repository:closed/app:pull', robot))
+    for (const [path, token] of [
+      ['/v2/open/app/manifests/v1', undefined],
+      [`/v2/open/app/blobs/${open.layer}`, undefined],
+      ['/v2/closed/app/manifests/v1', bearer],
+      [`/v2/closed/app/blobs/${closed.layer}`, bearer],
+    ] as const) {
+      const answer = await edge.get(path, token)
+      expect(answer.status).toBe(200)
+      await answer.arrayBuffer()
+    }
+    return bearer
+  }
+
+  it('goes on serving what it holds to those it knows, says so, and keeps logins from being thrown away', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'away' })
+    const bearer = await warm(edge)
+    edge.line.cut()
+    await edge.disconnected()
+    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(200)
+    const manifest = await edge.get('/v2/closed/app/manifests/v1', bearer)
+    expect([manifest.status, manifest.headers.get('warning')]).toEqual([200, expect.stringContaining('has not heard from its origin')])
+    const blob = await edge.get(`/v2/closed/app/blobs/${closed.layer}`, bearer)
+    expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(closed.layer)
+    expect((await edge.token('repository:open/app:pull')).status).toBe(200)
+    const login = await edge.token('repository:closed/app:pull', robot)
+    expect([login.status, login.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(await (await edge.get('/healthz')).json()).toMatchObject({ status: 'disconnected', connected: false })
+    edge.line.down = false
+    await edge.connected()
+    expect((await edge.get('/v2/open/app/manifests/v1')).headers.get('warning')).toBeNull()
+  })
+
+  it('goes on after a restart without its origin, and refuses when the grace is over', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'restarted', grace: 7_200 })
+    await warm(edge)
+    await edge.stop()
+    edge.line.down = true
+    edge.skew = HOUR
+    await edge.start()
+    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(200)
+    edge.skew = 3 * HOUR
+    const refused = await edge.get('/v2/open/app/manifests/v1')
+    expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('longer than its grace')])
+    edge.line.down = false
+    edge.skew = 0
+  })
+
+  it('does not believe a clock that was set back while it was off', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'set-back', grace: 7_200 })
+    await warm(edge)
+    await edge.stop()
+    edge.line.down = true
+    edge.skew = -365 * 24 * HOUR
+    await edge.start()
+    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(503)
+  })
+
+  it('takes no old policy for a new one, though the origin once signed it', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'replayed' })
+    await origin.project('turned', { public: true })
+    await origin.push('turned/app', 'v1')
+    let old: string | undefined
+    edge.line.forge = async (url, response) => {
+      if (!url.pathname.endsWith('/mesh/projects/turned') || response.status !== 200) return response
+      old ??= await response.text()
+      return new Response(old, { headers: { 'content-type': 'application/jose' } })
+    }
+    await until('the project is known', async () => (await edge.get('/v2/turned/app/manifests/v1')).status === 200)
+    await origin.api('PUT', '/api/v2.0/projects/turned', { metadata: { public: 'false' } })
+    await until('the old document is refused', async () => (await edge.get('/v2/turned/app/manifests/v1')).status === 503, 2_000)
+    edge.line.forge = async (_url, response) => response
+    expect((await edge.get('/v2/turned/app/manifests/v1')).status).toBe(401)
+  })
+
+  it('mends a hole in its feed by itself', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'holed' })
+    const image = await origin.push('open/holed', 'v1')
+    await until('the tag is known', async () => (await edge.get('/v2/open/holed/manifests/v1')).headers.get('docker-content-digest') === image.digest)
+    // Every line of the stream that tells of a change is lost, until the edge has come again.
+    let opened = 0
+    edge.line.forge = async (url, response) => {
+      if (!url.pathname.endsWith('/mesh/feed') || response.body === null) return response
+      opened++
+      return response
+    }
+    edge.line.loseNews = true
+    edge.line.cut()
+    edge.line.down = false
+    await edge.connected()
+    const moved = await origin.push('open/holed', 'v1')
+    await until('the hole was seen and the edge came again', () => opened > 1)
+    edge.line.loseNews = false
+    await until(
+      'the tag has moved',
+      async () => (await edge.get('/v2/open/holed/manifests/v1')).headers.get('docker-content-digest') === moved.digest,
+    )
+  })
+
+  it('is told when it is revoked, and serves nothing more', async () => {
+    await using edge = await TestEdge.start(origin, { name: 'revoked' })
+    await warm(edge)
+    const edges = (await (await origin.api('GET', '/api/atoll/v1/edges')).json()) as { id: string; name: string }[]
+    const { id } = edges.find(({ name }) => name === 'revoked') ?? { id: '' }
+    await origin.api('DELETE', `/api/atoll/v1/edges/${id}`)
+    await until('it knows', () => edge.status?.state === 'revoked')
+    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(503)
+  })
+})
