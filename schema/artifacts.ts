@@ -19,6 +19,7 @@ export interface ArtifactFilter {
   readonly tagged?: boolean | undefined
   /** Part of the name of a tag it has. */
   readonly tag?: string | undefined
+  readonly exactTag?: string | undefined
   readonly digest?: Digest | undefined
   readonly mediaTypes?: readonly string[] | undefined
   readonly artifactType?: string | undefined
@@ -60,6 +61,7 @@ function conditionOf(sql: LibSQLDatabase, repositoryId: number, filter: Artifact
     eq(manifests.repositoryId, repositoryId),
     filter.tagged === undefined ? undefined : filter.tagged ? exists(tagsOf()) : notExists(tagsOf()),
     filter.tag === undefined ? undefined : exists(tagsOf(contains(tags.name, filter.tag))),
+    filter.exactTag === undefined ? undefined : exists(tagsOf(raw`${tags.name} = ${filter.exactTag}`)),
     filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
     filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
     filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
@@ -108,13 +110,14 @@ async function withTags(db: Database, repositoryId: number, rows: readonly (type
 export async function listTagRows(
   db: Database,
   repositoryId: number,
-  filter: { readonly digest?: Digest | undefined; readonly name?: string | undefined },
+  filter: { readonly digest?: Digest | undefined; readonly name?: string | undefined; readonly exactName?: string | undefined },
   listing: Listing,
 ): Promise<Listed<TagRow>> {
   const condition = and(
     eq(tags.repositoryId, repositoryId),
     filter.digest === undefined ? undefined : eq(tags.digest, filter.digest),
     contains(tags.name, filter.name),
+    filter.exactName === undefined ? undefined : raw`${tags.name} = ${filter.exactName}`,
   )
   const { limit, offset } = window(listing)
   const sortable = { name: tags.name, push_time: tags.pushedAt, pull_time: tags.pulledAt }

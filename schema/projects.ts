@@ -162,7 +162,7 @@ export function findProjectById(db: Database, id: number): Promise<Project | und
     .get()
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+/** Sorted by `name`, `creation_time`, `update_time`, `storage_limit`, `storage_used` or `id`. */
 export async function listProjects(db: Database, filter: ProjectFilter, listing: Listing): Promise<Listed<Project>> {
   const { sql } = db.read
   const condition = and(
@@ -179,7 +179,14 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
   )
-  const sortable = { id: projects.id, name: projects.name, creation_time: projects.createdAt, update_time: projects.updatedAt }
+  const sortable = {
+    id: projects.id,
+    name: projects.name,
+    creation_time: projects.createdAt,
+    update_time: projects.updatedAt,
+    storage_limit: projects.storageLimit,
+    storage_used: projects.storageUsed,
+  }
   const { limit, offset } = window(listing)
   const items = await select(sql)
     .where(condition)

@@ -41,6 +41,8 @@ export interface RepositoryFilter {
   readonly projectIds?: readonly number[] | undefined
   /** Part of the name. */
   readonly name?: string | undefined
+  /** With or without its project. */
+  readonly exactName?: string | undefined
 }
 
 /** Sorted by `name`, `creation_time`, `update_time`, `pull_count` or `id`. */
@@ -48,6 +50,9 @@ export async function listRepositorySummaries(db: Database, filter: RepositoryFi
   const condition = and(
     filter.projectIds === undefined ? undefined : inArray(repositories.projectId, [...filter.projectIds]),
     contains(repositories.name, filter.name),
+    filter.exactName === undefined
+      ? undefined
+      : raw`(${repositories.name} = ${filter.exactName} OR substr(${repositories.name}, instr(${repositories.name}, '/') + 1) = ${filter.exactName})`,
   )
   const sortable = {
     id: repositories.id,

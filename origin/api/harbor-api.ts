@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { OriginServices } from '../services.ts'
+import { artifacts } from './artifact.ts'
 import { type ApiEnv, type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { Guard } from './guard.ts'
@@ -9,11 +10,18 @@ import { health } from './health.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
+import { permissions } from './permissions.ts'
 import { ping } from './ping.ts'
 import { projects } from './project.ts'
+import { projectSummary } from './project-summary.ts'
+import { projectMetadata } from './projectMetadata.ts'
+import { quotas } from './quota.ts'
 import { registries } from './registry.ts'
 import { replication } from './replication.ts'
+import { repositories } from './repository.ts'
 import { robots } from './robot.ts'
+import { search } from './search.ts'
+import { statistics } from './statistic.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
 
@@ -51,7 +59,24 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
-  for (const tag of [projects, members, users, robots, registries, replication, systemInfo]) api.route('/', tag(parts))
+  for (const tag of [
+    projects,
+    projectSummary,
+    projectMetadata,
+    members,
+    repositories,
+    artifacts,
+    permissions,
+    users,
+    robots,
+    quotas,
+    registries,
+    replication,
+    statistics,
+    search,
+    systemInfo,
+  ])
+    api.route('/', tag(parts))
   api.route('/', notYet())
   api.all('*', (c) => {
     throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)

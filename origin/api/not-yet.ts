@@ -14,6 +14,8 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/{report_id}/log',
   ],
   artifact: [
+    'POST /projects/{project_name}/repositories/{repository_name}/artifacts',
+    'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/accessories',
     'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/vulnerabilities',
     'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/{addition}',
     'POST /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels',
@@ -137,6 +139,14 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'GET /export/cve/download/{execution_id}',
   ],
   securityhub: ['GET /security/summary', 'GET /security/vul'],
+  usergroup: [
+    'GET /usergroups',
+    'POST /usergroups',
+    'GET /usergroups/search',
+    'GET /usergroups/{group_id}',
+    'PUT /usergroups/{group_id}',
+    'DELETE /usergroups/{group_id}',
+  ],
 }
 
 /** Answers 501 for all of them, in words that tell an operation to come from a path that does not exist. */
