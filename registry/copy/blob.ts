@@ -1,3 +1,4 @@
+import { pause } from '../clock.ts'
 import type { Repository, Upload } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf } from '../spec/digests.ts'
@@ -10,7 +11,9 @@ import { limited, watched } from './streams.ts'
 
 const MOUNT_CANDIDATES = 3
 /** How often a blob is taken up again without a single new byte having arrived. */
-const FRUITLESS_LIMIT = 3
+const FRUITLESS_LIMIT = 6
+/** Milliseconds before a blob is taken up again; after each try without any new byte twice as long. */
+const PAUSE_MS = 100
 
 /** Moves one blob, if the destination does not have it: by a mount where that can be, else from where an earlier copy broke off. */
 export async function moveBlob(source: Repository, destination: Repository, blob: Descriptor, run: CopyRun): Promise<void> {
@@ -73,6 +76,8 @@ class Transfer {
       } catch (error) {
         this.#run.signal.throwIfAborted()
         if (!(error instanceof RegistryError) || !isWorthAnother(error)) throw error
+        // The destination may still be writing what it got before the cut, and what it writes need not be sent again.
+        await pause(this.#run.clock, PAUSE_MS * 2 ** fruitless, this.#run.signal)
         if (await this.#destination.blobs.stat(this.#blob.digest)) return await this.#forget()
         upload = await this.#takeUp()
         // A link that is cut again and again is used as long as each time some of it arrives.
@@ -145,7 +150,7 @@ class Transfer {
           failure = error
         },
       })
-      const stream = options.speed ? limited(passing, this.#run.pace(options.speed), signal) : passing
+      const stream = options.bytesPerSecond ? limited(passing, this.#run.pace(options.bytesPerSecond), signal) : passing
       try {
         upload = await this.#remember(await this.#destination.uploads.append(upload.id, stream, range))
       } catch (error) {

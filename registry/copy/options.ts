@@ -18,8 +18,10 @@ export interface CopyOptions {
   readonly parallel?: number
   /** Bytes in one request of an upload. Default: a blob goes in one. */
   readonly chunkBytes?: number
-  /** At most so many bytes a second, over all that travels at once. Needs `clock`. */
-  readonly speed?: { readonly bytesPerSecond: number; readonly clock: Clock }
+  /** At most so many bytes a second, over all that travels at once. */
+  readonly bytesPerSecond?: number
+  /** Default: the system's. */
+  readonly clock?: Clock
   /**
    * Repositories of the destination that may have the blob, so that it need not travel. Name only such as may be read by whoever will
    * read the copy: a source could otherwise name a digest to get at its bytes. Default: none.

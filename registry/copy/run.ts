@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import { type Clock, systemClock } from '../clock.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { CopyOptions, CopyReport } from './options.ts'
 import { Pace } from './pace.ts'
@@ -71,9 +72,13 @@ export class CopyRun {
     return done
   }
 
+  get clock(): Clock {
+    return this.options.clock ?? systemClock
+  }
+
   /** The speed that everything in this run shares. */
-  pace(speed: NonNullable<CopyOptions['speed']>): Pace {
-    this.#pace ??= new Pace(speed)
+  pace(bytesPerSecond: number): Pace {
+    this.#pace ??= new Pace({ bytesPerSecond, clock: this.clock })
     return this.#pace
   }
 

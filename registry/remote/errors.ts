@@ -26,6 +26,8 @@ export function upstreamError(answer: { status: number; headers: Headers; url: U
   const words = said.message === '' ? '' : ` It says: ${said.message}`
   const detail = { upstream: host, status, ...(said.code !== undefined && { code: said.code }) }
   if (status === 401) return new RegistryError('DENIED', `${host} does not accept our credentials for ${what}.${words}`, detail)
+  // An upload that another request is still writing to: the registry says so with a code of uploads.
+  if (status === 409 && isPassedOn(said.code)) return new RegistryError(said.code, `${host} refuses ${what}.${words}`, detail, { status })
   if (status === 403 || status === 409 || status === 412 || status === 451) {
     return new RegistryError('DENIED', `${host} refuses ${what} (HTTP ${status}).${words}`, detail)
   }
