@@ -96,7 +96,7 @@ export interface Blobs {
   delete(digest: Digest): Promise<boolean>
 }
 
-/** An upload session; `size` is how many bytes of it are durable. */
+/** An upload session; `size` is how many bytes of it are durable. A foreign registry may move it: go on with the `id` that came back last. */
 export interface Upload {
   readonly id: string
   readonly size: number
