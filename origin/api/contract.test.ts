@@ -1,0 +1,292 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { openTestOrigin, PASSWORD, type TestOrigin } from '../testing/origin.ts'
+import { harborApi } from './harbor-api.ts'
+import { NOT_YET } from './not-yet.ts'
+
+// Harbor's contract is not part of this project; it is looked for beside it.
+const FILE = new URL('../../../shared/reference/harbor-swagger.yaml', import.meta.url)
+const present = existsSync(FILE)
+if (!present) process.stderr.write('Left out: answers against the contract. Put harbor-swagger.yaml into ../shared/reference to run it.\n')
+
+interface Answer {
+  schema?: unknown
+  $ref?: string
+}
+interface Contract {
+  paths: Record<string, Record<string, { operationId: string; responses: Record<string, Answer> }>>
+  definitions: Record<string, unknown>
+  responses: Record<string, Answer>
+}
+
+const ADMIN = `admin:${PASSWORD}`
+/** Statuses that any operation may answer with, listed or not: nobody can avoid them. */
+const ALWAYS = [400, 401, 403, 413, 415, 429, 503]
+/** What the contract forgot: a project, rule or execution in the path that is not there, a name that is taken. */
+const FORGOTTEN: Record<string, number[]> = {
+  createProjectMember: [404],
+  getReplicationPolicy: [404],
+  startReplication: [404],
+  listReplicationTasks: [404],
+  CreateRobot: [409],
+  updateUserPassword: [404],
+  updateUserProfile: [409],
+}
+
+describe.skipIf(!present)('the API keeps to the contract', () => {
+  const contract: Contract = present ? (parse(readFileSync(FILE, 'utf8')) as Contract) : { paths: {}, definitions: {}, responses: {} }
+  const operations = Object.entries(contract.paths).flatMap(([path, methods]) =>
+    Object.entries(methods)
+      .filter(([method]) => method !== 'parameters')
+      .map(([method, operation]) => ({ key: `${method.toUpperCase()} ${path}`, ...operation })),
+  )
+  const ajv = new Ajv({ strict: false, validateFormats: false })
+  ajv.addSchema({ $id: 'contract', definitions: toJsonSchema(contract.definitions) })
+
+  let origin: TestOrigin
+
+  beforeAll(async () => {
+    origin = await openTestOrigin()
+  })
+  afterAll(async () => {
+    await origin.close()
+  })
+
+  /** Asks, holds the answer against the contract, and gives its body. `key` is the operation as the contract writes it. */
+  async function ask(key: string, path: string, status: number, json?: unknown, credentials: string | undefined = ADMIN) {
+    const [method = ''] = key.split(' ')
+    const operation = operations.find((each) => each.key === key)
+    if (operation === undefined) throw new Error(`the contract has no ${key}`)
+    const response = await origin.ask(method, `/api/v2.0${path}`, { ...(credentials !== '' && { credentials }), ...(json !== undefined && { json }) })
+    const text = await response.text()
+    expect({ key, status: response.status, text: response.status === status ? '' : text }).toEqual({ key, status, text: '' })
+    const listed = Object.keys(operation.responses).map(Number)
+    expect([...listed, ...ALWAYS, ...(FORGOTTEN[operation.operationId] ?? [])], `${key} may answer ${status}`).toContain(status)
+    expect(response.headers.get('X-Request-Id')).toBeTruthy()
+    const stated = operation.responses[status]
+    const answer = stated?.$ref === undefined ? stated : contract.responses[stated.$ref.split('/').at(-1) ?? '']
+    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    const body: unknown = isJson && text !== '' ? JSON.parse(text) : text
+    const schema = status >= 400 ? { $ref: '#/definitions/Errors' } : answer?.schema
+    if (schema !== undefined && text !== '') {
+      const validate = ajv.compile(toJsonSchema(schema) as object)
+      expect(validate(body) ? [] : validate.errors, `${key} ${text.slice(0, 300)}`).toEqual([])
+    }
+    if (status === 201) expect(response.headers.get('Location')).toMatch(/^\/api\/v2\.0\//)
+    return { body, headers: response.headers, id: Number(response.headers.get('Location')?.split('/').at(-1)) }
+  }
+
+  test('every operation is either served or in the table of those to come, none forgotten and none invented', () => {
+    const served = harborApi(origin.origin.services).openAPIRegistry.definitions.flatMap((definition) =>
+      definition.type === 'route' ? [`${definition.route.method.toUpperCase()} ${definition.route.path}`] : [],
+    )
+    const toCome = Object.values(NOT_YET).flat()
+    expect([...served, ...toCome].sort()).toEqual(operations.map(({ key }) => key).sort())
+  })
+
+  test('what is to come says so, in the contract’s shape', async () => {
+    for (const operation of Object.values(NOT_YET).flat()) {
+      const [method = '', path = ''] = operation.split(' ')
+      const response = await origin.ask(method, `/api/v2.0${path.replaceAll(/\{\w+\}/g, '1')}`, { credentials: ADMIN })
+      expect({ operation, status: response.status, body: await response.json() }).toMatchObject({
+        status: 501,
+        body: { errors: [{ code: 'UNSUPPORTED' }] },
+      })
+    }
+    const unknown = await origin.ask('GET', '/api/v2.0/nothing', { credentials: ADMIN })
+    expect({ status: unknown.status, body: await unknown.json() }).toMatchObject({ status: 404, body: { errors: [{ code: 'NOT_FOUND' }] } })
+  })
+
+  test('a life of projects, people and robots, answer by answer', async () => {
+    await ask('GET /ping', '/ping', 200, undefined, '')
+    await ask('GET /health', '/health', 200, undefined, '')
+    await ask('GET /systeminfo', '/systeminfo', 200, undefined, '')
+    await ask('GET /systeminfo', '/systeminfo', 200)
+    await ask('GET /systeminfo/volumes', '/systeminfo/volumes', 200)
+    await ask('GET /systeminfo/getcert', '/systeminfo/getcert', 404)
+
+    const P = '/projects/{project_name_or_id}'
+    const body = { project_name: 'team-frontend', public: false, storage_limit: 107_374_182_400 }
+    await ask('POST /projects', '/projects', 401, body, '')
+    const { id: projectId } = await ask('POST /projects', '/projects', 201, body)
+    await ask('POST /projects', '/projects', 409, body)
+    for (const bad of ['', 'Team', 'a/b', '-a', 'a..b', 'a'.repeat(256)]) await ask('POST /projects', '/projects', 400, { project_name: bad })
+    await ask('POST /projects', '/projects', 400, { project_name: 'ok', storage_limit: 0 })
+    await ask('POST /projects', '/projects', 201, { project_name: 'open', metadata: { public: 'true' } })
+    await ask('POST /projects', '/projects', 201, { project_name: '4711' })
+    await ask('GET /projects', '/projects?page_size=2&sort=-name', 200)
+    await ask('GET /projects', '/projects?q=name=~team', 200)
+    await ask('GET /projects', '/projects?page_size=101', 400)
+    await ask('HEAD /projects', '/projects?project_name=team-frontend', 200)
+    await ask('HEAD /projects', '/projects?project_name=team-frontend', 404, undefined, '')
+    await ask(`GET ${P}`, '/projects/team-frontend', 200)
+    await ask(`GET ${P}`, `/projects/${projectId}`, 200)
+    await ask(`GET ${P}`, '/projects/team-frontend', 401, undefined, '')
+    await ask(`GET ${P}`, '/projects/none', 401, undefined, '')
+    await ask(`GET ${P}`, '/projects/none', 404)
+    await ask(`PUT ${P}`, '/projects/team-frontend', 200, { metadata: { auto_scan: 'true', severity: 'high' } })
+    await ask(`PUT ${P}`, '/projects/team-frontend', 400, { metadata: { severity: 'dreadful' } })
+    await ask(`GET ${P}/_deletable`, '/projects/team-frontend/_deletable', 200)
+    await ask(`GET ${P}/summary`, '/projects/team-frontend/summary', 200)
+    const M = `${P}/metadatas/`
+    await ask(`GET ${M}`, '/projects/team-frontend/metadatas/', 200)
+    await ask(`POST ${M}`, '/projects/team-frontend/metadatas/', 200, { prevent_vul: 'true' })
+    await ask(`POST ${M}`, '/projects/team-frontend/metadatas/', 409, { prevent_vul: 'true' })
+    await ask(`GET ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200)
+    await ask(`PUT ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200, { prevent_vul: 'false' })
+    await ask(`DELETE ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200)
+    await ask(`GET ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 404)
+
+    const user = { username: 'ada', password: 'Lovelace1815', email: 'ada@example.com', realname: 'Ada' }
+    const { id: userId } = await ask('POST /users', '/users', 201, user)
+    await ask('POST /users', '/users', 409, user)
+    await ask('POST /users', '/users', 400, { ...user, username: 'bob', password: 'short' })
+    await ask('POST /users', '/users', 401, user, '')
+    const ada = 'ada:Lovelace1815'
+    await ask('POST /users', '/users', 403, user, ada)
+    await ask('POST /projects', '/projects', 403, { project_name: 'mine' }, ada)
+    await ask('GET /users', '/users?sort=-username&q=username=~a', 200)
+    await ask('GET /users', '/users', 403, undefined, ada)
+    await ask('GET /users/current', '/users/current', 200, undefined, ada)
+    await ask('GET /users/current', '/users/current', 401, undefined, '')
+    await ask('GET /users/search', '/users/search?username=ad', 200, undefined, ada)
+    await ask('GET /users/current/permissions', `/users/current/permissions?scope=/project/${projectId}&relative=true`, 200)
+    await ask('GET /users/{user_id}', `/users/${userId}`, 200, undefined, ada)
+    await ask('GET /users/{user_id}', '/users/1', 403, undefined, ada)
+    await ask('PUT /users/{user_id}', `/users/${userId}`, 200, { email: 'a@example.com', realname: 'A', comment: '' }, ada)
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 403, { sysadmin_flag: true }, ada)
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 200, { sysadmin_flag: false })
+    await ask('PUT /users/{user_id}/sysadmin', '/users/1/sysadmin', 403, { sysadmin_flag: false })
+    const password = `/users/${userId}/password`
+    await ask('PUT /users/{user_id}/password', password, 403, { old_password: 'wrong', new_password: 'Byron12345' }, ada)
+    await ask('PUT /users/{user_id}/password', password, 400, { old_password: 'Lovelace1815', new_password: 'Lovelace1815' }, ada)
+    await ask('PUT /users/{user_id}/password', password, 200, { old_password: 'Lovelace1815', new_password: 'Byron12345' }, ada)
+    await ask('GET /users/current', '/users/current', 401, undefined, ada)
+    const renewed = 'ada:Byron12345'
+
+    const members = '/projects/team-frontend/members'
+    await ask(`GET ${P}/members`, members, 404, undefined, renewed)
+    const { id: mid } = await ask(`POST ${P}/members`, members, 201, { role_id: 3, member_user: { username: 'ada' } })
+    await ask(`POST ${P}/members`, members, 409, { role_id: 3, member_user: { user_id: userId } })
+    await ask(`POST ${P}/members`, members, 400, { role_id: 9, member_user: { username: 'ada' } })
+    await ask(`POST ${P}/members`, members, 400, { role_id: 3, member_user: { username: 'nobody' } })
+    await ask(`POST ${P}/members`, members, 403, { role_id: 3, member_user: { username: 'admin' } }, renewed)
+    await ask(`GET ${P}/members`, `${members}?entityname=ad`, 200, undefined, renewed)
+    await ask(`GET ${P}/members/{mid}`, `${members}/${mid}`, 200)
+    await ask(`PUT ${P}/members/{mid}`, `${members}/${mid}`, 200, { role_id: 4 })
+    await ask(`PUT ${P}/members/{mid}`, `${members}/${mid}`, 403, { role_id: 1 }, renewed)
+
+    const robot = {
+      name: 'ci',
+      level: 'project',
+      duration: 30,
+      permissions: [
+        {
+          kind: 'project',
+          namespace: 'team-frontend',
+          access: [
+            { resource: 'repository', action: 'push' },
+            { resource: 'repository', action: 'pull' },
+          ],
+        },
+      ],
+    }
+    const made = await ask('POST /robots', '/robots', 201, robot, renewed)
+    const { name, secret } = made.body as { name: string; secret: string }
+    expect(name).toBe('robot$team-frontend+ci')
+    const bot = `${name}:${secret}`
+    await ask('POST /robots', '/robots', 409, robot)
+    await ask('POST /robots', '/robots', 404, { ...robot, permissions: [{ ...robot.permissions[0], namespace: '4711' }] }, renewed)
+    await ask(
+      'POST /robots',
+      '/robots',
+      403,
+      { ...robot, name: 'x', permissions: [{ ...robot.permissions[0], access: [{ resource: 'project', action: 'delete' }] }] },
+      renewed,
+    )
+    await ask('POST /robots', '/robots', 403, { ...robot, level: 'system' }, renewed)
+    await ask('POST /robots', '/robots', 400, {
+      ...robot,
+      name: 'y',
+      permissions: [{ ...robot.permissions[0], access: [{ resource: 'no', action: 'pull' }] }],
+    })
+    await ask('GET /users/current', '/users/current', 412, undefined, bot)
+    await ask('GET /robots', '/robots', 200)
+    await ask('GET /robots', `/robots?q=Level=project,ProjectID=${projectId}`, 200, undefined, renewed)
+    await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 200, undefined, renewed)
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { ...robot, name, disable: true })
+    await ask('GET /projects', '/projects', 401, undefined, bot)
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { disable: false, duration: -1 })
+    await ask('GET /projects', '/projects', 200, undefined, bot)
+    await ask('PATCH /robots/{robot_id}', `/robots/${made.id}`, 200, {}, renewed)
+    await ask('GET /projects', '/projects', 401, undefined, bot)
+    await ask('DELETE /robots/{robot_id}', `/robots/${made.id}`, 200)
+    await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 404)
+    await ask('DELETE /projects/{project_name_or_id}/members/{mid}', `${members}/${mid}`, 200)
+    await ask('DELETE /users/{user_id}', `/users/${userId}`, 200)
+    await ask('GET /users/{user_id}', `/users/${userId}`, 404)
+
+    await ask('GET /quotas', '/quotas?sort=-used.storage', 200)
+    await ask('PUT /quotas/{id}', `/quotas/${projectId}`, 200, { hard: { storage: 5 } })
+    expect((await ask('GET /quotas/{id}', `/quotas/${projectId}`, 200)).body).toMatchObject({ hard: { storage: 5 } })
+    await ask('GET /permissions', '/permissions', 200)
+    await ask('GET /statistics', '/statistics', 200)
+    await ask('GET /search', '/search?q=team', 200, undefined, '')
+    await ask('DELETE /projects/{project_name_or_id}', '/projects/team-frontend', 200)
+    await ask(`GET ${P}`, '/projects/team-frontend', 404)
+  })
+
+  test('endpoints and replication, answer by answer, and no secret in any of them', async () => {
+    await ask('GET /replication/adapters', '/replication/adapters', 200)
+    await ask('GET /replication/adapterinfos', '/replication/adapterinfos', 200)
+    const registry = {
+      name: 'other',
+      url: 'https://registry.invalid',
+      type: 'harbor',
+      credential: { type: 'basic', access_key: 'bob', access_secret: 'Hush-hush-1' },
+    }
+    const { id: endpoint } = await ask('POST /registries', '/registries', 201, registry)
+    await ask('POST /registries', '/registries', 409, registry)
+    await ask('POST /registries', '/registries', 400, { ...registry, name: 'b', url: 'https://u:p@x' })
+    const listed = [await ask('GET /registries', '/registries', 200), await ask('GET /registries/{id}', `/registries/${endpoint}`, 200)]
+    expect(JSON.stringify(listed.map(({ body }) => body))).not.toContain('Hush')
+    await ask('GET /registries/{id}/info', `/registries/${endpoint}/info`, 200)
+    const refused = await ask('POST /registries/ping', '/registries/ping', 400, { id: endpoint })
+    expect(refused.body).toMatchObject({ errors: [{ code: 'BAD_REQUEST', message: expect.stringMatching(/^DNS: /) }] })
+    await ask('PUT /registries/{id}', `/registries/${endpoint}`, 400, { url: 'https://elsewhere.invalid' })
+    await ask('PUT /registries/{id}', `/registries/${endpoint}`, 200, { description: 'far away', access_secret: '*****' })
+
+    const rule = { name: 'push-all', dest_registry: { id: endpoint }, trigger: { type: 'manual' }, filters: [{ type: 'name', value: 'team/**' }] }
+    const { id: policy } = await ask('POST /replication/policies', '/replication/policies', 201, rule)
+    await ask('POST /replication/policies', '/replication/policies', 409, rule)
+    await ask('POST /replication/policies', '/replication/policies', 400, { ...rule, name: 'b', dest_registry: null })
+    await ask('GET /replication/policies', '/replication/policies', 200)
+    await ask('GET /replication/policies/{id}', `/replication/policies/${policy}`, 200)
+    await ask('PUT /replication/policies/{id}', `/replication/policies/${policy}`, 200, { ...rule, description: 'x' })
+    await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 412)
+    const { id: execution } = await ask('POST /replication/executions', '/replication/executions', 201, { policy_id: policy })
+    await ask('POST /replication/executions', '/replication/executions', 404, { policy_id: 999 })
+    await ask('GET /replication/executions', `/replication/executions?policy_id=${policy}`, 200)
+    await ask('GET /replication/executions/{id}', `/replication/executions/${execution}`, 200)
+    await ask('GET /replication/executions/{id}/tasks', `/replication/executions/${execution}/tasks`, 200)
+    await ask('GET /replication/executions/{id}/tasks/{task_id}/log', `/replication/executions/${execution}/tasks/9/log`, 404)
+    await ask('DELETE /replication/policies/{id}', `/replication/policies/${policy}`, 412)
+    await ask('PUT /replication/executions/{id}', `/replication/executions/${execution}`, 200)
+    await ask('DELETE /replication/policies/{id}', `/replication/policies/${policy}`, 200)
+    await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 200)
+  })
+})
+
+/** Swagger 2.0's dialect as JSON Schema: references into the definitions, `x-nullable`, and Go's habit of leaving null for empty. */
+function toJsonSchema(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(toJsonSchema)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, inner]) =>
+    key === '$ref' && typeof inner === 'string' ? [key, `contract${inner}`] : [key, key === 'enum' ? inner : toJsonSchema(inner)],
+  )
+  const schema: Record<string, unknown> = Object.fromEntries(entries)
+  if (schema['x-nullable'] === true && typeof schema.type === 'string') schema.type = [schema.type, 'null']
+  return schema
+}
