@@ -110,8 +110,12 @@ export class FillObject {
   }
 }
 
-/** @throws RegistryError UNSUPPORTED: Cloudflare looks at certificates itself */
+/** The fetch throws RegistryError UNSUPPORTED where a certificate should not be looked at: Cloudflare always looks. */
 function strictFetch({ verifyTls }: { readonly verifyTls: boolean }) {
-  if (!verifyTls) throw new RegistryError('UNSUPPORTED', 'An edge on Cloudflare cannot skip the check of an upstream’s certificate.')
-  return (url: URL, init: RequestInit) => fetch(url, init)
+  return async (url: URL, init: RequestInit) => {
+    if (!verifyTls && url.protocol === 'https:') {
+      throw new RegistryError('UNSUPPORTED', 'An edge on Cloudflare cannot skip the check of an upstream’s certificate.')
+    }
+    return await fetch(url, init)
+  }
 }

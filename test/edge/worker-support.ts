@@ -7,6 +7,17 @@ import { type Credentials, Line, type TestOrigin, token } from './support.ts'
 
 const ENTRY = fileURLToPath(new URL('../../edge/worker.ts', import.meta.url))
 
+/** As wrangler.toml has it; what differs between tests is added. */
+export const WORKER_OPTIONS = {
+  modules: true,
+  host: '127.0.0.1',
+  port: 0,
+  compatibilityDate: '2026-04-01',
+  compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
+  r2Buckets: ['BUCKET'],
+  durableObjects: { LINK: { className: 'Link', useSQLite: true }, FILL: { className: 'Fill', useSQLite: true } },
+} as const
+
 /** The Worker as wrangler makes it: one module. */
 export async function bundleWorker(): Promise<string> {
   const { outputFiles } = await build({
@@ -39,14 +50,8 @@ export class TestWorker implements AsyncDisposable {
   static async start(origin: TestOrigin, script: string, { grace = 3_600 }: { grace?: number } = {}): Promise<TestWorker> {
     const line = new Line()
     const miniflare = new Miniflare({
-      modules: true,
+      ...WORKER_OPTIONS,
       script,
-      host: '127.0.0.1',
-      port: 0,
-      compatibilityDate: '2026-04-01',
-      compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
-      r2Buckets: ['BUCKET'],
-      durableObjects: { LINK: { className: 'Link', useSQLite: true }, FILL: { className: 'Fill', useSQLite: true } },
       bindings: { ORIGIN_URL: origin.url, ENROLMENT_TOKEN: await origin.enrolmentToken(`worker-${randomUUID()}`), GRACE: String(grace), REGIONS: '' },
       outboundService: async (request: MiniflareRequest) => {
         const body = request.body === null ? undefined : await request.arrayBuffer()
