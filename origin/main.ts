@@ -4,13 +4,15 @@ import { createLogger } from '../runtime/logger.ts'
 import { originApp } from './app.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { ADMIN } from './first-start.ts'
-import { openOrigin } from './open.ts'
+import { type OpenOrigin, openOrigin } from './open.ts'
 import type { OriginServices } from './services.ts'
 
 export interface RunningOrigin {
   /** Where it listens. */
   readonly url: string
   readonly services: OriginServices
+  /** What it is made of, for a control plane in the same process. */
+  readonly open: OpenOrigin
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
   close(): Promise<void>
@@ -34,6 +36,7 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
     return {
       url: server.url,
       services: origin.services,
+      open: origin,
       madePassword: origin.madePassword,
       close: async () => {
         // Feeds have no end of their own, and would hold the server open.

@@ -1,6 +1,6 @@
 import { LOG_LEVELS } from '../../runtime/logger.ts'
 import { defineSettings, setting, type Values } from '../../runtime/settings/define.ts'
-import { boolean, choice, duration, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
+import { boolean, choice, duration, integer, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
@@ -47,6 +47,12 @@ export const originSettings = defineSettings({
     'adminonly',
     'Who may create projects: system administrators, or everybody who can log in.',
   ),
+  'control_plane.enabled': setting(
+    boolean,
+    true,
+    'Whether this origin does the jobs of the control plane (replication) itself. Off when `atoll serve --role control-plane` does.',
+  ),
+  'control_plane.concurrency': setting(integer(1, 64), 4, 'Jobs done at once by one control plane.'),
   self_registration: setting(boolean, false, 'Whether people may create their own accounts.'),
 })
 

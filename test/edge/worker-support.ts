@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { Response as AnswerOf, Miniflare, type Request as MiniflareRequest } from 'miniflare'
 import { until } from '../support/until.ts'
-import { type Credentials, Line, type TestOrigin, token } from './support.ts'
+import { type Credentials, Line, type TestOrigin, token, whole } from './support.ts'
 
 const ENTRY = fileURLToPath(new URL('../../edge/worker.ts', import.meta.url))
 
@@ -83,7 +83,7 @@ export class TestWorker implements AsyncDisposable {
   }
 
   async get(path: string, bearer?: string, headers: Record<string, string> = {}): Promise<Response> {
-    return await fetch(this.url + path, { headers: { ...headers, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) } })
+    return await whole(await fetch(this.url + path, { headers: { ...headers, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) } }))
   }
 
   /** Keys in the region's bucket. */

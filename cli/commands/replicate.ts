@@ -1,0 +1,267 @@
+import { type Command, Option } from 'commander'
+import { type Context, contextOf } from '../context.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
+import { lineFromStdin } from '../prompt.ts'
+import { endpointId } from './project.ts'
+
+interface Endpoint {
+  readonly id: number
+  readonly name: string
+  readonly url: string
+  readonly type: string
+  readonly status?: string
+}
+
+interface Rule {
+  readonly id: number
+  readonly name: string
+  readonly enabled?: boolean
+  readonly src_registry?: Endpoint | null
+  readonly dest_registry?: Endpoint | null
+  readonly trigger?: { readonly type?: string }
+}
+
+interface Execution {
+  readonly id: number
+  readonly policy_id: number
+  readonly status: string
+  readonly trigger: string
+  readonly start_time?: string
+  readonly end_time?: string
+  readonly total?: number
+  readonly succeed?: number
+  readonly failed?: number
+  readonly in_progress?: number
+  readonly stopped?: number
+  readonly status_text?: string
+}
+
+interface Task {
+  readonly id: number
+  readonly status: string
+  readonly src_resource?: string
+  readonly dst_resource?: string
+}
+
+const POLL_MS = 500
+const ENDPOINTS = '/api/v2.0/registries'
+const RULES = '/api/v2.0/replication/policies'
+const EXECUTIONS = '/api/v2.0/replication/executions'
+
+export function replicateCommands(program: Command): void {
+  const replicate = program.command('replicate').description('copy images between this origin and other registries')
+  endpointCommands(replicate)
+  ruleCommands(replicate)
+
+  replicate
+    .command('run <rule>')
+    .description('start a rule now')
+    .option('--wait', 'wait for its end; exit code 1 if anything failed', false)
+    .action(async (name: string, options: { wait: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const rule = await findRule({ api }, name)
+      const { headers } = await api.call('POST', EXECUTIONS, { policy_id: rule.id })
+      const location = headers.get('location')
+      if (location === null) throw new CliError('The server did not say where the execution is.')
+      let execution = await api.get<Execution>(location)
+      while (options.wait && execution.status === 'InProgress') {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+        execution = await api.get<Execution>(location)
+        out.note(`${execution.status}: ${execution.succeed ?? 0} of ${execution.total ?? 0} done, ${execution.failed ?? 0} failed`)
+      }
+      out.item(execution, `Execution ${execution.id}: ${execution.status}`)
+      if (execution.status === 'Failed') throw new CliError(`Execution ${execution.id} failed; see why: atoll replicate logs ${execution.id}`)
+    })
+
+  replicate
+    .command('ls')
+    .description('list executions, the newest first')
+    .option('--rule <name>', 'only of this rule')
+    .action(async (options: { rule?: string }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const query = options.rule === undefined ? '' : `?policy_id=${(await findRule({ api }, options.rule)).id}`
+      const executions = await Array.fromAsync(api.list<Execution>(EXECUTIONS + query))
+      out.rows(
+        executions,
+        [
+          { title: 'ID', value: (row) => row.id },
+          { title: 'RULE', value: (row) => row.policy_id },
+          { title: 'STATUS', value: (row) => row.status },
+          { title: 'TRIGGER', value: (row) => row.trigger },
+          { title: 'DONE', value: (row) => `${row.succeed ?? 0}/${row.total ?? 0}` },
+          { title: 'FAILED', value: (row) => row.failed ?? 0 },
+          { title: 'STARTED', value: (row) => row.start_time },
+        ],
+        'Nothing has run yet. Start a rule: atoll replicate run RULE',
+      )
+    })
+
+  replicate
+    .command('logs <execution>')
+    .description('the log of each task of an execution')
+    .action(async (execution: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const tasks = await Array.fromAsync(api.list<Task>(`${EXECUTIONS}/${encodeURIComponent(execution)}/tasks`))
+      const logs = []
+      for (const task of tasks) logs.push({ ...task, log: await taskLog({ api }, execution, task.id) })
+      out.item(logs, logs.map((task) => `# ${task.src_resource ?? task.id}: ${task.status}\n${task.log}`).join('\n'))
+    })
+
+  replicate
+    .command('stop <execution>')
+    .description('stop an execution; what has arrived stays')
+    .action(async (execution: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      await api.call('PUT', `${EXECUTIONS}/${encodeURIComponent(execution)}`)
+      out.item({ id: Number(execution) }, `Stopping execution ${execution}.`)
+    })
+}
+
+function endpointCommands(replicate: Command): void {
+  const endpoint = replicate.command('endpoint').description('other registries, and how to log in there')
+
+  endpoint
+    .command('ls')
+    .description('list endpoints')
+    .action(async (_options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      out.rows(
+        await Array.fromAsync(api.list<Endpoint>(ENDPOINTS)),
+        [
+          { title: 'NAME', value: (row) => row.name },
+          { title: 'KIND', value: (row) => row.type },
+          { title: 'URL', value: (row) => row.url },
+          { title: 'STATUS', value: (row) => row.status },
+        ],
+        'No endpoint yet. Add one: atoll replicate endpoint add NAME URL',
+      )
+    })
+
+  endpoint
+    .command('add <name> <url>')
+    .description('add a registry; --login asks for its password on standard input')
+    .option('--kind <kind>', 'harbor (an Atoll too), docker-hub, quay, docker-registry, …', 'harbor')
+    .option('--login <user>', 'log in there as this user; the password comes on standard input')
+    .option('--insecure', 'do not check its certificate', false)
+    .action(async (name: string, url: string, options: { kind: string; login?: string; insecure: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const credential = options.login === undefined ? undefined : { type: 'basic', access_key: options.login, access_secret: await lineFromStdin() }
+      const made = await api.create<Endpoint>(ENDPOINTS, {
+        name,
+        url,
+        type: options.kind,
+        insecure: options.insecure,
+        ...(credential && { credential }),
+      })
+      out.item(made, `Added the endpoint ${name}.`)
+    })
+
+  endpoint
+    .command('ping <name>')
+    .description('try to reach an endpoint and log in')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      await api.call('POST', `${ENDPOINTS}/ping`, { id: await endpointId({ api }, name) })
+      out.item({ name, reachable: true }, `${name} answers and accepts the login.`)
+    })
+
+  endpoint
+    .command('rm <name>')
+    .description('remove an endpoint that no rule and no project uses')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      await api.call('DELETE', `${ENDPOINTS}/${await endpointId({ api }, name)}`)
+      out.item({ name }, `Removed the endpoint ${name}.`)
+    })
+}
+
+function ruleCommands(replicate: Command): void {
+  const rule = replicate.command('rule').description('what is copied, where to and when')
+
+  rule
+    .command('ls')
+    .description('list rules')
+    .action(async (_options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      out.rows(
+        await Array.fromAsync(api.list<Rule>(RULES)),
+        [
+          { title: 'NAME', value: (row) => row.name },
+          { title: 'FROM', value: (row) => nameOf(row.src_registry) },
+          { title: 'TO', value: (row) => nameOf(row.dest_registry) },
+          { title: 'TRIGGER', value: (row) => row.trigger?.type },
+          { title: 'ENABLED', value: (row) => row.enabled ?? false },
+        ],
+        'No rule yet. Make one: atoll replicate rule create NAME --push-to ENDPOINT',
+      )
+    })
+
+  rule
+    .command('create <name>')
+    .description('make a rule')
+    .addOption(new Option('--push-to <endpoint>', 'copy from here to there').conflicts('pullFrom'))
+    .option('--pull-from <endpoint>', 'copy from there to here')
+    .option('--repository <pattern>', 'only repositories like this, for instance team/**')
+    .option('--tag <pattern>', 'only tags like this, for instance v*')
+    .option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to', false)
+    .option('--namespace <project>', 'the project at the destination; without it, the same as at the source')
+    .option('--keep-existing', 'do not move tags that the destination has already', false)
+    .action(async (name: string, options: RuleOptions, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const made = await api.create<Rule>(RULES, await ruleBody({ api }, name, options))
+      out.item(made, `Made the rule ${name}.${options.onPush ? '' : ` Run it: atoll replicate run ${name}`}`)
+    })
+
+  rule
+    .command('rm <name>')
+    .description('delete a rule and the record of its executions')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const found = await findRule({ api }, name)
+      await api.call('DELETE', `${RULES}/${found.id}`)
+      out.item(found, `Deleted the rule ${name}.`)
+    })
+}
+
+interface RuleOptions {
+  readonly pushTo?: string
+  readonly pullFrom?: string
+  readonly repository?: string
+  readonly tag?: string
+  readonly onPush: boolean
+  readonly namespace?: string
+  readonly keepExisting: boolean
+}
+
+async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: RuleOptions): Promise<unknown> {
+  const other = options.pushTo ?? options.pullFrom
+  if (other === undefined) throw new CliError('Say where to copy: --push-to ENDPOINT or --pull-from ENDPOINT.', EXIT.usage)
+  if (options.onPush && options.pullFrom !== undefined)
+    throw new CliError('--on-push follows pushes to this origin, so it needs --push-to.', EXIT.usage)
+  const endpoint = { id: await endpointId({ api }, other) }
+  return {
+    name,
+    enabled: true,
+    override: !options.keepExisting,
+    trigger: { type: options.onPush ? 'event_based' : 'manual' },
+    filters: [
+      ...(options.repository === undefined ? [] : [{ type: 'name', value: options.repository }]),
+      ...(options.tag === undefined ? [] : [{ type: 'tag', value: options.tag, decoration: 'matches' }]),
+    ],
+    ...(options.namespace !== undefined && { dest_namespace: options.namespace }),
+    ...(options.pushTo === undefined ? { src_registry: endpoint } : { dest_registry: endpoint }),
+  }
+}
+
+async function findRule({ api }: Pick<Context, 'api'>, name: string): Promise<Rule> {
+  for await (const rule of api.list<Rule>(RULES)) if (rule.name === name || String(rule.id) === name) return rule
+  throw new CliError(`There is no rule ${name}. See them with: atoll replicate rule ls`, EXIT.notFound)
+}
+
+async function taskLog({ api }: Pick<Context, 'api'>, execution: string, task: number): Promise<string> {
+  return await api.text(`${EXECUTIONS}/${encodeURIComponent(execution)}/tasks/${task}/log`)
+}
+
+function nameOf(endpoint: Endpoint | null | undefined): string {
+  return endpoint?.id ? endpoint.name : 'this origin'
+}

@@ -1,0 +1,27 @@
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { CliError, EXIT } from './exit-codes.ts'
+
+/** The first line of standard input, for `--password-stdin`. */
+export async function lineFromStdin(): Promise<string> {
+  const lines = createInterface({ input: process.stdin })
+  for await (const line of lines) {
+    lines.close()
+    return line
+  }
+  throw new CliError('Nothing came on standard input; a password was expected there.', EXIT.usage)
+}
+
+/** Asks at the terminal; what is typed is not shown. */
+export async function askSecret(question: string): Promise<string> {
+  if (!process.stdin.isTTY) throw new CliError(`${question} cannot be asked without a terminal; use --password-stdin or ATOLL_PASSWORD.`, EXIT.usage)
+  process.stderr.write(`${question}: `)
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const terminal = createInterface({ input: process.stdin, output: silent, terminal: true })
+  try {
+    return await terminal.question('')
+  } finally {
+    terminal.close()
+    process.stderr.write('\n')
+  }
+}

@@ -1,0 +1,24 @@
+import { join } from 'node:path'
+import { edgeSettings } from '../../edge/settings.ts'
+import { originSettings } from '../../origin/config/settings.ts'
+import type { Values } from '../../runtime/settings/define.ts'
+import { loadSettings } from '../../runtime/settings/load.ts'
+
+/** Everything that a configuration file may hold: one file serves an origin and its edges. */
+export const allSettings = { ...originSettings, ...edgeSettings }
+
+export type Config = Values<typeof allSettings>
+
+export interface ConfigSources {
+  /** The file named on the command line. */
+  readonly config: string | undefined
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+}
+
+/** @throws SettingsError with every problem at once */
+export async function readConfig({ config, env, cwd }: ConfigSources): Promise<Config> {
+  const { values, given } = await loadSettings(allSettings, { path: config, env, cwd })
+  // What an edge keeps stays in the one data folder, unless somebody says otherwise.
+  return given.has('edge.data_volume') ? values : { ...values, 'edge.data_volume': join(values.data_volume, 'edge') }
+}

@@ -1,0 +1,24 @@
+import { hostname } from 'node:os'
+import { type RunningControlPlane, startControlPlane } from '../../control-plane/start.ts'
+import type { OpenOrigin } from '../../origin/open.ts'
+import { systemClock } from '../../registry/clock.ts'
+import { createFetch } from '../../runtime/fetch.ts'
+import { firstAdministrator } from '../../schema/users.ts'
+import { createHasher } from '../../stores/hasher.ts'
+
+/** A control plane on what an origin has open: its database, its registry, its sealed secrets. */
+export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControlPlane> {
+  const { db, log, secrets, config, newId } = origin.services
+  return startControlPlane({
+    db,
+    local: origin.local,
+    unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
+    fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
+    createHasher,
+    clock: systemClock,
+    log,
+    owner: `${hostname()}:${process.pid}:${newId()}`,
+    concurrency: config['control_plane.concurrency'],
+    projectOwner: await firstAdministrator(db),
+  })
+}

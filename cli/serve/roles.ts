@@ -1,0 +1,1 @@
+export type Role = 'origin' | 'edge' | 'control-plane'

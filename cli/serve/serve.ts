@@ -1,0 +1,53 @@
+import type { EdgeConfig } from '../../edge/settings.ts'
+import { readConfig } from './config.ts'
+import type { Role } from './roles.ts'
+import { untilStopped } from './signals.ts'
+
+export interface ServeOptions {
+  /** undefined: an origin with its control plane, and one edge beside it. */
+  readonly role: Role | undefined
+  readonly config: string | undefined
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+}
+
+/** The name of the edge that lives in the same process as its origin. */
+const OWN_EDGE = 'local'
+
+/** Runs what the role asks for until the process is told to stop. @throws SettingsError, and the system's error when a port is taken */
+export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
+  const config = await readConfig(sources)
+  await using running = new AsyncDisposableStack()
+  if (role === 'edge') {
+    await startEdge(running, config)
+  } else if (role === 'control-plane') {
+    const { openOrigin } = await import('../../origin/open.ts')
+    const { systemClock } = await import('../../registry/clock.ts')
+    const { createLogger } = await import('../../runtime/logger.ts')
+    const log = createLogger({ level: config['log.level'] })
+    const origin = running.adopt(await openOrigin({ config, log, clock: systemClock }), (one) => one.close())
+    await startControlPlane(running, origin)
+    log.info({}, 'The control plane works.')
+  } else {
+    const { startOrigin } = await import('../../origin/main.ts')
+    const origin = running.adopt(await startOrigin(config), (one) => one.close())
+    if (config['control_plane.enabled']) await startControlPlane(running, origin.open)
+    if (role === undefined) {
+      const { enrolmentTokenFor } = await import('../../origin/mesh/enrolment-tokens.ts')
+      await startEdge(running, { ...config, 'edge.origin_url': config['edge.origin_url'] ?? origin.url }, () =>
+        enrolmentTokenFor(origin.services, { name: OWN_EDGE, region: OWN_EDGE, replace: true }),
+      )
+    }
+  }
+  await untilStopped()
+}
+
+async function startEdge(running: AsyncDisposableStack, config: EdgeConfig, enrolmentToken?: () => Promise<string>): Promise<void> {
+  const { startEdge: start } = await import('../../edge/node.ts')
+  running.adopt(await start({ config, ...(enrolmentToken && { enrolmentToken }) }), (edge) => edge.close())
+}
+
+async function startControlPlane(running: AsyncDisposableStack, origin: import('../../origin/open.ts').OpenOrigin): Promise<void> {
+  const { controlPlaneOf } = await import('./control-plane.ts')
+  running.adopt(await controlPlaneOf(origin), (one) => one.close())
+}

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import { must } from '../support/run.ts'
+
+const SECONDS = 5
+const CONNECTIONS = 16
+
+/** Requests per second of one URL, by wrk. `method` GET or HEAD. */
+export async function requestsPerSecond(
+  url: string,
+  options: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<number> {
+  const headers = Object.entries(options.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const script = options.method === 'HEAD' ? ['-s', new URL('./head.lua', import.meta.url).pathname] : []
+  const { stdout } = await must('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${SECONDS}s`, ...headers, ...script, url])
+  const rate = stdout.match(/Requests\/sec:\s+([\d.]+)/)?.[1]
+  const bad = stdout.match(/Non-2xx or 3xx responses: (\d+)/)?.[1]
+  if (rate === undefined || bad !== undefined) throw new Error(`wrk against ${url}:\n${stdout}`)
+  return Number(rate)
+}
+
+export interface Transfer {
+  /** Seconds to the first byte of the body, and to the last. */
+  readonly firstByte: number
+  readonly total: number
+  readonly bytes: number
+  readonly status: number
+}
+
+const FORMAT = '{"firstByte":%{time_starttransfer},"total":%{time_total},"bytes":%{size_download},"status":%{http_code}}'
+
+/** One download by curl, thrown away. */
+export async function download(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Transfer> {
+  const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const { stdout } = await must('curl', ['-sS', '-L', '-o', '/dev/null', '-w', FORMAT, ...given, url], { deadlineMs: 600_000 })
+  return JSON.parse(stdout) as Transfer
+}
+
+/** One upload by curl: PUT of a file. */
+export async function upload(url: string, file: string, headers: Readonly<Record<string, string>> = {}): Promise<Transfer> {
+  const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const { stdout } = await must(
+    'curl',
+    ['-sS', '-o', '/dev/null', '-w', FORMAT, '-T', file, '-H', 'Content-Type: application/octet-stream', ...given, url],
+    {
+      deadlineMs: 600_000,
+    },
+  )
+  return JSON.parse(stdout) as Transfer
+}
+
+/** The most memory that a process ever held, in MiB. */
+export async function peakMemory(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(status.match(/VmHWM:\s+(\d+) kB/)?.[1]) / 1024
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}

@@ -1,0 +1,15 @@
+import { local } from './local.ts'
+import { memory } from './memory.ts'
+import { upstream } from './upstream.ts'
+
+const SECTIONS = { local, upstream, memory }
+
+const names = process.argv.slice(2)
+for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
+  const section = SECTIONS[name as keyof typeof SECTIONS]
+  if (section === undefined) {
+    process.stderr.write(`There is no section ${name}; choose from ${Object.keys(SECTIONS).join(', ')}.\n`)
+    process.exit(2)
+  }
+  await section()
+}
