@@ -116,7 +116,12 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     await ask('POST /projects', '/projects', 400, { project_name: 'ok', storage_limit: 0 })
     await ask('POST /projects', '/projects', 201, { project_name: 'open', metadata: { public: 'true' } })
     await ask('POST /projects', '/projects', 201, { project_name: '4711' })
-    await ask('GET /projects', '/projects?page_size=2&sort=-name', 200)
+    const page = await ask('GET /projects', '/projects?page_size=2&page=2&sort=-name', 200)
+    const total = Number(page.headers.get('X-Total-Count'))
+    expect(total).toBeGreaterThan(4)
+    expect(page.headers.get('Link')).toBe(
+      '</api/v2.0/projects?page_size=2&page=1&sort=-name>; rel="prev", </api/v2.0/projects?page_size=2&page=3&sort=-name>; rel="next"',
+    )
     await ask('GET /projects', '/projects?q=name=~team', 200)
     await ask('GET /projects', '/projects?page_size=101', 400)
     await ask('HEAD /projects', '/projects?project_name=team-frontend', 200)

@@ -79,37 +79,3 @@ function split(text: string, separator: string): string[] {
   parts.push(text.slice(from))
   return parts
 }
-
-/** Whether a value meets a condition: how lists that are filtered here, and not by the database, are. Undefined meets none. */
-export function meets(actual: QueryValue | boolean | readonly string[] | undefined, wanted: Condition): boolean {
-  if (actual === undefined) return false
-  if (typeof actual === 'object') {
-    if (wanted.match === 'all') return wanted.values.every((each) => actual.includes(String(each)))
-    return actual.some((each) => meets(each, wanted))
-  }
-  const same = (each: QueryValue) => String(each) === String(actual)
-  switch (wanted.match) {
-    case 'exact':
-      return same(wanted.value)
-    case 'fuzzy':
-      return String(actual).toLowerCase().includes(String(wanted.value).toLowerCase())
-    case 'range':
-      return (wanted.min === undefined || compare(actual, wanted.min) >= 0) && (wanted.max === undefined || compare(actual, wanted.max) <= 0)
-    case 'any':
-      return wanted.values.some(same)
-    case 'all':
-      return wanted.values.every(same)
-  }
-}
-
-/** Numbers by size, times and everything else by their text. Harbor writes a time as `2020-04-09 02:36:00`. */
-function compare(actual: QueryValue | boolean, bound: QueryValue): number {
-  if (typeof actual === 'number' && typeof bound === 'number') return actual - bound
-  const [left, right] = [time(String(actual)), time(String(bound))]
-  return left === right ? 0 : left < right ? -1 : 1
-}
-
-function time(text: string): string {
-  const written = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)Z?$/.exec(text)
-  return written === null ? text : `${written[1]}T${written[2]}`
-}
