@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, token, tokenOf } from './support.ts'
+import { type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, token, tokenOf, whole } from './support.ts'
 
 describe('an edge in Node', () => {
   let origin: TestOrigin
@@ -68,7 +68,7 @@ describe('an edge in Node', () => {
         [narrow, narrow],
         ['garbage', 'garbage'],
       ] as const) {
-        const atOrigin = await fetch(origin.url + path, { headers: there === undefined ? {} : { authorization: `Bearer ${there}` } })
+        const atOrigin = await whole(await fetch(origin.url + path, { headers: there === undefined ? {} : { authorization: `Bearer ${there}` } }))
         const atEdge = await edge.get(path, here)
         expect(`${path} ${atEdge.status}`).toBe(`${path} ${atOrigin.status}`)
         const challenge = (response: Response) => response.headers.get('www-authenticate')?.replace(/realm="[^"]*"/, '')
@@ -100,7 +100,7 @@ describe('an edge in Node', () => {
     const foreign = await tokenOf(await other.token('repository:open/app:pull'))
     expect((await other.get('/v2/open/app/manifests/v1', foreign)).status).toBe(200)
     expect((await edge.get('/v2/open/app/manifests/v1', foreign)).status).toBe(401)
-    const answer = await fetch(`${origin.url}/v2/open/app/manifests/v1`, { headers: { authorization: `Bearer ${foreign}` } })
+    const answer = await whole(await fetch(`${origin.url}/v2/open/app/manifests/v1`, { headers: { authorization: `Bearer ${foreign}` } }))
     expect(answer.status).toBe(401)
   })
 
