@@ -56,6 +56,7 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   }
   const server: Server = options.tls ? createTlsServer({ ...serverOptions, ...options.tls }, listener) : createServer(serverOptions, listener)
   server.on('clientError', refuseConnection)
+  const unused = unusedConnections(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -71,7 +72,7 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
     port,
     close: () => {
       state.closing = true
-      return closeServer(server, limits.closeDeadline)
+      return closeServer(server, unused, limits.closeDeadline)
     },
   }
 }
@@ -189,9 +190,21 @@ function refusalBody(status: number, message: string): string {
   return JSON.stringify({ errors: [{ code: status === 405 ? 'UNSUPPORTED' : 'UNKNOWN', message }] })
 }
 
-async function closeServer(server: Server, deadline: number): Promise<void> {
+/** Connections on which nothing was ever asked: Node does not count them among the idle ones, and clients open them in advance. */
+function unusedConnections(server: Server): ReadonlySet<Socket> {
+  const unused = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
+  server.on('request', ({ socket }: IncomingMessage) => unused.delete(socket))
+  return unused
+}
+
+async function closeServer(server: Server, unused: ReadonlySet<Socket>, deadline: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   server.closeIdleConnections()
+  for (const socket of unused) socket.destroy()
   const timer = setTimeout(() => server.closeAllConnections(), deadline)
   await closed
   clearTimeout(timer)

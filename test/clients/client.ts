@@ -6,6 +6,8 @@ export interface Client {
   readonly name: string
   /** The programs it needs on PATH, with the way to get them. */
   readonly needs: Readonly<Record<string, string>>
+  /** Some only write the password down, and find out with the first pull. */
+  readonly loginAsks: boolean
   /** Starts it afresh: no login, nothing cached. `workdir` is its own. */
   open(workdir: string): Promise<ClientSession>
 }

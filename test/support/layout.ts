@@ -26,6 +26,8 @@ export interface ImageLayout extends AsyncDisposable {
   /** The root file system of `image` as an uncompressed tar. */
   readonly rootfs: string
   readonly platforms: readonly string[]
+  /** What `index` is made of, in the order in which a registry wants it. */
+  readonly contents: readonly { readonly mediaType: string; readonly digest: string }[]
 }
 
 export async function imageLayout(options: { readonly layerBytes?: number; readonly platforms?: readonly string[] } = {}): Promise<ImageLayout> {
@@ -33,10 +35,13 @@ export async function imageLayout(options: { readonly layerBytes?: number; reado
   const platforms = options.platforms ?? ['amd64', 'arm64', 's390x']
   const blobs = join(dir, 'blobs', 'sha256')
   await mkdir(blobs, { recursive: true })
+  const written: Descriptor[] = []
   const put = async (bytes: Uint8Array, mediaType: string): Promise<Descriptor> => {
     const hex = createHash('sha256').update(bytes).digest('hex')
     await writeFile(join(blobs, hex), bytes)
-    return { mediaType, digest: `sha256:${hex}`, size: bytes.length }
+    const descriptor = { mediaType, digest: `sha256:${hex}`, size: bytes.length }
+    written.push(descriptor)
+    return descriptor
   }
   const putJson = (document: unknown, mediaType: string) => put(Buffer.from(JSON.stringify(document)), mediaType)
 
@@ -76,6 +81,30 @@ export async function imageLayout(options: { readonly layerBytes?: number; reado
     index: index.digest,
     rootfs: join(dir, `root-${platforms[0]}.tar`),
     platforms,
+    contents: written.map(({ mediaType, digest }) => ({ mediaType, digest })),
     [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+  }
+}
+
+/** Pushes `index` and everything it refers to by plain HTTP. */
+export async function pushIndexByHttp(
+  layout: ImageLayout,
+  target: { readonly host: string; readonly repository: string; readonly bearer: string },
+  tag: string,
+): Promise<void> {
+  const base = `http://${target.host}/v2/${target.repository}`
+  const authorization = `Bearer ${target.bearer}`
+  for (const { mediaType, digest } of layout.contents) {
+    const body = await readFile(join(layout.dir, 'blobs', 'sha256', digest.slice('sha256:'.length)))
+    const isManifest = /\.(manifest|index)\.v1\+json$/.test(mediaType)
+    const reference = digest === layout.index ? tag : digest
+    const answer = isManifest
+      ? await fetch(`${base}/manifests/${reference}`, { method: 'PUT', headers: { authorization, 'content-type': mediaType }, body })
+      : await fetch(`${base}/blobs/uploads/?digest=${digest}`, {
+          method: 'POST',
+          headers: { authorization, 'content-type': 'application/octet-stream' },
+          body,
+        })
+    if (answer.status !== 201) throw new Error(`${reference}: ${answer.status} ${await answer.text()}`)
   }
 }

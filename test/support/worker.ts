@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { Miniflare } from 'miniflare'
 import { bundleWorker, WORKER_OPTIONS } from '../edge/worker-support.ts'
 import { until } from './until.ts'
@@ -26,10 +28,47 @@ export async function startAtollWorker({ origin, admin }: AtollWorkerOptions): P
     script: await bundleWorker(),
     bindings: { ORIGIN_URL: origin, ENROLMENT_TOKEN: token, GRACE: '3600', REGIONS: '' },
   })
-  const { host, origin: url } = await miniflare.ready
+  const { host: inner, origin: url } = await miniflare.ready
   await until('the worker is connected', async () => {
     const health = (await (await fetch(`${url}/healthz`)).json()) as { status: string }
     return health.status === 'connected'
   })
-  return { host, [Symbol.asyncDispose]: () => miniflare.dispose() }
+  const front = await refuseTls(inner)
+  return {
+    host: front.host,
+    async [Symbol.asyncDispose]() {
+      await front.close()
+      await miniflare.dispose()
+    },
+  }
+}
+
+const TLS_HANDSHAKE = 0x16
+
+/** Clients that try TLS first would wait for workerd, which takes the greeting for the start of a slow request. Everything else passes. */
+async function refuseTls(target: string): Promise<{ host: string; close(): Promise<void> }> {
+  const port = Number(target.slice(target.lastIndexOf(':') + 1))
+  const server = createServer((client) => {
+    client.on('error', () => client.destroy())
+    client.once('data', (first) => {
+      if (first[0] === TLS_HANDSHAKE) {
+        client.destroy()
+        return
+      }
+      const worker = connect(port, '127.0.0.1')
+      worker.on('error', () => client.destroy())
+      worker.write(first)
+      client.pipe(worker).pipe(client)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return {
+    host: `127.0.0.1:${address.port}`,
+    async close() {
+      server.close()
+    },
+  }
 }

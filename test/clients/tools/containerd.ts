@@ -12,6 +12,7 @@ import { hostOf } from '../client.ts'
 export const containerd: Client = {
   name: 'containerd ctr',
   needs: { containerd: 'apt-get install containerd', ctr: 'apt-get install containerd' },
+  loginAsks: false,
   async open(workdir) {
     const socket = join(workdir, 'containerd.sock')
     const config = join(workdir, 'config.toml')
@@ -43,9 +44,7 @@ export const containerd: Client = {
     return {
       async login(host, username, password) {
         credentials.set(host, `${username}:${password}`)
-        // ctr finds out with the first command that uses the credentials; this one asks for what is not there.
-        const asked = await ctr('images', 'pull', '--plain-http', '--user', `${username}:${password}`, `${host}/library/login-probe:none`)
-        return { ...asked, code: /not found/i.test(asked.stderr) ? 0 : 1 }
+        return { code: 0, stdout: '', stderr: '' }
       },
       async push(layout, reference) {
         await importTagged(layout.dir, 'image', reference, ['--all-platforms'])

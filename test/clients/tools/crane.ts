@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const crane: Client = {
   name: 'crane',
   needs: { crane: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
+  loginAsks: false,
   async open(workdir) {
     const env = { HOME: workdir, DOCKER_CONFIG: join(workdir, 'docker') }
     const crane = (...args: string[]) => run('crane', args, { env })

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { must, run } from '../../support/run.ts'
 import type { Client } from '../client.ts'
@@ -5,8 +6,10 @@ import type { Client } from '../client.ts'
 export const podman: Client = {
   name: 'podman',
   needs: { podman: 'apt-get install podman' },
+  loginAsks: true,
   async open(workdir) {
     const env = { HOME: workdir, REGISTRY_AUTH_FILE: join(workdir, 'auth.json'), XDG_RUNTIME_DIR: workdir, TMPDIR: workdir }
+    await writeFile(env.REGISTRY_AUTH_FILE, '{}')
     const storage = ['--root', join(workdir, 'root'), '--runroot', join(workdir, 'run'), '--storage-driver', 'vfs']
     const podman = (...args: string[]) => run('podman', [...storage, ...args], { env })
     return {

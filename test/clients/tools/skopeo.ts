@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const skopeo: Client = {
   name: 'skopeo',
   needs: { skopeo: 'apt-get install skopeo' },
+  loginAsks: true,
   async open(workdir) {
     const auth = join(workdir, 'auth.json')
     const env = { HOME: workdir, REGISTRY_AUTH_FILE: auth, TMPDIR: workdir }
