@@ -6,6 +6,8 @@ export interface Client {
   readonly name: string
   /** The programs it needs on PATH, with the way to get them. */
   readonly needs: Readonly<Record<string, string>>
+  /** What it does with an index of several platforms: moves it whole, picks its own platform out of it, or knows none. */
+  readonly indexes: 'moves' | 'picks' | 'unknown'
   /** Some only write the password down, and find out with the first pull. */
   readonly loginAsks: boolean
   /** Starts it afresh: no login, nothing cached. `workdir` is its own. */

@@ -12,6 +12,7 @@ import { hostOf } from '../client.ts'
 export const containerd: Client = {
   name: 'containerd ctr',
   needs: { containerd: 'apt-get install containerd', ctr: 'apt-get install containerd' },
+  indexes: 'moves',
   loginAsks: false,
   async open(workdir) {
     const socket = join(workdir, 'containerd.sock')

@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const crane: Client = {
   name: 'crane',
   needs: { crane: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
+  indexes: 'moves',
   loginAsks: false,
   async open(workdir) {
     const env = { HOME: workdir, DOCKER_CONFIG: join(workdir, 'docker') }

@@ -10,6 +10,7 @@ import type { Client } from '../client.ts'
 export const docker: Client = {
   name: 'docker',
   needs: { dockerd: 'apt-get install docker.io', docker: 'apt-get install docker.io', containerd: 'apt-get install containerd' },
+  indexes: 'picks',
   loginAsks: true,
   async open(workdir) {
     const socket = `unix://${join(workdir, 'docker.sock')}`

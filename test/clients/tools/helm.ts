@@ -8,6 +8,7 @@ import { splitTag } from '../client.ts'
 export const helm: Client = {
   name: 'helm oci://',
   needs: { helm: 'go install helm.sh/helm/v4/cmd/helm@latest' },
+  indexes: 'unknown',
   loginAsks: true,
   async open(workdir) {
     const env = { HOME: workdir, HELM_REGISTRY_CONFIG: join(workdir, 'helm.json') }

@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const oras: Client = {
   name: 'oras',
   needs: { oras: 'go install oras.land/oras/cmd/oras@latest' },
+  indexes: 'moves',
   loginAsks: true,
   async open(workdir) {
     const config = join(workdir, 'oras.json')

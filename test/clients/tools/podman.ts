@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const podman: Client = {
   name: 'podman',
   needs: { podman: 'apt-get install podman' },
+  indexes: 'picks',
   loginAsks: true,
   async open(workdir) {
     const env = { HOME: workdir, REGISTRY_AUTH_FILE: join(workdir, 'auth.json'), XDG_RUNTIME_DIR: workdir, TMPDIR: workdir }

@@ -7,6 +7,7 @@ import { hostOf } from '../client.ts'
 export const regctl: Client = {
   name: 'regctl',
   needs: { regctl: 'go install github.com/regclient/regclient/cmd/regctl@latest' },
+  indexes: 'moves',
   loginAsks: true,
   async open(workdir) {
     const env = { HOME: workdir, REGCTL_CONFIG: join(workdir, 'regctl.json'), DOCKER_CONFIG: join(workdir, 'docker') }

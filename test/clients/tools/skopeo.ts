@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 export const skopeo: Client = {
   name: 'skopeo',
   needs: { skopeo: 'apt-get install skopeo' },
+  indexes: 'moves',
   loginAsks: true,
   async open(workdir) {
     const auth = join(workdir, 'auth.json')
