@@ -75,6 +75,7 @@ export async function upstream(): Promise<void> {
     { what: 'blob GETs upstream', unit: '', better: 'less', aim: '1 each', atoll: alone.atoll.blobs, peer: alone.peer.blobs },
   ])
   printRows('The same beside pulling directly', 'direct', [
+    { what: 'first byte of the layer', unit: 's', better: 'less', aim: '≥ 0.9', atoll: first(alone.atoll), peer: first(alone.direct) },
     { what: 'whole pull', unit: 's', better: 'less', aim: '≥ 0.95', atoll: last(alone.atoll), peer: last(alone.direct) },
   ])
   printRows(`${CLIENTS} clients at once, one cold layer of 20 MiB`, 'distribution as a proxy', [
