@@ -153,7 +153,9 @@ function endpointCommands(replicate: Command): void {
         insecure: options.insecure,
         ...(credential && { credential }),
       })
+      const problem = await pingProblem({ api }, made.id)
       out.item(made, `Added the endpoint ${name}.`)
+      if (problem !== undefined) out.note(`It does not work yet: ${problem}\nTry again with: atoll replicate endpoint ping ${name}`)
     })
 
   endpoint
@@ -173,6 +175,17 @@ function endpointCommands(replicate: Command): void {
       await api.call('DELETE', `${ENDPOINTS}/${await endpointId({ api }, name)}`)
       out.item({ name }, `Removed the endpoint ${name}.`)
     })
+}
+
+/** What is wrong with an endpoint, by a word of the server; undefined: nothing. */
+async function pingProblem({ api }: Pick<Context, 'api'>, id: number): Promise<string | undefined> {
+  try {
+    await api.call('POST', `${ENDPOINTS}/ping`, { id })
+    return undefined
+  } catch (error) {
+    if (error instanceof CliError) return error.message
+    throw error
+  }
 }
 
 function ruleCommands(replicate: Command): void {

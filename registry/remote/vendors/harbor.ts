@@ -2,7 +2,10 @@ import { splitProject } from '../../spec/names.ts'
 import { generic } from './generic.ts'
 import type { Vendor } from './vendor.ts'
 
-/** Harbor, and what has its API: a repository's project must be there before a push. */
+/**
+ * Harbor, and what has its API: a repository's project must be there before a push. An account that may neither see nor make projects may
+ * still push to one (a robot of that project): then the push itself tells.
+ */
 export const harbor: Vendor = {
   ...generic,
   type: 'harbor',
@@ -15,7 +18,7 @@ export const harbor: Vendor = {
       repeatable: true,
     })
     await asked.discard()
-    if (asked.status === 200) return
+    if (asked.status === 200 || asked.status === 403) return
     if (asked.status !== 404) throw await client.errorOf(asked, `looking for its project ${project}`)
     const made = await client.send({
       method: 'POST',
@@ -26,7 +29,7 @@ export const harbor: Vendor = {
       repeatable: false,
     })
     // 409: somebody else made it meanwhile.
-    if (made.status !== 201 && made.status !== 409) throw await client.errorOf(made, `making the project ${project}`)
+    if (made.status !== 201 && made.status !== 409 && made.status !== 403) throw await client.errorOf(made, `making the project ${project}`)
     await made.discard()
   },
 }

@@ -40,8 +40,15 @@ describe('Harbor and Atoll', () => {
     expect(server.lines).toEqual([head, 'POST /api/v2.0/projects', head])
   })
 
-  it('say that our account may not', async () => {
-    await using server = await ScriptedServer.start((_request, response) => response.writeHead(403).end())
+  it('leave it to the push whether an account may push that may not make projects: a robot may', async () => {
+    await using server = await ScriptedServer.start((request, response) => response.writeHead(request.method === 'HEAD' ? 404 : 403).end())
+    const remote = new RemoteRegistry({ url: server.url, fetch, clock: systemClock, vendor: vendorOf('atoll'), credentials })
+    await remote.prepare(parseRepositoryName('team/app'))
+    expect(server.lines).toEqual(['HEAD /api/v2.0/projects?project_name=team', 'POST /api/v2.0/projects'])
+  })
+
+  it('say that our credentials are not accepted', async () => {
+    await using server = await ScriptedServer.start((_request, response) => response.writeHead(401).end())
     const remote = new RemoteRegistry({ url: server.url, fetch, clock: systemClock, vendor: vendorOf('atoll'), credentials })
     await expect(remote.prepare(parseRepositoryName('team/app'))).rejects.toMatchObject({
       code: 'DENIED',
