@@ -52,7 +52,11 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
 
   const start = async () => {
     const log = openSync(logFile, 'a')
-    const started = spawn(CLI, ['serve', ...(options.role === undefined ? [] : ['--role', options.role])], { cwd: data, env, stdio: ['ignore', log, log] })
+    const started = spawn(CLI, ['serve', ...(options.role === undefined ? [] : ['--role', options.role])], {
+      cwd: data,
+      env,
+      stdio: ['ignore', log, log],
+    })
     closeSync(log)
     child = started
     const ready = async (host: string) => (await fetch(`http://${host}/readyz`).catch(() => undefined))?.ok ?? false
@@ -84,7 +88,8 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
-    cli: (...args) => run(CLI, args, { env: { HOME: data, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD } }),
+    cli: (...args) =>
+      run(CLI, args, { env: { HOME: data, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD } }),
     kill: () => end('SIGKILL'),
     restart: start,
     output: () => readFile(logFile, 'utf8'),
