@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { ANONYMOUS } from '../policy/facts.ts'
 import { restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
+import type { MakeWhole } from '../registry/http/exchange.ts'
 import { resourceAt } from '../registry/http/route.ts'
 import { registryRoutes } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
@@ -24,6 +25,8 @@ export interface EdgeAppOptions {
   readonly url: string | undefined
   readonly newId: () => string
   readonly log: Log
+  /** How answers are made whose whole body is in memory; as any other when absent. */
+  readonly whole?: MakeWhole
 }
 
 /** Everything that an edge answers, in Node and in a Worker. */
@@ -50,6 +53,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request) => Promise<
       registryRoutes({
         log,
         requestId,
+        ...(options.whole && { whole: options.whole }),
         ping: async (request) => {
           await mesh.settle()
           const { access } = await identify(request)

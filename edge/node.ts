@@ -4,6 +4,7 @@ import { FillTable } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { createFetch } from '../runtime/fetch.ts'
+import { WholeResponse } from '../runtime/http/whole-response.ts'
 import { serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
@@ -97,6 +98,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       url: config['edge.url'],
       newId,
       log,
+      whole: (bytes, init) => new WholeResponse(bytes, init),
     })
     const joined = link.join(ending.signal)
     const running = joined.then(

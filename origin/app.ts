@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { errorAnswer } from '../registry/http/errors.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
+import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { ConnectionInfo } from '../runtime/http-server.ts'
 import { harborApi } from './api/harbor-api.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
@@ -32,6 +33,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
         authorities,
         log,
         requestId,
+        whole: (bytes, init) => new WholeResponse(bytes, init),
         baseUrl: services.baseUrl,
         service: issuer.service,
         local: (actor) => local.as(actor),

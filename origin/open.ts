@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { restrict } from '../registry/access.ts'
 import type { Clock } from '../registry/clock.ts'
+import { ManifestCache } from '../registry/local/manifest-cache.ts'
 import { LocalRegistry } from '../registry/local.ts'
 import type { Log } from '../registry/log.ts'
 import { createFetch } from '../runtime/fetch.ts'
+import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
 import { replacePasswordHash } from '../schema/users.ts'
@@ -39,6 +41,8 @@ import { openStores } from './stores.ts'
 const SERVICE = 'atoll'
 /** The `iss` of our tokens as long as nobody has said what our URL is. */
 const ISSUER = 'atoll'
+/** Memory for the manifests asked for last, in bytes: some thousand images. */
+const MANIFEST_MEMORY = 16 * 1024 * 1024
 
 export interface OriginOptions {
   readonly config: OriginConfig
@@ -112,7 +116,14 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     },
   })
   const callers = new Callers({ facts, logins, issuer, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
-  const local = new LocalRegistry({ blobs: stores.blobs, metadata: metadataStore(db), createHasher, newId })
+  const metadata = metadataStore(db)
+  const manifests = new ManifestCache({
+    metadata,
+    changes: { head: () => headOfChanges(db), since: (after, limit) => readChanges(db, after, limit) },
+    soon: setImmediate,
+    limit: MANIFEST_MEMORY,
+  })
+  const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId })
   const fetchFor: FetchFor = ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined })
   const proxies = new ProxyCaches({
     db,

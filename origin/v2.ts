@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import { restrict } from '../registry/access.ts'
+import type { MakeWhole } from '../registry/http/exchange.ts'
 import { resourceAt } from '../registry/http/route.ts'
 import { registryRoutes } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
@@ -19,6 +20,7 @@ export interface V2Options {
   /** Our name in challenges, and the audience of our tokens. */
   readonly service: string
   readonly requestId: (request: Request) => string
+  readonly whole?: MakeWhole
   /** What this origin owns, as `actor` changes it. */
   readonly local: (actor: string) => Registry
   /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
@@ -45,6 +47,7 @@ export function v2Routes(options: V2Options): Hono {
   return registryRoutes({
     log,
     requestId,
+    ...(options.whole && { whole: options.whole }),
     ping: async (request) => {
       const caller = await identify(request)
       if (!caller.presented) throw unauthorized(challengeOf(request), 'authentication required')

@@ -6,7 +6,11 @@ export interface Exchange {
   readonly request: Request
   readonly registry: Registry
   readonly query: Query
+  readonly whole: MakeWhole
 }
+
+/** Makes an answer whose whole body is in memory: what a runtime can send without a stream. */
+export type MakeWhole = (bytes: Uint8Array<ArrayBuffer>, init: { readonly status: number; readonly headers: Record<string, string> }) => Response
 
 const EMPTY = new URLSearchParams()
 
@@ -38,6 +42,12 @@ export type HeaderValues = Record<string, string>
 export function answer(status: number, body: BodyInit | null, headers: HeaderValues): Response {
   headers['Docker-Distribution-Api-Version'] = 'registry/2.0'
   return new Response(body, { status, headers })
+}
+
+/** The same for bytes that are in memory, in the form that this runtime sends best. */
+export function wholeAnswer({ whole }: Exchange, status: number, bytes: Uint8Array, headers: HeaderValues): Response {
+  headers['Docker-Distribution-Api-Version'] = 'registry/2.0'
+  return whole(bytes as Uint8Array<ArrayBuffer>, { status, headers })
 }
 
 export function jsonAnswer(request: Request, body: object, headers: HeaderValues, status = 200): Response {

@@ -2,14 +2,15 @@ import type { Manifest } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { parseReference, parseRepositoryName, parseTag, type Reference, type RepositoryName, referenceText, type Tag } from '../spec/names.ts'
 import { manifestBody } from './bodies.ts'
-import { answer, type Exchange, type HeaderValues, isHead } from './exchange.ts'
+import { answer, type Exchange, type HeaderValues, isHead, wholeAnswer } from './exchange.ts'
 import { addWarnings, entityTag, manifestLocation, matches } from './headers.ts'
 
 /** distribution-spec asks for ten at least. */
 const TAGS_AT_ONCE = 100
 
 /** distribution-spec, "Pulling manifests". What is stored is served: `Accept` changes nothing, as with the registries that clients know. */
-export async function readManifest({ request, registry }: Exchange, name: string, key: string): Promise<Response> {
+export async function readManifest(exchange: Exchange, name: string, key: string): Promise<Response> {
+  const { request, registry } = exchange
   const repository = parseRepositoryName(name)
   const reference = parseReference(key)
   const { manifests } = registry.repository(repository)
@@ -22,7 +23,7 @@ export async function readManifest({ request, registry }: Exchange, name: string
   if (matches(request.headers.get('If-None-Match'), digest)) return answer(304, null, headers)
   headers['Content-Type'] = mediaType
   headers['Content-Length'] = String(size)
-  return answer(200, head ? null : ((found as Manifest).bytes as Uint8Array<ArrayBuffer>), headers)
+  return head ? answer(200, null, headers) : wholeAnswer(exchange, 200, (found as Manifest).bytes, headers)
 }
 
 /** distribution-spec, "Pushing Manifests". */

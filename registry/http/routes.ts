@@ -7,7 +7,7 @@ import { RegistryError } from '../spec/errors.ts'
 import { deleteBlob, readBlob } from './blobs.ts'
 import { listRepositories } from './catalog.ts'
 import { errorAnswer } from './errors.ts'
-import { answer, type Exchange, Query } from './exchange.ts'
+import { answer, type Exchange, type MakeWhole, Query } from './exchange.ts'
 import { deleteManifest, putManifest, readManifest } from './manifests.ts'
 import { listReferrers } from './referrers.ts'
 import { type Resource, resourceAt } from './route.ts'
@@ -22,6 +22,8 @@ export interface RegistryRoutesOptions {
   readonly log: Log
   /** Names a request in the log; a new UUID when absent. */
   readonly requestId?: (request: Request) => string
+  /** How answers are made whose whole body is in memory; as any other when absent. */
+  readonly whole?: MakeWhole
 }
 
 type Handler = (exchange: Exchange, name: string, key: string) => Promise<Response>
@@ -71,9 +73,12 @@ async function dispatch(request: Request, options: RegistryRoutesOptions): Promi
   const methods = TABLE[resource.kind]
   const handler = methods[request.method]
   if (!handler) throw notAllowed(Object.keys(methods))
-  const exchange = { request, registry: await options.open(request), query: new Query(mark < 0 ? '' : url.slice(mark + 1, end)) }
+  const query = new Query(mark < 0 ? '' : url.slice(mark + 1, end))
+  const exchange: Exchange = { request, registry: await options.open(request), query, whole: options.whole ?? plain }
   return handler(exchange, 'name' in resource ? resource.name : '', 'key' in resource ? resource.key : '')
 }
+
+const plain: MakeWhole = (bytes, init) => new Response(bytes, init)
 
 /** distribution-spec, "Determining Support". */
 async function ping(request: Request, options: RegistryRoutesOptions): Promise<Response> {

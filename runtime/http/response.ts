@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { type Chunks, chunksOf } from './chunks.ts'
+import { WholeResponse } from './whole-response.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
 export type Ending = { readonly kind: 'sent' | 'left' } | { readonly kind: 'cut'; readonly error: unknown }
@@ -17,13 +18,18 @@ export async function sendResponse(response: Response, outgoing: ServerResponse,
   }
   const headers: Record<string, string | string[]> = {}
   for (const [name, value] of response.headers) headers[name] = name === 'set-cookie' ? response.headers.getSetCookie() : value
+  const promised = response.headers.get('content-length')
+  if (response instanceof WholeResponse && !response.opened && Number(promised ?? response.whole.byteLength) === response.whole.byteLength) {
+    outgoing.writeHead(response.status, headers)
+    outgoing.end(response.whole)
+    return { kind: 'sent' }
+  }
   const { body } = response
   if (body === null) {
     outgoing.writeHead(response.status, headers)
     outgoing.end()
     return { kind: 'sent' }
   }
-  const promised = response.headers.get('content-length')
   const size = promised === null ? undefined : Number(promised)
   return pump(chunksOf(body, size), outgoing, size, stallTimeout, () => outgoing.writeHead(response.status, headers))
 }
