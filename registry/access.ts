@@ -10,6 +10,7 @@ export type AccessAction = 'pull' | 'push' | 'delete'
 export interface Gate {
   /** @throws RegistryError UNAUTHORIZED with a challenge, or DENIED */
   require(name: RepositoryName, action: AccessAction): Promise<void>
+  /** Whether the caller has the right, whatever the token at hand was made for. */
   allows(name: RepositoryName, action: AccessAction): Promise<boolean>
 }
 

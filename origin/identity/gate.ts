@@ -29,8 +29,10 @@ export function gateFor(caller: Caller, authorities: Authorities, challenge: Cha
       if (!covered(name, action))
         throw unauthorized(challenge, `The token is not good for ${action} on ${name}.`, { scope, error: 'insufficient_scope' })
     },
+    // Asked of repositories that a request does not name in its path: the sources of a mount. A challenge for the path names no source, so the
+    // token of a client that only follows challenges is never made for one; what its principal may read is decided by the facts, as always.
     async allows(name, action) {
-      return covered(name, action) && (await decide(name, action)).allow
+      return (await decide(name, action)).allow
     },
   }
 }

@@ -36,8 +36,16 @@ export function descriptorOf({ digest, bytes }: TestBlob, mediaType: string): De
   return { mediaType, digest, size: bytes.length }
 }
 
-/** An image with random layers of these sizes, in bytes. */
-export function randomImage(options: { readonly layers?: readonly number[]; readonly architecture?: string } = {}): TestImage {
+export interface RandomImageOptions {
+  /** Sizes of the layers, in bytes. */
+  readonly layers?: readonly number[]
+  readonly architecture?: string
+  /** What the image refers to. */
+  readonly subject?: TestManifest
+}
+
+/** An image with random layers. */
+export function randomImage(options: RandomImageOptions = {}): TestImage {
   const layers = (options.layers ?? [10_000]).map((size) => testBlob(randomBytes(size)))
   const config = json({
     os: 'linux',
@@ -50,6 +58,7 @@ export function randomImage(options: { readonly layers?: readonly number[]; read
     mediaType: OCI_MANIFEST,
     config: descriptorOf(config, OCI_CONFIG),
     layers: layers.map((layer) => descriptorOf(layer, LAYER)),
+    ...(options.subject && { subject: descriptorOf(options.subject, options.subject.mediaType) }),
   })
   return { manifest: { ...manifest, mediaType: OCI_MANIFEST }, children: [], blobs: [config, ...layers], layers }
 }

@@ -6,8 +6,10 @@ import { delimiter, join } from 'node:path'
  * @throws when it is absent and ATOLL_TEST_REQUIRE_TOOLS is 1, so that nothing is left out unseen where everything should be there
  */
 export function requireTool(name: string, howToGet: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/sbin']
-  const found = directories.map((directory) => join(directory, name)).find(isExecutable)
+  const found = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, name))
+    .find(isExecutable)
   if (found !== undefined) return found
   if (process.env.ATOLL_TEST_REQUIRE_TOOLS === '1') throw new Error(`${name} is not installed: ${howToGet}`)
   process.stderr.write(`left out, because ${name} is not installed: ${howToGet}\n`)
