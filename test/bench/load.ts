@@ -1,17 +1,18 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { must } from '../support/run.ts'
+import { headsPerSecond } from './heads.ts'
 
 const SECONDS = 5
 const CONNECTIONS = 16
 
-/** Requests per second of one URL, by wrk. `method` GET or HEAD. */
+/** Requests per second of one URL: GET by wrk, HEAD by ourselves. */
 export async function requestsPerSecond(
   url: string,
   options: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Promise<number> {
+  if (options.method === 'HEAD') return await headsPerSecond(new URL(url), options.headers ?? {}, CONNECTIONS, SECONDS)
   const headers = Object.entries(options.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const script = options.method === 'HEAD' ? ['-s', new URL('./head.lua', import.meta.url).pathname] : []
-  const { stdout } = await must('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${SECONDS}s`, ...headers, ...script, url])
+  const { stdout } = await must('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${SECONDS}s`, ...headers, url])
   const rate = stdout.match(/Requests\/sec:\s+([\d.]+)/)?.[1]
   const bad = stdout.match(/Non-2xx or 3xx responses: (\d+)/)?.[1]
   if (rate === undefined || bad !== undefined) throw new Error(`wrk against ${url}:\n${stdout}`)
@@ -52,6 +53,16 @@ export async function upload(url: string, file: string, headers: Readonly<Record
 export async function peakMemory(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(status.match(/VmHWM:\s+(\d+) kB/)?.[1]) / 1024
+}
+
+/** The process of this name that this one started. */
+export async function childNamed(name: string): Promise<number> {
+  for (const entry of await readdir('/proc')) {
+    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '')
+    const [, command, parent] = stat.match(/^\d+ \((.*)\) \S (\d+)/) ?? []
+    if (command === name && Number(parent) === process.pid) return Number(entry)
+  }
+  throw new Error(`no child process is named ${name}`)
 }
 
 export function median(values: readonly number[]): number {

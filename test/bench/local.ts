@@ -7,6 +7,8 @@ import { printRows, type Row } from './table.ts'
 const ROUNDS = 5
 const BLOB = 256 * 1024 * 1024
 const REPOSITORY = 'bench/app'
+/** Without it distribution has no OCI manifest for anybody. */
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
 /** Origin and edge beside distribution, warm: manifests a second, blobs and pushes in MB/s. Rounds alternate, so that both have the same weather. */
 export async function local(): Promise<void> {
@@ -48,13 +50,13 @@ export async function local(): Promise<void> {
     ['edge', atoll.edge],
   ] as const) {
     const token = await pullToken(host)
-    const headers = { authorization: `Bearer ${token}` }
+    const headers = { authorization: `Bearer ${token}`, accept: MANIFEST }
     await download(`http://${host}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)
     for (const method of ['GET', 'HEAD']) {
       const rates = { atoll: [] as number[], peer: [] as number[] }
       for (let round = 0; round < 3; round++) {
         rates.atoll.push(await requestsPerSecond(`http://${host}/v2/${REPOSITORY}/manifests/v1`, { method, headers }))
-        rates.peer.push(await requestsPerSecond(`http://${peer.host}/v2/${REPOSITORY}/manifests/v1`, { method }))
+        rates.peer.push(await requestsPerSecond(`http://${peer.host}/v2/${REPOSITORY}/manifests/v1`, { method, headers: { accept: MANIFEST } }))
       }
       rows.push({
         what: `${place}: manifest ${method}`,

@@ -1,6 +1,7 @@
-import { startAtoll } from '../support/atoll.ts'
+import { ADMIN_PASSWORD, startAtoll } from '../support/atoll.ts'
+import { startAtollWorker } from '../support/worker.ts'
 import { pushBlob, randomFile } from './images.ts'
-import { download, peakMemory, upload } from './load.ts'
+import { childNamed, download, peakMemory, upload } from './load.ts'
 
 const LAYER = 3 * 1024 * 1024 * 1024
 const LIMIT = 200
@@ -38,5 +39,15 @@ export async function memory(): Promise<void> {
   await print('cold pull through the edge')
   const warm = await download(`http://${edge.edge}/v2/bench/big/blobs/${layer.digest}`, near)
   await print('warm pull from the edge')
+
+  await using worker = await startAtollWorker({ origin: `http://${origin.origin}`, admin: { username: 'admin', password: ADMIN_PASSWORD } })
+  const workerd = await childNamed('workerd')
+  const atRest = await peakMemory(workerd)
+  const their = (await (await fetch(`http://${worker.host}/service/token?service=atoll&scope=repository:bench/big:pull`)).json()) as { token: string }
+  const through = await download(`http://${worker.host}/v2/bench/big/blobs/${layer.digest}`, { authorization: `Bearer ${their.token}` })
+  const loaded = await peakMemory(workerd)
+  process.stdout.write(
+    `\nworkerd: ${atRest.toFixed(0)} MiB before, ${loaded.toFixed(0)} MiB after a cold pull through the Worker (${through.bytes} bytes in ${through.total.toFixed(1)} s)\n`,
+  )
   if (cold.bytes !== LAYER || warm.bytes !== LAYER) throw new Error(`${cold.bytes} and ${warm.bytes} bytes came instead of ${LAYER}`)
 }
