@@ -29,8 +29,8 @@ export interface EdgeAppOptions {
   readonly whole?: MakeWhole
 }
 
-/** Everything that an edge answers, in Node and in a Worker. */
-export function edgeApp(options: EdgeAppOptions): (request: Request) => Promise<Response> {
+/** Everything that an edge answers, in Node and in a Worker. `client` is the network address that a request came from, where it is known. */
+export function edgeApp(options: EdgeAppOptions): (request: Request, client?: string) => Promise<Response> {
   const { mesh, sources, tokens, log, newId } = options
   const requestId = (request: Request) => request.headers.get('X-Request-Id')?.match(REQUEST_ID)?.[0] ?? newId()
   const challenge = challenges(options)
@@ -47,7 +47,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request) => Promise<
     return { principal, access: token.access }
   }
 
-  const app = new Hono()
+  const app = new Hono<{ Bindings: { readonly client: string | undefined } }>()
     .route(
       '/',
       registryRoutes({
@@ -79,7 +79,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request) => Promise<
     )
     .on(['GET', 'POST'], '/service/token', async (c) => {
       await mesh.settle()
-      return await tokenAnswer(c.req.raw, options)
+      return await tokenAnswer(c.req.raw, c.env.client, options)
     })
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {
@@ -96,7 +96,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request) => Promise<
     )
     .onError((error, c) => errorAnswer(error, c.req.raw, { log, requestId }))
 
-  return async (request) => warn(await app.fetch(request), mesh)
+  return async (request, client) => warn(await app.fetch(request, { client }), mesh)
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/

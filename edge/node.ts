@@ -55,9 +55,10 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
   const ending = new AbortController()
 
-  const parts: { sources?: Sources; app?: (request: Request) => Promise<Response> } = {}
+  const parts: { sources?: Sources; app?: ReturnType<typeof edgeApp> } = {}
   const server = await serveHttp({
-    fetch: async (request) => (await parts.app?.(request)) ?? new Response('starting', { status: 503 }),
+    fetch: async (request, { remoteAddress }) =>
+      (await parts.app?.(request, remoteAddress || undefined)) ?? new Response('starting', { status: 503 }),
     host: config['edge.host'],
     port: config['edge.port'],
     log,

@@ -52,10 +52,10 @@ export interface TokenServiceOptions {
 }
 
 /** `GET /service/token` as Docker's token authentication has it, and its OAuth 2 form by POST. */
-export async function tokenAnswer(request: Request, { mesh, tokens, login }: TokenServiceOptions): Promise<Response> {
+export async function tokenAnswer(request: Request, client: string | undefined, { mesh, tokens, login }: TokenServiceOptions): Promise<Response> {
   const asked = await readRequest(request)
   if (asked.credentials !== undefined) {
-    const { token, expiresIn } = await login.login({ ...asked.credentials, scopes: asked.scopes })
+    const { token, expiresIn } = await login.login({ ...asked.credentials, scopes: asked.scopes, client })
     return answer(token, expiresIn, mesh.origin.now())
   }
   const access = await anonymousAccess(parseScopes(asked.scopes).slice(0, SCOPES_OF_A_TOKEN), mesh)

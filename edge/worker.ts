@@ -44,7 +44,8 @@ export default {
       newId: () => crypto.randomUUID(),
       log,
     })
-    return fixedLength(await handle(request))
+    // Cloudflare sets it, whatever the client sends.
+    return fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined))
   },
 
   /** Wakes the link, so that an edge nobody uses keeps up with its origin. */

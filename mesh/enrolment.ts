@@ -49,6 +49,8 @@ export interface TokenRequest {
   readonly password: string
   /** As clients send them, for instance `repository:team/app:pull`. */
   readonly scopes: readonly string[]
+  /** The network address that the login came from, so that who guesses slows down himself and nobody else. */
+  readonly client?: string | undefined
 }
 
 export interface TokenAnswer {

@@ -51,7 +51,9 @@ export class Logins {
   async login(name: string, secret: string, address: string): Promise<Principal> {
     if (name === '' || name.length > NAME_LIMIT || secret.length > SECRET_LIMIT) throw wrong()
     const key = createHmac('sha256', this.#key).update(name.toLowerCase()).update('\0').update(secret).digest('base64url')
-    const account = (await this.#remembered(key)) ?? (await this.#check(key, name, secret, address))
+    const remembered = await this.#remembered(key)
+    if (remembered !== undefined) this.#options.throttle.admit(name, address)
+    const account = remembered ?? (await this.#check(key, name, secret, address))
     if (account === undefined) throw wrong()
     return inGoodStanding(account.principal, this.#options.clock.now())
   }

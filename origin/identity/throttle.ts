@@ -38,7 +38,7 @@ export class Throttle {
 
   /** Call it before a secret is checked, and `right` on what it gives when the secret was right. @throws RegistryError TOOMANYREQUESTS */
   attempt(account: string, address: string): { right(): void } {
-    const pair = `${network(address)}\n${account.toLowerCase()}`
+    const pair = pairOf(account, address)
     const known = this.#current(this.#pairs, pair)
     const everything = this.#current(this.#addresses, network(address))
     this.#refuse(known, this.#limits.perAccount)
@@ -52,6 +52,14 @@ export class Throttle {
         if (count !== undefined) count.failures--
       },
     }
+  }
+
+  /**
+   * For a secret that is known to be right without a check. Who has guessed too often is refused all the same: otherwise the one
+   * guess that is not slowed down would be the right one. @throws RegistryError TOOMANYREQUESTS
+   */
+  admit(account: string, address: string): void {
+    this.#refuse(this.#current(this.#pairs, pairOf(account, address)), this.#limits.perAccount)
   }
 
   #current(counts: Map<string, Count>, key: string): Count | undefined {
@@ -83,9 +91,18 @@ export class Throttle {
   }
 }
 
-/** One household or machine has a whole /64 of IPv6: it counts as one address. */
-function network(address: string): string {
-  if (!address.includes(':') || address.includes('.')) return address
+function pairOf(account: string, address: string): string {
+  return `${network(address)}\n${account.toLowerCase()}`
+}
+
+/** One household or machine has a whole /64 of IPv6: it counts as one address. What is before a slash is the edge that the address was seen by. */
+function network(seen: string): string {
+  const slash = seen.indexOf('/')
+  const [edge, address] = [seen.slice(0, slash + 1), seen.slice(slash + 1)]
+  return edge + (!address.includes(':') || address.includes('.') ? address : network64(address))
+}
+
+function network64(address: string): string {
   const [head = '', tail] = address.split('::')
   const before = head === '' ? [] : head.split(':')
   const after = tail === undefined || tail === '' ? [] : tail.split(':')

@@ -326,6 +326,14 @@ describe('guessing', () => {
     origin.clock.ahead = 301_000
     expect(await attempt(ADMIN, '198.51.100.7')).toBe(200)
   })
+
+  it('meets no password that is remembered from somebody else’s login', async () => {
+    const attempt = async (credentials: string, address: string) => (await origin.ask('GET', '/service/token', { credentials, address })).status
+    for (let index = 0; index < 10; index++) expect(await attempt(`admin:guess ${index}`, '198.51.100.7')).toBe(401)
+    expect(await attempt(ADMIN, '198.51.100.8')).toBe(200)
+    expect(await attempt(ADMIN, '198.51.100.7')).toBe(429)
+    expect(await attempt(ADMIN, '198.51.100.8')).toBe(200)
+  })
 })
 
 describe('the log', () => {

@@ -36,6 +36,7 @@ const tokenRequest: z.ZodType<TokenRequest> = z.object({
   username: z.string().max(255),
   password: z.string().max(1024),
   scopes: z.array(z.string().max(4096)).max(100),
+  client: z.string().min(1).max(64).optional(),
 })
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -89,9 +90,10 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
     })
     .post(MESH.tokens, async (c) => {
       const edge = await callers.edge(c.req.raw)
-      const { username, password, scopes } = await readBody(c.req.raw, tokenRequest)
-      // The edge tells its own clients apart. Here one account at one edge counts, so that nobody closes an edge to everybody else.
-      const principal = await logins.login(username, password, `edge:${edge.id}/${username}`)
+      const { username, password, scopes, client } = await readBody(c.req.raw, tokenRequest)
+      // One client of one edge counts by itself, so that nobody closes an edge to everybody else. Where the edge does not know its
+      // clients' addresses, one account does.
+      const principal = await logins.login(username, password, `edge:${edge.id}/${client ?? username}`)
       const { token, expiresIn } = await issuer.issue(principal, await grantedAccess(principal, scopes, authorities))
       const signed = await documents.principal(principal.id)
       if (signed === undefined) throw new RegistryError('UNAUTHORIZED', 'This account was deleted just now.')

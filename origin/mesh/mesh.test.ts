@@ -236,6 +236,16 @@ describe('a login at an edge', () => {
     expect(await attempt('other')).toBe(401)
     expect((await origin.ask('GET', '/service/token', { credentials: ADMIN })).status).toBe(200)
   })
+
+  it('is slowed down for the client that guesses, and for nobody else at that edge', async () => {
+    const edge = await TestEdge.enrolled(origin)
+    const login = async (client: string, password: string) =>
+      (await edge.ask('POST', MESH.tokens, { json: { username: 'admin', password, scopes: [], client } })).status
+    for (let index = 0; index < 10; index++) expect(await login(`2001:db8:1:2::${index}`, 'wrong')).toBe(401)
+    expect(await login('2001:db8:1:2:ffff::', PASSWORD)).toBe(429)
+    expect(await login('2001:db8:1:3::1', PASSWORD)).toBe(200)
+    expect(await login('198.51.100.7', PASSWORD)).toBe(200)
+  })
 })
 
 describe('reports and upstream tokens', () => {
