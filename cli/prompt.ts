@@ -14,7 +14,11 @@ export async function lineFromStdin(): Promise<string> {
 
 /** Asks at the terminal; what is typed is not shown. */
 export async function askSecret(question: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new CliError(`${question} cannot be asked without a terminal; use --password-stdin or ATOLL_PASSWORD.`, EXIT.usage)
+  if (!process.stdin.isTTY)
+    throw new CliError(
+      `${question}: there is no terminal to ask at. Give it on standard input, with --password-stdin (a new one: --new-password-stdin).`,
+      EXIT.usage,
+    )
   process.stderr.write(`${question}: `)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: true })

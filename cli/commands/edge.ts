@@ -53,7 +53,7 @@ export function edgeCommands(program: Command): void {
       const { api, out } = await contextOf(command)
       const made = await api.create<{ name: string; token: string; expires_at: string }>('/api/atoll/v1/edges', { name, region: options.region })
       out.note(
-        `Good once, until ${made.expires_at}. On the edge's machine:\n  atoll edge enroll --origin ${api.url} --token TOKEN && atoll serve --role edge`,
+        `Good once, until ${made.expires_at}. On the edge's machine:\n  atoll edge enroll --origin ${api.url} --token TOKEN && ATOLL_EDGE_ORIGIN_URL=${api.url} atoll serve --role edge`,
       )
       out.item(made, made.token)
     })
@@ -68,7 +68,10 @@ export function edgeCommands(program: Command): void {
     .action(async (options: EnrolOptions, command: Command) => {
       const { enrolHere } = await import('../serve/enrol.ts')
       const enrolled = await enrolHere({ ...options, env: process.env, cwd: process.cwd() })
-      outputOf(command).item(enrolled, `Enrolled as ${enrolled.name} (${enrolled.id}) in ${enrolled.region}. Start it: atoll serve --role edge`)
+      outputOf(command).item(
+        enrolled,
+        `Enrolled as ${enrolled.name} (${enrolled.id}) in ${enrolled.region}. Start it: ATOLL_EDGE_ORIGIN_URL=${options.origin} atoll serve --role edge`,
+      )
     })
 
   edge

@@ -65,7 +65,7 @@ export function projectCommands(program: Command): void {
       })
       out.item(
         made,
-        `Created ${options.public ? 'the public' : 'the private'} project ${name}. Push to it: ${new URL(api.url).host}/${name}/<repository>:<tag>`,
+        `Created ${options.public ? 'the public' : 'the private'} project ${name}. ${options.proxy === undefined ? 'Push to it' : 'Pull through it'}: ${new URL(api.url).host}/${name}/<repository>:<tag>`,
       )
     })
 
