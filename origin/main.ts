@@ -1,7 +1,7 @@
 import { systemClock } from '../registry/clock.ts'
 import { serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
-import { originApp } from './app.ts'
+import { originApp, SECURITY_HEADERS } from './app.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { ADMIN } from './first-start.ts'
 import { type OpenOrigin, openOrigin } from './open.ts'
@@ -30,7 +30,7 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const startedAt = systemClock.now()
   const origin = await openOrigin({ config, log, clock: systemClock })
   try {
-    const server = await serveHttp({ fetch: originApp(origin), host: config['http.host'], port: config['http.port'], log })
+    const server = await serveHttp({ fetch: originApp(origin), headers: SECURITY_HEADERS, host: config['http.host'], port: config['http.port'], log })
     if (origin.madePassword !== undefined) print(banner(server.url, origin.madePassword))
     log.info({ url: server.url, ms: systemClock.now() - startedAt }, 'The origin listens.')
     return {

@@ -9,12 +9,21 @@ export class RequestIds {
     this.#newId = newId
   }
 
+  /** When the request is answered: as `of`, and nobody asks again. */
+  last(request: Request): string {
+    return this.#ids.get(request) ?? this.#name(request)
+  }
+
   of(request: Request): string {
     const known = this.#ids.get(request)
     if (known !== undefined) return known
-    const given = request.headers.get('x-request-id')
-    const id = given !== null && GIVEN.test(given) ? given : this.#newId()
+    const id = this.#name(request)
     this.#ids.set(request, id)
     return id
+  }
+
+  #name(request: Request): string {
+    const given = request.headers.get('x-request-id')
+    return given !== null && GIVEN.test(given) ? given : this.#newId()
   }
 }

@@ -1,8 +1,6 @@
-import type { Hono } from 'hono'
 import { restrict } from '../registry/access.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
-import { resourceAt } from '../registry/http/route.ts'
-import { registryRoutes } from '../registry/http/routes.ts'
+import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
@@ -29,10 +27,16 @@ export interface V2Options {
 
 const CATALOG = 'registry:catalog:*'
 
-/** All of /v2: who sends a request, what they may, and which registry they see. */
-export function v2Routes(options: V2Options): Hono {
+/** All of /v2: who sends a request, what they may, and which registry they see. It never throws. */
+export function v2Handler(options: V2Options): (request: Request) => Promise<Response> {
   const { callers, authorities, baseUrl, service, log, requestId } = options
-  const challengeOf = (request: Request): Challenge => ({ realm: `${baseUrl(request)}/service/token`, service })
+  // Most requests are never challenged.
+  const challengeOf = (request: Request): Challenge => ({
+    get realm() {
+      return `${baseUrl(request)}/service/token`
+    },
+    service,
+  })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
   const identify = async (request: Request, scope?: string): Promise<Caller> => {
@@ -44,7 +48,7 @@ export function v2Routes(options: V2Options): Hono {
     }
   }
 
-  return registryRoutes({
+  return registryHandler({
     log,
     requestId,
     ...(options.whole && { whole: options.whole }),
@@ -52,12 +56,11 @@ export function v2Routes(options: V2Options): Hono {
       const caller = await identify(request)
       if (!caller.presented) throw unauthorized(challengeOf(request), 'authentication required')
     },
-    open: async (request) => {
-      const resource = resourceAt(new URL(request.url).pathname)
-      const name = resource !== undefined && 'name' in resource ? resource.name : undefined
+    open: async (request, resource) => {
+      const name = 'name' in resource ? resource.name : undefined
       const caller = await identify(request, name !== undefined && isRepositoryName(name) ? `repository:${name}:pull` : undefined)
       const local = options.local(caller.principal.id)
-      if (resource?.kind === 'catalog') {
+      if (resource.kind === 'catalog') {
         const listing = caller.access === undefined || caller.access.some(({ type, name: what }) => type === 'registry' && what === 'catalog')
         if (!caller.presented || !listing) throw unauthorized(challengeOf(request), 'authentication required', { scope: CATALOG })
         return restrict(local, catalogGate(caller.principal, authorities))

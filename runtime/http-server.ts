@@ -20,6 +20,8 @@ export interface ServeHttpOptions {
   /** 0: any free port. */
   readonly port: number
   readonly log: Log
+  /** What every answer says in its headers, unless it says otherwise. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly limits?: Partial<HttpLimits>
   readonly tls?: { readonly cert: string; readonly key: string }
 }
@@ -35,11 +37,12 @@ export interface HttpServer {
 /** Resolves when the server listens. @throws the system's error when it cannot (the port is taken) */
 export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> {
   const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits }
+  const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
   const scheme = options.tls ? 'https' : 'http'
   const state = { closing: false }
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
@@ -80,6 +83,8 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
 interface Exchange extends ServeHttpOptions {
   readonly scheme: 'http' | 'https'
   readonly limits: HttpLimits
+  /** By names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, context: Exchange): Promise<void> {
@@ -101,7 +106,7 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
       await response.body?.cancel()
       return
     }
-    const ending = await sendResponse(response, outgoing, limits.answerStallTimeout)
+    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers: context.headers })
     if (ending.kind === 'cut')
       log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
   } finally {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type AccessToken, signAccessToken, type TokenAccess, verifyAccessToken } from '../../mesh/tokens.ts'
 import type { Principal } from '../../policy/facts.ts'
@@ -70,7 +70,7 @@ export class Issuer {
       this.#under = keys.jwks
     }
     const now = clock.now()
-    const digest = createHash('sha256').update(token).digest('base64')
+    const digest = hash('sha256', token, 'base64')
     const known = this.#verified.get(digest)
     if (known !== undefined) {
       if (now < known.expiresAt + TOLERANCE_MS) return known

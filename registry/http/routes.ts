@@ -15,8 +15,8 @@ import { listTags } from './tags.ts'
 import { appendUpload, cancelUpload, finishUpload, startUpload, uploadStatus } from './uploads.ts'
 
 export interface RegistryRoutesOptions {
-  /** The registry as the sender of this request sees it. @throws RegistryError UNAUTHORIZED with its challenge */
-  readonly open: (request: Request) => Promise<Registry>
+  /** The registry as the sender of this request, which is for `resource`, sees it. @throws RegistryError UNAUTHORIZED with its challenge */
+  readonly open: (request: Request, resource: Resource) => Promise<Registry>
   /** Whether its sender may talk to this registry at all: what `GET /v2/` asks. @throws RegistryError UNAUTHORIZED with its challenge */
   readonly ping: (request: Request) => Promise<void>
   readonly log: Log
@@ -74,7 +74,7 @@ async function dispatch(request: Request, options: RegistryRoutesOptions): Promi
   const handler = methods[request.method]
   if (!handler) throw notAllowed(Object.keys(methods))
   const query = new Query(mark < 0 ? '' : url.slice(mark + 1, end))
-  const exchange: Exchange = { request, registry: await options.open(request), query, whole: options.whole ?? plain }
+  const exchange: Exchange = { request, registry: await options.open(request, resource), query, whole: options.whole ?? plain }
   return handler(exchange, 'name' in resource ? resource.name : '', 'key' in resource ? resource.key : '')
 }
 

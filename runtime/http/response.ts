@@ -5,18 +5,25 @@ import { WholeResponse } from './whole-response.ts'
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
 export type Ending = { readonly kind: 'sent' | 'left' } | { readonly kind: 'cut'; readonly error: unknown }
 
+export interface SendOptions {
+  /** Milliseconds that a client may read nothing. */
+  readonly stallTimeout: number
+  /** What every answer says, by names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /**
  * Sends a web Response with back-pressure: at most one chunk is in the socket's hands and one read ahead.
  *
  * The last chunk goes out only when its stream has ended well and the length is the promised one. Otherwise the connection is cut: an answer
  * that ended as HTTP says was right.
  */
-export async function sendResponse(response: Response, outgoing: ServerResponse, stallTimeout: number): Promise<Ending> {
+export async function sendResponse(response: Response, outgoing: ServerResponse, { stallTimeout, headers: always }: SendOptions): Promise<Ending> {
   if (outgoing.destroyed) {
     await response.body?.cancel().catch(ignore)
     return { kind: 'left' }
   }
-  const headers: Record<string, string | string[]> = {}
+  const headers: Record<string, string | string[]> = { ...always }
   for (const [name, value] of response.headers) headers[name] = name === 'set-cookie' ? response.headers.getSetCookie() : value
   const promised = response.headers.get('content-length')
   if (response instanceof WholeResponse && !response.opened && Number(promised ?? response.whole.byteLength) === response.whole.byteLength) {
