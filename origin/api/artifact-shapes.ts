@@ -99,6 +99,8 @@ function typeOf({ mediaType, configMediaType, artifactType }: Row): string {
   if (config.startsWith('application/vnd.cncf.helm.')) return 'CHART'
   if (config.startsWith('application/vnd.wasm.')) return 'WASM'
   const index = mediaType.includes('manifest.list') || mediaType.includes('image.index')
-  if (artifactType === null && (index || config.includes('container.image') || config === 'application/vnd.oci.image.config.v1+json')) return 'IMAGE'
+  // A manifest that names no artifact type is kept under the media type of its config.
+  const plain = artifactType === null || artifactType === configMediaType
+  if (plain && (index || config.includes('container.image') || config === 'application/vnd.oci.image.config.v1+json')) return 'IMAGE'
   return 'UNKNOWN'
 }
