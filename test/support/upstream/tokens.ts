@@ -42,6 +42,11 @@ export class TokenService {
     return access === undefined || token.access.has(access)
   }
 
+  /** Every token that is out. */
+  get issued(): readonly string[] {
+    return [...this.#tokens.keys()]
+  }
+
   /** All tokens end now. */
   revoke(): void {
     this.#tokens.clear()

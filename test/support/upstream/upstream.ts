@@ -28,6 +28,8 @@ export interface Upstream extends AsyncDisposable {
   readonly faults: Faults
   readonly tokens: TokenService
   readonly seen: readonly SeenRequest[]
+  /** Requests that brought credentials to the host behind a redirect. */
+  readonly leaks: readonly string[]
   /** Counts from nothing again. */
   reset(): void
   /** Ends all faults. */
@@ -68,6 +70,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     get seen() {
       return front.seen
     },
+    leaks: front.leaks,
     reset() {
       front.counts = noCounts()
       front.seen = []
