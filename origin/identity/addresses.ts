@@ -1,12 +1,14 @@
+const ADDRESS = Symbol('the network address that a request came from')
+
 /** The network address that each request in progress came from. */
 export class Addresses {
-  readonly #addresses = new WeakMap<Request, string>()
-
+  /** Kept on the request itself: a weak map of all requests would be gone through at each collection of garbage. */
   note(request: Request, address: string): void {
-    this.#addresses.set(request, address)
+    Reflect.set(request, ADDRESS, address)
   }
 
   of(request: Request): string {
-    return this.#addresses.get(request) ?? 'unknown'
+    const address: unknown = Reflect.get(request, ADDRESS)
+    return typeof address === 'string' ? address : 'unknown'
   }
 }
