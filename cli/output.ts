@@ -49,7 +49,8 @@ export class Output {
   }
 
   error(message: string, exitCode: number): void {
-    this.#stderr.write(this.json ? `${JSON.stringify({ error: { message, exitCode } })}\n` : `atoll: ${message}\n`)
+    const lines = this.json ? [JSON.stringify({ error: { message, exitCode } })] : message.split('\n').map((line) => `atoll: ${line}`)
+    for (const line of lines) this.#stderr.write(`${line}\n`)
   }
 
   #print(line: string): void {

@@ -44,7 +44,7 @@ async function enrol({ origin, token, url, version }: EnrolmentOptions, key: Mem
   if (status === 201 || status === 200) return JSON.parse(text) as Enrolment
   if (status >= 500 || status === 429) throw new RegistryError('UNAVAILABLE', `The origin answered ${status} to the enrolment of this edge.`)
   throw new EnrolmentRefused(
-    `The origin refused to enrol this edge (${status}): ${sentence(text)}. A token is good once, and for an hour: make a new one with \`atoll edge enroll\`.`,
+    `The origin refused to enrol this edge (${status}): ${sentence(text)}. A token is good once, and for an hour: make a new one with \`atoll edge token\`.`,
   )
 }
 

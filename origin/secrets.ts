@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SettingsError } from '../runtime/settings/read.ts'
 import type { Secrets } from './services.ts'
 
 // Sealing of secrets for rest: AES-256-GCM. What is sealed is text: `v1.<key id>.<nonce>.<tag>.<ciphertext>`, each part base64url.
@@ -14,7 +15,7 @@ export class SecretKey {
   readonly #bytes: Buffer
 
   constructor(bytes: Buffer) {
-    if (bytes.length !== KEY_BYTES) throw new RangeError(`secret_key must be ${KEY_BYTES} bytes in base64, and is ${bytes.length}.`)
+    if (bytes.length !== KEY_BYTES) throw new SettingsError([`secret_key: expected ${KEY_BYTES} bytes in base64, got ${bytes.length}`])
     this.#bytes = bytes
   }
 

@@ -17,6 +17,9 @@ export type ReplicationExecution = typeof replicationExecutions.$inferSelect & {
   readonly succeeded: number
   readonly failed: number
   readonly stopped: number
+  /** Bytes of blobs, over all tasks. */
+  readonly bytesTotal: number
+  readonly bytesDone: number
 }
 export type ExecutionStatus = ReplicationExecution['status']
 
@@ -40,6 +43,11 @@ export interface ReplicationTaskPatch {
 const tally = (status: TaskStatus) =>
   raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = replication_executions.id AND t.status = ${status})`.mapWith(Number)
 
+const sum = (column: 'bytes_total' | 'bytes_done') =>
+  raw<number>`(SELECT coalesce(sum(t.${raw.identifier(column)}), 0) FROM replication_tasks t WHERE t.execution_id = replication_executions.id)`.mapWith(
+    Number,
+  )
+
 const select = (sql: LibSQLDatabase) =>
   sql
     .select({
@@ -57,6 +65,8 @@ const select = (sql: LibSQLDatabase) =>
       succeeded: tally('Succeed'),
       failed: tally('Failed'),
       stopped: tally('Stopped'),
+      bytesTotal: sum('bytes_total'),
+      bytesDone: sum('bytes_done'),
     })
     .from(replicationExecutions)
 
@@ -121,6 +131,16 @@ export async function startExecutionOnce(
 
 export function findExecution(db: Database, id: number): Promise<ReplicationExecution | undefined> {
   return select(db.read.sql).where(eq(replicationExecutions.id, id)).get()
+}
+
+/** Whether it still runs, without counting its tasks. */
+export async function isInProgress(db: Database, id: number): Promise<boolean> {
+  const row = await db.read.sql
+    .select({ status: replicationExecutions.status })
+    .from(replicationExecutions)
+    .where(eq(replicationExecutions.id, id))
+    .get()
+  return row?.status === 'InProgress'
 }
 
 /** Newest first. */

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { type Context, contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { bytes } from '../output.ts'
 import { lineFromStdin } from '../prompt.ts'
 import { endpointId } from './project.ts'
 
@@ -34,6 +35,8 @@ interface Execution {
   readonly in_progress?: number
   readonly stopped?: number
   readonly status_text?: string
+  readonly bytes_total?: number
+  readonly bytes_done?: number
 }
 
 interface Task {
@@ -64,13 +67,20 @@ export function replicateCommands(program: Command): void {
       const location = headers.get('location')
       if (location === null) throw new CliError('The server did not say where the execution is.')
       let execution = await api.get<Execution>(location)
+      let told = ''
       while (options.wait && execution.status === 'InProgress') {
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
         execution = await api.get<Execution>(location)
-        out.note(`${execution.status}: ${execution.succeed ?? 0} of ${execution.total ?? 0} done, ${execution.failed ?? 0} failed`)
+        const progress = progressOf(execution)
+        if (progress !== told) out.note(progress)
+        told = progress
       }
-      out.item(execution, `Execution ${execution.id}: ${execution.status}`)
+      out.item(
+        execution,
+        `Execution ${execution.id}: ${execution.status}${options.wait ? '' : `. Follow it with: atoll replicate ls --rule ${name}`}`,
+      )
       if (execution.status === 'Failed') throw new CliError(`Execution ${execution.id} failed; see why: atoll replicate logs ${execution.id}`)
+      if (execution.status === 'Stopped') throw new CliError(`Execution ${execution.id} was stopped; what has arrived stays.`)
     })
 
   replicate
@@ -81,15 +91,17 @@ export function replicateCommands(program: Command): void {
       const { api, out } = await contextOf(command)
       const query = options.rule === undefined ? '' : `?policy_id=${(await findRule({ api }, options.rule)).id}`
       const executions = await Array.fromAsync(api.list<Execution>(EXECUTIONS + query))
+      const rules = new Map((await Array.fromAsync(api.list<Rule>(RULES))).map(({ id, name }) => [id, name]))
       out.rows(
-        executions,
+        executions.map((execution) => ({ ...execution, rule: rules.get(execution.policy_id) ?? String(execution.policy_id) })),
         [
           { title: 'ID', value: (row) => row.id },
-          { title: 'RULE', value: (row) => row.policy_id },
+          { title: 'RULE', value: (row) => row.rule },
           { title: 'STATUS', value: (row) => row.status },
           { title: 'TRIGGER', value: (row) => row.trigger },
           { title: 'DONE', value: (row) => `${row.succeed ?? 0}/${row.total ?? 0}` },
           { title: 'FAILED', value: (row) => row.failed ?? 0 },
+          { title: 'BYTES', value: (row) => bytes(row.bytes_done ?? 0) },
           { title: 'STARTED', value: (row) => row.start_time },
         ],
         'Nothing has run yet. Start a rule: atoll replicate run RULE',
@@ -115,6 +127,11 @@ export function replicateCommands(program: Command): void {
       await api.call('PUT', `${EXECUTIONS}/${encodeURIComponent(execution)}`)
       out.item({ id: Number(execution) }, `Stopping execution ${execution}.`)
     })
+}
+
+function progressOf({ status, succeed = 0, total = 0, failed = 0, bytes_done = 0, bytes_total = 0 }: Execution): string {
+  const moved = bytes_total === 0 ? '' : `, ${bytes(bytes_done)} of ${bytes(bytes_total)} moved`
+  return `${status}: ${succeed} of ${total} tasks done${moved}${failed === 0 ? '' : `, ${failed} failed`}`
 }
 
 function endpointCommands(replicate: Command): void {

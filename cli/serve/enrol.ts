@@ -1,6 +1,7 @@
 import { enrolEdge } from '../../edge/enrol.ts'
 import type { Enrolment } from '../../mesh/enrolment.ts'
 import { readConfig } from './config.ts'
+import { startFailure } from './failures.ts'
 
 export interface EnrolHere {
   readonly origin: string
@@ -11,12 +12,17 @@ export interface EnrolHere {
   readonly cwd: string
 }
 
+/** @throws CliError for what the person at the terminal can mend */
 export async function enrolHere({ origin, token, url, config, env, cwd }: EnrolHere): Promise<Enrolment> {
-  const settings = await readConfig({ config, env, cwd })
-  return await enrolEdge({
-    ...settings,
-    'edge.origin_url': origin,
-    'edge.enrolment_token': token,
-    ...(url !== undefined && { 'edge.url': url }),
-  })
+  try {
+    const settings = await readConfig({ config, env, cwd })
+    return await enrolEdge({
+      ...settings,
+      'edge.origin_url': origin,
+      'edge.enrolment_token': token,
+      ...(url !== undefined && { 'edge.url': url }),
+    })
+  } catch (error) {
+    throw startFailure(error)
+  }
 }

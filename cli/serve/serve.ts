@@ -1,5 +1,6 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
-import { readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
+import { startFailure } from './failures.ts'
 import type { Role } from './roles.ts'
 import { untilStopped } from './signals.ts'
 
@@ -14,10 +15,20 @@ export interface ServeOptions {
 /** The name of the edge that lives in the same process as its origin. */
 const OWN_EDGE = 'local'
 
-/** Runs what the role asks for until the process is told to stop. @throws SettingsError, and the system's error when a port is taken */
+/** Runs what the role asks for until the process is told to stop. @throws CliError for what the person who starts it can mend */
 export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
-  const config = await readConfig(sources)
+  let config: Config | undefined
   await using running = new AsyncDisposableStack()
+  try {
+    config = await readConfig(sources)
+    await start(running, role, config)
+  } catch (error) {
+    throw startFailure(error, config)
+  }
+  await untilStopped()
+}
+
+async function start(running: AsyncDisposableStack, role: Role | undefined, config: Config): Promise<void> {
   if (role === 'edge') {
     await startEdge(running, config)
   } else if (role === 'control-plane') {
@@ -39,7 +50,6 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
       )
     }
   }
-  await untilStopped()
 }
 
 async function startEdge(running: AsyncDisposableStack, config: EdgeConfig, enrolmentToken?: () => Promise<string>): Promise<void> {

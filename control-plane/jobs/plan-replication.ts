@@ -4,7 +4,7 @@ import type { Slice } from '../../registry/spec/pages.ts'
 import type { Database } from '../../schema/database.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
-import { addTask, executionPlanned, failExecution, findExecution } from '../../schema/replication-executions.ts'
+import { addTask, executionPlanned, failExecution, findExecution, isInProgress } from '../../schema/replication-executions.ts'
 import { type PlanPayload, type ReplicatePayload, replicateJob } from '../../schema/replication-jobs.ts'
 import { LIST_PAGE, TAGS_OF_A_TASK } from '../limits.ts'
 import { destinationName } from '../replication/destination-name.ts'
@@ -38,7 +38,7 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
         )
         signal.throwIfAborted()
         // Whoever stops an execution stops the tasks that are there, not those to come.
-        if ((await findExecution(db, executionId))?.status !== 'InProgress') return
+        if (!(await isInProgress(db, executionId))) return
       }
       await executionPlanned(db, executionId)
     },

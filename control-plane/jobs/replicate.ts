@@ -7,7 +7,7 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
-import { findExecution, settleExecution, updateTask } from '../../schema/replication-executions.ts'
+import { isInProgress, settleExecution, updateTask } from '../../schema/replication-executions.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
 import { CHUNK_BYTES } from '../limits.ts'
@@ -31,8 +31,7 @@ export function replicate(options: ReplicateOptions): JobHandler {
     async run(job, signal) {
       const payload = payloadOf(job)
       const policy = await findReplicationPolicy(db, payload.policyId)
-      const execution = await findExecution(db, payload.executionId)
-      if (policy === undefined || execution?.status !== 'InProgress') return
+      if (policy === undefined || !(await isInProgress(db, payload.executionId))) return
       await updateTask(db, payload.taskId, { status: 'InProgress' })
       const log = new TaskLog(options, payload.taskId)
       try {

@@ -85,6 +85,8 @@ export const Execution = z
     succeed: z.number().int(),
     in_progress: z.number().int(),
     stopped: z.number().int(),
+    bytes_total: z.number().int().describe('Of blobs that have to move, as far as the tasks know by now'),
+    bytes_done: z.number().int().describe('Of those, moved'),
   })
   .openapi('ReplicationExecution')
 
@@ -100,6 +102,8 @@ export const Task = z
     dst_resource: z.string(),
     start_time: z.string().optional(),
     end_time: z.string().optional(),
+    bytes_total: z.number().int(),
+    bytes_done: z.number().int(),
   })
   .openapi('ReplicationTask')
 
@@ -206,6 +210,8 @@ export function showExecution(row: ReplicationExecution): z.infer<typeof Executi
     succeed: row.succeeded,
     in_progress: row.pending + row.inProgress,
     stopped: row.stopped,
+    bytes_total: row.bytesTotal,
+    bytes_done: row.bytesDone,
   }
 }
 
@@ -221,5 +227,7 @@ export function showTask(row: ReplicationTask): z.infer<typeof Task> {
     dst_resource: row.destination,
     ...(row.startedAt !== null && { start_time: instant(row.startedAt) }),
     ...(row.endedAt !== null && { end_time: instant(row.endedAt) }),
+    bytes_total: row.bytesTotal,
+    bytes_done: row.bytesDone,
   }
 }

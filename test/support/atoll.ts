@@ -31,6 +31,8 @@ export interface AtollProcess extends AsyncDisposable {
 export interface AtollOptions {
   readonly role?: 'origin' | 'edge' | 'control-plane'
   readonly env?: Readonly<Record<string, string>>
+  /** Hosts that must answer before it counts as started. Default: those of its role. */
+  readonly ready?: readonly string[]
 }
 
 export async function startAtoll(options: AtollOptions = {}): Promise<AtollProcess> {
@@ -62,7 +64,8 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
     const ready = async (host: string) => (await fetch(`http://${host}/readyz`).catch(() => undefined))?.ok ?? false
     await until('atoll serve is ready', async () => {
       if (started.exitCode !== null) throw new Error(`atoll serve ended with ${started.exitCode}:\n${await readFile(logFile, 'utf8')}`)
-      return (options.role === 'edge' || (await ready(origin))) && (options.role === 'origin' || (await ready(edge)))
+      const hosts = options.ready ?? [...(options.role === 'edge' ? [] : [origin]), ...(options.role === 'origin' ? [] : [edge])]
+      return (await Promise.all(hosts.map(ready))).every(Boolean)
     })
   }
   const end = async (signal: NodeJS.Signals) => {
