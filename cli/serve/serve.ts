@@ -1,5 +1,6 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
 import { type Config, readConfig } from './config.ts'
+import { prepareDataFolder } from './data-folder.ts'
 import { startFailure } from './failures.ts'
 import type { Role } from './roles.ts'
 import { untilStopped } from './signals.ts'
@@ -21,6 +22,8 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   await using running = new AsyncDisposableStack()
   try {
     config = await readConfig(sources)
+    const folder = role === 'edge' ? 'edge.data_volume' : 'data_volume'
+    await prepareDataFolder(folder, config[folder])
     await start(running, role, config)
   } catch (error) {
     throw startFailure(error, config)
