@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { requireTool } from '../support/tools.ts'
@@ -12,14 +12,13 @@ import { until } from '../support/until.ts'
 const absent = !requireTool('strace', 'apt-get install strace')
 
 /** Everything that makes something durable or visible, and every write. One kind at a time, so that each step is met. */
-const STEPS = ['fsync,fdatasync', 'rename,renameat2,link,linkat', 'pwrite64,pwritev,write', 'unlink,unlinkat,ftruncate'] as const
+const STEPS = ['fsync,fdatasync', 'rename,renameat2,link,linkat,unlink,unlinkat,ftruncate', 'pwrite64,pwritev,write'] as const
 /** A push has fewer steps of a kind than this; without it a mistake would go on for ever. */
 const STEPS_LIMIT = 200
 const STRIDE: Readonly<Record<(typeof STEPS)[number], number>> = {
   'fsync,fdatasync': 1,
-  'rename,renameat2,link,linkat': 1,
-  'pwrite64,pwritev,write': 4,
-  'unlink,unlinkat,ftruncate': 1,
+  'rename,renameat2,link,linkat,unlink,unlinkat,ftruncate': 1,
+  'pwrite64,pwritev,write': 6,
 }
 
 let atoll: AtollProcess
@@ -41,14 +40,14 @@ describe.skipIf(absent)('kill -9 between any two steps of a push loses nothing t
         const tracer = await killAt(atoll.pid, calls, step)
         const acknowledged = new Map<string, Buffer>()
         const complete = await push(acknowledged, `step-${step}`).catch(() => false)
-        if (complete) {
-          await detach(tracer)
-          expect(killed, 'no step was met: the test would prove nothing').toBeGreaterThan(0)
-          return
-        }
-        await once(tracer, 'exit').catch(() => undefined)
+        await tracer.end()
         await atoll.kill()
         await atoll.restart()
+        if (complete) {
+          expect(killed, 'no step was met: the test would prove nothing').toBeGreaterThan(0)
+          process.stdout.write(`killed at ${killed} steps of ${calls}\n`)
+          return
+        }
         killed++
         for (const [path, bytes] of acknowledged) await expectPulled(path, bytes)
         expect(await push(new Map(), `again-${step}`), 'after the crash a push works as before').toBe(true)
@@ -59,22 +58,32 @@ describe.skipIf(absent)('kill -9 between any two steps of a push loses nothing t
   )
 })
 
-/** Kills the process at its `nth` call of one of `calls`, counted from now. */
-async function killAt(pid: number, calls: string, nth: number): Promise<ChildProcess> {
-  const tracer = spawn(
-    'strace',
-    ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, `--inject=${calls}:signal=SIGKILL:when=${nth}`, '-p', String(pid)],
-    {
-      stdio: 'ignore',
-    },
-  )
-  await until('strace is attached', async () => !/TracerPid:\t0\n/.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'TracerPid:\t0\n')))
-  return tracer
+interface Tracer {
+  /** Lets the process go, if it still lives. */
+  end(): Promise<void>
 }
 
-async function detach(tracer: ChildProcess): Promise<void> {
-  tracer.kill('SIGINT')
-  if (tracer.exitCode === null && tracer.signalCode === null) await once(tracer, 'exit')
+/** Kills the process at its `nth` call of one of `calls`, counted from now. */
+async function killAt(pid: number, calls: string, nth: number): Promise<Tracer> {
+  const options = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, `--inject=${calls}:signal=SIGKILL:when=${nth}`]
+  const tracer = spawn('strace', [...options, '-p', String(pid)], { stdio: 'ignore' })
+  const ended = once(tracer, 'exit')
+  await until('strace is attached to every thread', () => isTraced(pid))
+  return {
+    async end() {
+      // Asked politely, it may wait for ever for a process that died under it.
+      tracer.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** Or it met its end already: the first step may be one that an idle process takes. */
+async function isTraced(pid: number): Promise<boolean> {
+  const gone = () => ''
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const statuses = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/status`, 'utf8').catch(gone)))
+  return statuses.every((status) => !status.includes('TracerPid:\t0\n'))
 }
 
 /** A monolithic and a chunked blob, then a manifest over both with a tag. Whatever is answered with 201 is written down. */
