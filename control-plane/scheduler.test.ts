@@ -72,6 +72,23 @@ describe('the scheduler', () => {
     expect(dead && (await finishJob(db, dead))).toBe(false)
   })
 
+  it('does not do again what was lost too often, and has its handler say that it failed', async () => {
+    const { id } = await enqueueJob(db, { kind: 'work', payload: {}, maxAttempts: 1 })
+    await leaseJob(db, { kinds: ['work'], owner: 'dead', leaseMs: LEASE_MS })
+    clock.advance(LEASE_MS + 1)
+    let ran = false
+    const told: unknown[] = []
+    schedule({
+      run: async () => {
+        ran = true
+      },
+      failed: async (_job, error, again) => void told.push([error, again]),
+    })
+    expect((await reaches(id, 'failed')).error).toMatch(/stopped without a word/)
+    expect(ran).toBe(false)
+    expect(told).toEqual([[expect.any(RegistryError), undefined]])
+  })
+
   it('ends the work of a job that is stopped, and writes nothing about it', async () => {
     let ended: unknown
     let failed = false

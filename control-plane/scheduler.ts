@@ -109,6 +109,8 @@ export class Scheduler {
     const endWatch = this.#watch(lease, controller)
     try {
       controller.signal.throwIfAborted()
+      // It may be what ends the processes that try it: its handler only gets to say that it failed.
+      if (job.attempts > job.maxAttempts) throw new RegistryError('UNKNOWN', `Whoever did this stopped without a word, ${job.maxAttempts} times.`)
       await handlers.get(job.kind)?.run(job, controller.signal)
       if (!(await finishJob(db, lease))) log.warn({ job: job.id }, 'A job was done after its lease was lost; the result is not counted.')
     } catch (error) {

@@ -78,11 +78,13 @@ describe('the queue of jobs', () => {
     expect(await leaseJob(held.db, ask)).toBeUndefined()
   })
 
-  it('gives up a job whose workers died too often', async () => {
+  it('gives out a job whose workers died too often once more, only to be failed', async () => {
     const { id } = await enqueueJob(held.db, { kind: 'copy', payload: {}, maxAttempts: 1 })
     await lease()
     now += 1001
-    expect(await leaseJob(held.db, ask)).toBeUndefined()
+    const last = await lease()
+    expect(last).toMatchObject({ id, attempts: 2, maxAttempts: 1 })
+    await failJob(held.db, last, { error: 'lost', delayMs: () => 0 })
     expect(await findJob(held.db, id)).toMatchObject({ state: 'failed' })
   })
 

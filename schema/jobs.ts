@@ -52,7 +52,8 @@ export function findJob(db: Database, id: number): Promise<Job | undefined> {
 
 /**
  * The next job of these kinds: one whose holder has gone silent, else the one of the highest priority that has waited longest.
- * Its `fence` and `id` are the lease, good until `leaseUntil`. One that was lost too often fails instead. undefined: nothing to do now.
+ * Its `fence` and `id` are the lease, good until `leaseUntil`. With more `attempts` than `maxAttempts` it was lost too often, and is given
+ * out only to be failed. undefined: nothing to do now.
  */
 export async function leaseJob(
   db: Database,
@@ -61,32 +62,15 @@ export async function leaseJob(
   // Asking costs no commit, so that many idle workers cost nothing.
   if ((await nextJob(db.read, kinds, db.clock.now())) === undefined) return undefined
   return await db.write(async (connection) => {
-    const { sql } = connection
-    for (;;) {
-      const now = db.clock.now()
-      const next = await nextJob(connection, kinds, now)
-      if (next === undefined) return undefined
-      if (next.state === 'running' && next.attempts >= next.maxAttempts) {
-        await sql
-          .update(jobs)
-          .set({
-            ...over,
-            state: 'failed',
-            error: 'Whoever did this stopped without a word, too often.',
-            fence: next.fence + 1,
-            finishedAt: now,
-            updatedAt: now,
-          })
-          .where(eq(jobs.id, next.id))
-        continue
-      }
-      return await sql
-        .update(jobs)
-        .set({ state: 'running', attempts: next.attempts + 1, leaseOwner: owner, leaseUntil: now + leaseMs, fence: next.fence + 1, updatedAt: now })
-        .where(eq(jobs.id, next.id))
-        .returning()
-        .get()
-    }
+    const now = db.clock.now()
+    const next = await nextJob(connection, kinds, now)
+    if (next === undefined) return undefined
+    return await connection.sql
+      .update(jobs)
+      .set({ state: 'running', attempts: next.attempts + 1, leaseOwner: owner, leaseUntil: now + leaseMs, fence: next.fence + 1, updatedAt: now })
+      .where(eq(jobs.id, next.id))
+      .returning()
+      .get()
   })
 }
 
