@@ -1,6 +1,7 @@
 import picomatch from 'picomatch'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { ReplicationFilter } from '../../schema/replication.ts'
+import { wildcards } from './wildcards.ts'
 
 /** What a rule's filters let through. */
 export interface ReplicationFilters {
@@ -11,6 +12,7 @@ export interface ReplicationFilters {
 }
 
 const PATTERN_LIMIT = 1_000
+const STARS_LIMIT = 3
 const OPTIONS = { dot: true, noextglob: true, maxLength: PATTERN_LIMIT }
 
 /**
@@ -28,7 +30,7 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
     if (typeof value !== 'string' || value.length > PATTERN_LIMIT)
       throw new RegistryError('NAME_INVALID', `The ${type} filter needs a pattern as its value.`)
     if (value === '') continue
-    const matches = picomatch(value, OPTIONS)
+    const matches = matcher(type, value)
     const excludes = decoration === 'excludes'
     const list = type === 'name' ? names : tags
     list.push((text) => matches(text) !== excludes)
@@ -40,6 +42,16 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
     tag: (tag) => tags.every((matches) => matches(tag)),
     literalNames: literal,
   }
+}
+
+/** picomatch makes a regular expression, which may try every way to divide a text among the stars: only a few of them may go there. */
+function matcher(type: string, pattern: string): (text: string) => boolean {
+  // Neither names nor tags have these, and groups with repetitions cost the most of all.
+  if (/[()|+]/.test(pattern)) throw new RegistryError('NAME_INVALID', `A ${type} filter knows * ** ? [a-z] and {a,b}, and no groups.`)
+  if ((pattern.match(/\*+/g)?.length ?? 0) <= STARS_LIMIT) return picomatch(pattern, OPTIONS)
+  const plain = wildcards(pattern)
+  if (plain === undefined) throw new RegistryError('NAME_INVALID', `A ${type} filter with braces or brackets has at most ${STARS_LIMIT} stars.`)
+  return plain
 }
 
 /** `library/{nginx,redis}` are two names; empty: there are patterns in it. */
