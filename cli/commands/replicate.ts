@@ -79,7 +79,10 @@ export function replicateCommands(program: Command): void {
         execution,
         `Execution ${execution.id}: ${execution.status}${options.wait ? '' : `. Follow it with: atoll replicate ls --rule ${name}`}`,
       )
-      if (execution.status === 'Failed') throw new CliError(`Execution ${execution.id} failed; see why: atoll replicate logs ${execution.id}`)
+      if (execution.status === 'Failed') {
+        const reason = execution.status_text || `see why: atoll replicate logs ${execution.id}`
+        throw new CliError(`Execution ${execution.id} failed: ${reason}`)
+      }
       if (execution.status === 'Stopped') throw new CliError(`Execution ${execution.id} was stopped; what has arrived stays.`)
     })
 
@@ -114,6 +117,11 @@ export function replicateCommands(program: Command): void {
     .action(async (execution: string, _options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
       const tasks = await Array.fromAsync(api.list<Task>(`${EXECUTIONS}/${encodeURIComponent(execution)}/tasks`))
+      if (tasks.length === 0) {
+        // What went wrong before there were tasks, the execution knows itself.
+        const { status, status_text } = await api.get<Execution>(`${EXECUTIONS}/${encodeURIComponent(execution)}`)
+        out.note(`Execution ${execution} has no tasks: ${status}${status_text ? `, ${status_text}` : ''}`)
+      }
       const logs = []
       for (const task of tasks) logs.push({ ...task, log: await taskLog({ api }, execution, task.id) })
       out.item(logs, logs.map((task) => `# ${task.src_resource ?? task.id}: ${task.status}\n${task.log}`).join('\n'))
