@@ -273,9 +273,20 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const source = new TestSource({ bytes })
     const { table } = tableOver(await open())
     const first = await opened(table, request(source, bytes))
-    const stranger = { ...request(source, bytes), confirmed: false, source: Object.assign(Object.create(source), { stat: async () => undefined }) }
-    expect(await table.open(stranger)).toBeUndefined()
+    const other = Object.assign(Object.create(source), { repository: 'library/other', stat: async () => undefined })
+    expect(await table.open({ ...request(source, bytes), confirmed: false, source: other })).toBeUndefined()
     await first.stream.cancel()
+    await table.idle()
+  })
+
+  it('lets those of its own repository join without another question to the source', async () => {
+    const bytes = someBytes(1_000_000)
+    const source = new TestSource({ bytes })
+    const { table } = tableOver(await open())
+    const asked = { ...request(source, bytes), confirmed: false }
+    const bodies = await Promise.all([opened(table, asked), opened(table, asked), opened(table, asked)])
+    for (const { stream } of bodies) expect((await read(stream)).length).toBe(bytes.length)
+    expect([source.asked.length, source.stats]).toEqual([1, 0])
     await table.idle()
   })
 

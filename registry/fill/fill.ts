@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { BlobStream } from '../registry.ts'
 import { algorithmOf, type Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { Attempt } from './attempt.ts'
 import { consumerStream } from './consumer.ts'
@@ -72,6 +73,11 @@ export class Fill {
   /** It is about to end without its blob: ask again when it has. */
   get stopping(): boolean {
     return this.#stop.signal.aborted
+  }
+
+  /** Whether its own question to the source tells that this repository has the blob: `open` resolves only when the source has answered it. */
+  vouchesFor(repository: RepositoryName): boolean {
+    return this.#options.source.repository === repository
   }
 
   /** Whether a reader that begins at `offset` can be served: without a store, what has gone by is gone. */

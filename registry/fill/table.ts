@@ -85,7 +85,7 @@ export class FillTable implements Fills {
         continue
       }
       const stored = found === undefined && this.#stored.has(digest)
-      if ((found || stored) && !confirmed) {
+      if ((found || stored) && !confirmed && !found?.vouchesFor(source.repository)) {
         // A digest is no right to its bytes: what another repository is being given may be unknown to this one.
         confirmed = await this.#confirm(source, signal)
         if (!confirmed) return undefined
