@@ -70,6 +70,11 @@ export class Sources {
     }
   }
 
+  /** What is known of the origin's repositories: what is pushed to it through here is kept there. */
+  get ofOrigin(): PullThrough {
+    return this.#originCache()
+  }
+
   counters(): { readonly hits: number; readonly misses: number; readonly bytesHit: number } {
     const all = [...this.#upstreams.values(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])].map(({ counters }) => counters)
     const sum = (of: (counters: PullThrough['counters']) => number) => all.reduce((total, counters) => total + of(counters), 0)
@@ -147,7 +152,7 @@ export class Sources {
 async function forget(cache: PullThrough, name: RepositoryName, entry: FeedEntry): Promise<void> {
   switch (entry.kind) {
     case 'tag':
-      if (isTag(entry.tag)) await cache.forgetTag(name, entry.tag)
+      if (isTag(entry.tag)) await cache.pushed.tagMoved(name, entry.tag, entry.digest)
       return
     case 'manifest-deleted':
       await cache.forgetManifest(name, entry.digest)

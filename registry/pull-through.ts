@@ -11,6 +11,7 @@ import { Health } from './pull-through/health.ts'
 import { PULL_THROUGH_LIMITS, type PullThroughLimits } from './pull-through/limits.ts'
 import { ManifestCache } from './pull-through/manifests.ts'
 import { Negatives } from './pull-through/negatives.ts'
+import { Pushed } from './pull-through/pushed.ts'
 import { Records } from './pull-through/records.ts'
 import type { Source } from './pull-through/source.ts'
 import { TagCache } from './pull-through/tags.ts'
@@ -43,6 +44,8 @@ export interface PullThroughOptions {
  */
 export class PullThrough {
   readonly counters: PullThroughCounters = newCounters()
+  /** For what goes to the source through whoever owns this cache. */
+  readonly pushed: Pushed
   readonly #context: Context
   readonly #manifests: ManifestCache
   readonly #tags: TagCache
@@ -68,6 +71,7 @@ export class PullThrough {
     this.#manifests = new ManifestCache(this.#context)
     this.#tags = new TagCache(this.#context, this.#manifests)
     this.#blobs = new BlobCache(this.#context)
+    this.pushed = new Pushed(this.#context, { forgetTag: (name, tag) => this.forgetTag(name, tag), spoil: (key) => this.#spoil(key) })
   }
 
   /** The registry for one caller: `signal` ends what only this caller waits for. */
