@@ -1,13 +1,18 @@
 import { Hono } from 'hono'
-import { ANONYMOUS } from '../policy/facts.ts'
+import type { Caller } from '../mesh/caller.ts'
+import { type Challenge, unauthorized } from '../mesh/challenge.ts'
+import { catalogGate, gateOf } from '../mesh/gate.ts'
+import { mountSource } from '../mesh/mount-source.ts'
 import { restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
-import { resourceAt } from '../registry/http/route.ts'
-import { registryRoutes } from '../registry/http/routes.ts'
+import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import { type Caller, edgeGate } from './gate.ts'
+import { isRepositoryName } from '../registry/spec/names.ts'
+import { BasicLogins } from './basic-logins.ts'
+import { Callers } from './callers.ts'
+import { knowledgeOf } from './knowledge.ts'
 import type { Mesh } from './mesh.ts'
 import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
@@ -18,6 +23,8 @@ export interface EdgeAppOptions {
   readonly sources: Pick<Sources, 'open'>
   readonly tokens: Tokens
   readonly login: Login
+  /** Logins that are remembered between requests; of this app alone when absent. */
+  readonly basic?: BasicLogins
   /** Where this edge is, as its enrolment says. */
   readonly region: () => string
   readonly version: string
@@ -31,60 +38,52 @@ export interface EdgeAppOptions {
 
 /** Everything that an edge answers, in Node and in a Worker. `client` is the network address that a request came from, where it is known. */
 export function edgeApp(options: EdgeAppOptions): (request: Request, client?: string) => Promise<Response> {
-  const { mesh, sources, tokens, log, newId } = options
+  const { mesh, sources, tokens, login, log, newId } = options
   const requestId = (request: Request) => request.headers.get('X-Request-Id')?.match(REQUEST_ID)?.[0] ?? newId()
-  const challenge = challenges(options)
+  const challengeOf = challenges(options)
+  const knowledge = knowledgeOf(mesh)
+  const callers = new Callers({ mesh, tokens, basic: options.basic ?? new BasicLogins(login, knowledge.now) })
 
-  const identify = async (request: Request, scope?: string): Promise<Caller> => {
-    const header = request.headers.get('Authorization')
-    if (header === null || header === '') return { principal: ANONYMOUS, access: undefined }
-    const bearer = /^bearer +(\S+)$/i.exec(header)?.[1]
-    const token = bearer === undefined ? undefined : await tokens.verify(bearer)
-    const principal = token && (await principalOf(token.subject, mesh))
-    if (token === undefined || principal === undefined) {
-      throw unauthorized('The token is not valid here, or no longer. Get a new one.', challenge(request, scope, 'invalid_token'))
+  /** A login that failed gets the challenge too, so that clients know where a better one goes. */
+  const identify = async (request: Request, client: string | undefined, scope?: string): Promise<Caller> => {
+    try {
+      return await callers.identify(request, client)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
+      throw unauthorized(challengeOf(request), error.message, { ...(scope !== undefined && { scope }), error: 'invalid_token' })
     }
-    return { principal, access: token.access }
   }
 
+  const v2 = (request: Request, client: string | undefined) =>
+    registryHandler({
+      log,
+      requestId,
+      ...(options.whole && { whole: options.whole }),
+      ping: async () => {
+        await mesh.settle()
+        const { presented } = await identify(request, client)
+        if (!presented) throw unauthorized(challengeOf(request), 'authentication required')
+      },
+      open: async (_request, resource) => {
+        await mesh.settle()
+        const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
+        const caller = await identify(request, client, name === undefined ? undefined : `repository:${name}:pull`)
+        const gate =
+          resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
+        return restrict(sources.open(request.signal), gate)
+      },
+    })(request)
+
   const app = new Hono<{ Bindings: { readonly client: string | undefined } }>()
-    .route(
-      '/',
-      registryRoutes({
-        log,
-        requestId,
-        ...(options.whole && { whole: options.whole }),
-        ping: async (request) => {
-          await mesh.settle()
-          const { access } = await identify(request)
-          if (access === undefined) throw unauthorized('authentication required', challenge(request))
-        },
-        open: async (request) => {
-          await mesh.settle()
-          const resource = resourceAt(new URL(request.url).pathname)
-          const scope = resource !== undefined && 'name' in resource ? `repository:${resource.name}:pull` : undefined
-          const caller = await identify(request, scope)
-          if (resource?.kind === 'catalog' && !caller.access?.some(({ type, name }) => type === 'registry' && name === 'catalog')) {
-            throw unauthorized('authentication required', challenge(request, 'registry:catalog:*'))
-          }
-          const gate = edgeGate({
-            caller,
-            facts: mesh.facts,
-            now: () => mesh.origin.now(),
-            challenge: (wanted, error) => challenge(request, wanted, error),
-          })
-          return restrict(sources.open(request.signal), gate)
-        },
-      }),
-    )
     .on(['GET', 'POST'], '/service/token', async (c) => {
       await mesh.settle()
-      return await tokenAnswer(c.req.raw, c.env.client, options)
+      return await tokenAnswer(c.req.raw, c.env.client, { ...options, knowledge })
     })
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {
       await mesh.settle()
-      return mesh.origin.enrolled ? c.text('ok') : c.text('this edge is not enrolled yet', 503)
+      const reason = notReady(mesh)
+      return reason === undefined ? c.text('ok') : c.text(reason, 503)
     })
     .get('/healthz', async (c) => {
       await mesh.settle()
@@ -96,30 +95,43 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     )
     .onError((error, c) => errorAnswer(error, c.req.raw, { log, requestId }))
 
-  return async (request, client) => warn(await app.fetch(request, { client }), mesh)
+  return async (request, client) => {
+    // As it came over the wire: a router that decodes paths finds /v2 where it is not.
+    const path = pathOf(request)
+    const registry = path.startsWith('/v2/') || path === '/v2'
+    return warn(registry ? await v2(request, client) : await app.fetch(request, { client }), mesh)
+  }
+}
+
+/** What keeps this edge from serving anybody, for people and load balancers. */
+function notReady(mesh: Mesh): string | undefined {
+  if (!mesh.origin.enrolled) return 'this edge is not enrolled yet'
+  if (mesh.status().state === 'revoked') return 'this edge was revoked at its origin: enrol it again with a new token'
+  return undefined
+}
+
+/** Without its parameters. */
+function pathOf({ url }: Request): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.slice(start).search(/[?#]/)
+  return end < 0 ? url.slice(start) : url.slice(start, start + end)
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
-async function principalOf(subject: string, { facts }: Mesh) {
-  return subject === ANONYMOUS.id ? ANONYMOUS : (await facts.principal(subject))?.facts
-}
-
-function unauthorized(message: string, header: string): RegistryError {
-  return new RegistryError('UNAUTHORIZED', message, undefined, { headers: { 'WWW-Authenticate': header } })
-}
-
-/** Where a client of this request gets its tokens (RFC 6750, and Docker's token authentication). */
-function challenges({ url, mesh }: EdgeAppOptions): (request: Request, scope?: string, error?: 'insufficient_scope' | 'invalid_token') => string {
-  return (request, scope, error) => {
-    const realm = `${url ?? baseOf(request)}/service/token`
-    const { service } = mesh.origin.member.enrolment
-    return [
-      `Bearer realm="${realm}",service="${service}"`,
-      ...(scope === undefined ? [] : [`scope="${scope}"`]),
-      ...(error === undefined ? [] : [`error="${error}"`]),
-    ].join(',')
-  }
+/** Where a client of a request gets its tokens. */
+function challenges({ url, mesh }: EdgeAppOptions): (request: Request) => Challenge {
+  return (request) => ({
+    get realm() {
+      return `${url ?? baseOf(request)}/service/token`
+    },
+    get service() {
+      return mesh.origin.member.enrolment.service
+    },
+    get besides() {
+      return mountSource(request)
+    },
+  })
 }
 
 /** The host comes from the request itself and goes back to its sender alone. */

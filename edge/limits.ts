@@ -23,11 +23,22 @@ export const KEYS_EVERY_MS = 10_000
 export const CLOCK_SLACK_MS = 60_000
 /** How long a token is good for that an edge signs for anonymous clients. */
 export const ANONYMOUS_TOKEN_MS = 300_000
+/** How long a name and a secret that come with each request are not checked at the origin anew. */
+export const BASIC_LOGIN_MS = 30_000
 /** A refusal to log in while the origin is away says when to try again, in seconds. */
 export const RETRY_AFTER_S = 5
+/** A login that was written down for when the origin is away is not written again for so long, or for a tenth of the grace if that is less. */
+export const GRANT_REFRESH_MS = 600_000
+/** How often grants that are over are looked for. */
+export const GRANT_SWEEP_MS = 3_600_000
+/** How long a token is good for that an edge signs while its origin is away. */
+export const GRANT_TOKEN_MS = 300_000
+/** Logins of which is known that they were written down. */
+export const GRANTS_IN_MEMORY = 5_000
 
 export const DOCUMENTS_IN_MEMORY = 20_000
 export const TOKENS_IN_MEMORY = 5_000
+export const BASIC_LOGINS_IN_MEMORY = 1_000
 export const DOCUMENT_BYTES = 8 * 1024 * 1024
 export const FEED_LINE_BYTES = 8 * 1024 * 1024
 /** Documents that the feed named are read again by so many requests at once. */

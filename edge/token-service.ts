@@ -1,10 +1,10 @@
 import type { TokenAnswer, TokenRequest } from '../mesh/enrolment.ts'
 import { MESH } from '../mesh/enrolment.ts'
-import { parseScopes, type TokenAccess } from '../mesh/tokens.ts'
-import { decide } from '../policy/decide.ts'
+import type { Knowledge } from '../mesh/gate.ts'
+import { grantedAccess } from '../mesh/grants.ts'
 import { ANONYMOUS } from '../policy/facts.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
+import { parseBasic } from './basic.ts'
 import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from './limits.ts'
 import type { Mesh } from './mesh.ts'
 import type { OriginClient } from './origin-client.ts'
@@ -49,28 +49,20 @@ export interface TokenServiceOptions {
   readonly mesh: Mesh
   readonly tokens: Tokens
   readonly login: Login
+  readonly knowledge: Knowledge
 }
 
 /** `GET /service/token` as Docker's token authentication has it, and its OAuth 2 form by POST. */
-export async function tokenAnswer(request: Request, client: string | undefined, { mesh, tokens, login }: TokenServiceOptions): Promise<Response> {
+export async function tokenAnswer(request: Request, client: string | undefined, options: TokenServiceOptions): Promise<Response> {
+  const { mesh, tokens, login, knowledge } = options
   const asked = await readRequest(request)
   if (asked.credentials !== undefined) {
     const { token, expiresIn } = await login.login({ ...asked.credentials, scopes: asked.scopes, client })
     return answer(token, expiresIn, mesh.origin.now())
   }
-  const access = await anonymousAccess(parseScopes(asked.scopes).slice(0, SCOPES_OF_A_TOKEN), mesh)
+  const access = await grantedAccess(ANONYMOUS, asked.scopes, knowledge, SCOPES_OF_A_TOKEN)
   const { token, issuedAt, expiresIn } = await tokens.signAnonymous(access)
   return answer(token, expiresIn, issuedAt)
-}
-
-async function anonymousAccess(wanted: readonly TokenAccess[], { facts, origin }: Mesh): Promise<TokenAccess[]> {
-  const granted: TokenAccess[] = []
-  for (const { type, name, actions } of wanted) {
-    if (type !== 'repository' || !actions.includes('pull') || !isRepositoryName(name)) continue
-    const project = (await facts.project(splitProject(name).project))?.facts
-    if (decide(ANONYMOUS, { resource: 'repository', action: 'pull' }, project, origin.now()).allow) granted.push({ type, name, actions: ['pull'] })
-  }
-  return granted
 }
 
 interface Asked {
@@ -108,22 +100,10 @@ async function readForm(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(text + decoder.decode())
 }
 
-/** RFC 7617, in UTF-8. */
-function basicCredentials(header: string): { username: string; password: string } {
-  const encoded = /^basic +([a-z0-9+/=]+)$/i.exec(header)?.[1]
-  const text = encoded === undefined ? undefined : decoded(encoded)
-  const colon = text?.indexOf(':') ?? -1
-  if (text === undefined || colon < 1)
-    throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password (Basic).', undefined, { headers: LOG_IN })
-  return { username: text.slice(0, colon), password: text.slice(colon + 1) }
-}
-
-function decoded(base64: string): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)))
-  } catch {
-    return undefined
-  }
+function basicCredentials(header: string): { readonly username: string; readonly password: string } {
+  const credentials = parseBasic(header)
+  if (credentials !== undefined) return credentials
+  throw new RegistryError('UNAUTHORIZED', 'Log in with a user name and a password (Basic).', undefined, { headers: LOG_IN })
 }
 
 function answer(token: string, expiresIn: number, issuedAt: number): Response {

@@ -1,5 +1,6 @@
 import { edgeApp } from './app.ts'
-import { originLogin } from './token-service.ts'
+import { BasicLogins } from './basic-logins.ts'
+import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
 import { bucketNameOf, type Env } from './worker/env.ts'
@@ -15,6 +16,8 @@ export { LinkObject as Link } from './worker/link-object.ts'
 interface Isolate {
   readonly mesh: LinkedMesh
   readonly tokens: Tokens
+  readonly login: Login
+  readonly basic: BasicLogins
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -23,21 +26,28 @@ function isolateOf(env: Env): Isolate {
   const known = isolates.get(env)
   if (known !== undefined) return known
   const mesh = new LinkedMesh({ env })
-  const made = { mesh, tokens: new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() }) }
+  const login = originLogin(mesh.origin, (principal) => mesh.offer(principal))
+  const made = {
+    mesh,
+    login,
+    tokens: new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() }),
+    basic: new BasicLogins(login, () => mesh.origin.now()),
+  }
   isolates.set(env, made)
   return made
 }
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    const { mesh, tokens } = isolateOf(env)
+    const { mesh, tokens, login, basic } = isolateOf(env)
     const log = workerLog()
     const bucket = bucketNameOf(env, request)
     const handle = edgeApp({
       mesh,
       tokens,
       sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log }, signal) },
-      login: originLogin(mesh.origin, (principal) => mesh.offer(principal)),
+      login,
+      basic,
       region: () => bucket,
       version: VERSION,
       url: env.EDGE_URL,

@@ -33,6 +33,8 @@ export interface PrincipalDocument {
   readonly version: number
   readonly issuedAt: number
   readonly facts: Principal
+  /** Goes up with each new secret: tokens that were given for an older one are good no more. */
+  readonly credentialVersion: number
 }
 
 export type PolicyDocument = ProjectDocument | PrincipalDocument

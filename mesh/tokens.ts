@@ -23,15 +23,19 @@ export interface AccessToken {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly id: string
+  /** Of the secret that it was given for; absent for the anonymous, who have none. */
+  readonly credentialVersion?: number
 }
 
 /** Keeps a request's proof, or a policy document, from passing for a token. */
 const TOKEN_TYPE = 'at+jwt'
+/** The claim with the version of the credential. */
+const CREDENTIAL = 'cred'
 /** How far the clocks of who signs and who verifies may be apart, in seconds. */
 const CLOCK_TOLERANCE_S = 60
 
 export async function signAccessToken(token: AccessToken, key: SigningKey): Promise<string> {
-  return await new SignJWT({ access: token.access })
+  return await new SignJWT({ access: token.access, ...(token.credentialVersion !== undefined && { [CREDENTIAL]: token.credentialVersion }) })
     .setProtectedHeader({ alg: 'EdDSA', typ: TOKEN_TYPE, kid: key.kid })
     .setIssuer(token.issuer)
     .setAudience(token.audience)
@@ -65,6 +69,7 @@ export async function verifyAccessToken(
     issuedAt: (payload.iat ?? 0) * 1000,
     expiresAt: (payload.exp ?? 0) * 1000,
     id: payload.jti ?? '',
+    ...(typeof payload[CREDENTIAL] === 'number' && { credentialVersion: payload[CREDENTIAL] }),
   }
 }
 

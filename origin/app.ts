@@ -28,7 +28,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
 
   const v2 = v2Handler({
     callers,
-    authorities,
+    knowledge: authorities,
     log,
     requestId,
     whole: (bytes, init) => new WholeResponse(bytes, init),
@@ -38,7 +38,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     proxy: (project, request) => proxies.open(project, request),
   })
   const app = new Hono()
-    .route('/', tokenRoutes({ callers, logins, issuer, authorities, addressOf }))
+    .route('/', tokenRoutes({ callers, logins, issuer, knowledge: authorities, addressOf }))
     .route('/api/v2.0', harborApi(services))
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { principalGate } from '../mesh/gate.ts'
 import { restrict } from '../registry/access.ts'
 import type { Clock } from '../registry/clock.ts'
 import { ManifestCache } from '../registry/local/manifest-cache.ts'
@@ -22,7 +23,6 @@ import { baseUrlOf, configuredUrl } from './identity/base-url.ts'
 import { Callers } from './identity/callers.ts'
 import { databaseFacts } from './identity/database-facts.ts'
 import { Facts } from './identity/facts.ts'
-import { catalogGate } from './identity/gate.ts'
 import { Issuer } from './identity/issuer.ts'
 import { KeyRing } from './identity/key-ring.ts'
 import { databaseKeys } from './identity/key-store.ts'
@@ -136,7 +136,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     log,
     fetchFor,
   })
-  const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, authorities })
+  const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
   const services: OriginServices = {
     config,
     db,
@@ -150,7 +150,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     decide: (principal, target, project) => authorities.decide(principal, target, project),
     authorize: (principal, target, project) => authorities.authorize(principal, target, project),
     projectFacts: (project) => facts.project(project),
-    registryFor: (principal) => restrict(local.as(principal.id), catalogGate(principal, authorities)),
+    registryFor: (principal) => restrict(local.as(principal.id), principalGate(principal, authorities)),
     baseUrl: baseUrlOf(config),
     health: () => healthOf({ db, blobs: stores.blobs, log }),
   }

@@ -1,5 +1,5 @@
-import type { Decision, Target } from '../policy/decide.ts'
-import type { Principal, ProjectFacts } from '../policy/facts.ts'
+import type { Decision } from '../policy/decide.ts'
+import type { Principal, ProjectFacts, Target } from '../policy/facts.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'

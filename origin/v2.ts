@@ -1,18 +1,19 @@
-import { restrict } from '../registry/access.ts'
+import type { Caller } from '../mesh/caller.ts'
+import { type Challenge, unauthorized } from '../mesh/challenge.ts'
+import { catalogGate, gateOf, type Knowledge } from '../mesh/gate.ts'
+import { mountSource } from '../mesh/mount-source.ts'
+import { type AccessAction, restrict } from '../registry/access.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
-import type { Authorities } from './identity/authorities.ts'
-import type { Caller, Callers } from './identity/callers.ts'
-import { type Challenge, unauthorized } from './identity/challenge.ts'
-import { catalogGate, gateFor } from './identity/gate.ts'
+import type { Callers } from './identity/callers.ts'
 
 export interface V2Options {
   readonly callers: Callers
-  readonly authorities: Authorities
+  readonly knowledge: Knowledge
   readonly log: Log
   readonly baseUrl: (request: Request) => string
   /** Our name in challenges, and the audience of our tokens. */
@@ -25,17 +26,18 @@ export interface V2Options {
   readonly proxy: (project: string, request: Request) => Promise<Registry | undefined>
 }
 
-const CATALOG = 'registry:catalog:*'
-
 /** All of /v2: who sends a request, what they may, and which registry they see. It never throws. */
 export function v2Handler(options: V2Options): (request: Request) => Promise<Response> {
-  const { callers, authorities, baseUrl, service, log, requestId } = options
+  const { callers, knowledge, baseUrl, service, log, requestId } = options
   // Most requests are never challenged.
   const challengeOf = (request: Request): Challenge => ({
     get realm() {
       return `${baseUrl(request)}/service/token`
     },
     service,
+    get besides() {
+      return mountSource(request)
+    },
   })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
@@ -57,17 +59,22 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       if (!caller.presented) throw unauthorized(challengeOf(request), 'authentication required')
     },
     open: async (request, resource) => {
-      const name = 'name' in resource ? resource.name : undefined
-      const caller = await identify(request, name !== undefined && isRepositoryName(name) ? `repository:${name}:pull` : undefined)
+      const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
+      const caller = await identify(request, name === undefined ? undefined : `repository:${name}:pull`)
       const local = options.local(caller.principal.id)
-      if (resource.kind === 'catalog') {
-        const listing = caller.access === undefined || caller.access.some(({ type, name: what }) => type === 'registry' && what === 'catalog')
-        if (!caller.presented || !listing) throw unauthorized(challengeOf(request), 'authentication required', { scope: CATALOG })
-        return restrict(local, catalogGate(caller.principal, authorities))
-      }
-      const gate = gateFor(caller, authorities, challengeOf(request))
-      if (name === undefined || !isRepositoryName(name)) return restrict(local, gate)
-      return restrict((await options.proxy(splitProject(name).project, request)) ?? local, gate)
+      if (resource.kind === 'catalog') return restrict(local, catalogGate(caller, knowledge, challengeOf(request)))
+      const gate = gateOf(caller, knowledge, challengeOf(request))
+      if (name === undefined) return restrict(local, gate)
+      const { project } = splitProject(name)
+      if ((await knowledge.project(project))?.proxy !== true) return restrict(local, gate)
+      // A proxy cache is opened with its upstream and its secrets: for nobody who may not use it.
+      await gate.require(name, actionOf(request.method))
+      return restrict((await options.proxy(project, request)) ?? local, gate)
     },
   })
+}
+
+function actionOf(method: string): AccessAction {
+  if (method === 'GET' || method === 'HEAD') return 'pull'
+  return method === 'DELETE' ? 'delete' : 'push'
 }

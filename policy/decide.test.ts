@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PROJECT_PERMISSIONS, permissionsMeant, SYSTEM_PERMISSIONS } from './catalogue.ts'
-import { decide, decideSystem, type Target } from './decide.ts'
-import { ANONYMOUS, type Principal, type ProjectFacts, ROLES, type RobotPermission, type RoleId } from './facts.ts'
+import { decide, decideSystem } from './decide.ts'
+import { ANONYMOUS, type Principal, type ProjectFacts, ROLES, type RobotPermission, type RoleId, type Target } from './facts.ts'
 import { atLeast } from './roles.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')

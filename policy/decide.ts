@@ -1,16 +1,13 @@
-import type { Principal, ProjectFacts, RobotPermission } from './facts.ts'
+import type { Principal, ProjectFacts, RobotPermission, Target } from './facts.ts'
 import { roleAllows } from './roles.ts'
 
-export type Decision =
-  | { readonly allow: true }
-  /** `unauthenticated`: logging in might help. `hidden`: may not even know that it exists. `denied`: known, and refused. */
-  | { readonly allow: false; readonly reason: 'unauthenticated' | 'hidden' | 'denied'; readonly message: string }
+export type Decision = { readonly allow: true } | Refusal
 
-export interface Target {
-  /** Harbor's name of a resource: `repository`, `artifact`, `tag`, `member`, `robot`, `project`, … */
-  readonly resource: string
-  /** `pull`, `push`, `read`, `list`, `create`, `update`, `delete`, … */
-  readonly action: string
+export interface Refusal {
+  readonly allow: false
+  /** `unauthenticated`: logging in might help. `hidden`: may not even know that it exists. `denied`: known, and refused. */
+  readonly reason: 'unauthenticated' | 'hidden' | 'denied'
+  readonly message: string
 }
 
 const PUBLIC_READS: ReadonlySet<string> = new Set(['artifact', 'artifact-addition', 'accessory', 'tag', 'project', 'label'])
@@ -68,8 +65,8 @@ export function decideSystem(principal: Principal, target: Target, now: number):
     : { allow: false, reason: 'denied', message: `This needs a system administrator, or a robot allowed to ${target.action} ${target.resource}.` }
 }
 
-/** Why this principal may do nothing at all now, if so. */
-function bar(principal: Principal, now: number): Decision | undefined {
+/** Why this principal may do nothing at all now, if so. Pure: `now` is milliseconds since the epoch. */
+export function bar(principal: Principal, now: number): Refusal | undefined {
   if (!principal.enabled) return { allow: false, reason: 'unauthenticated', message: `${principal.name} is disabled.` }
   if (principal.expiresAt !== undefined && principal.expiresAt <= now) {
     return { allow: false, reason: 'unauthenticated', message: `${principal.name} expired at ${new Date(principal.expiresAt).toISOString()}.` }

@@ -22,6 +22,14 @@ export interface Principal {
   readonly permissions: readonly RobotPermission[]
 }
 
+/** What somebody wants to do. */
+export interface Target {
+  /** Harbor's name of a resource: `repository`, `artifact`, `tag`, `member`, `robot`, `project`, … */
+  readonly resource: string
+  /** `pull`, `push`, `read`, `list`, `create`, `update`, `delete`, … */
+  readonly action: string
+}
+
 /** One grant of a robot: in this project (undefined: all of them; system: the system itself), do this to that. */
 export interface RobotPermission {
   readonly scope: { readonly projectId: number } | { readonly allProjects: true } | { readonly system: true }

@@ -1,5 +1,4 @@
-import type { Target } from './decide.ts'
-import { ROLES, type RoleId } from './facts.ts'
+import { ROLES, type RoleId, type Target } from './facts.ts'
 
 // What each role may do: one table, read by /v2, /api and edges alike. A row gives a resource's actions to a role and to all above it.
 

@@ -10,7 +10,7 @@ export type AccessAction = 'pull' | 'push' | 'delete'
 export interface Gate {
   /** @throws RegistryError UNAUTHORIZED with a challenge, or DENIED */
   require(name: RepositoryName, action: AccessAction): Promise<void>
-  /** Whether the caller has the right, whatever the token at hand was made for. */
+  /** Whether the caller has the right: of repositories that the request does not name in its path, and which the answer must not tell of. */
   allows(name: RepositoryName, action: AccessAction): Promise<boolean>
 }
 

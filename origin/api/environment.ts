@@ -1,25 +1,12 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Principal, ProjectFacts } from '../../policy/facts.ts'
 import type { OriginServices } from '../services.ts'
 import { ApiError } from './errors.ts'
 import type { Guard } from './guard.ts'
+import type { ApiEnv } from './variables.ts'
 
 /** Where this API is mounted. */
 export const BASE_PATH = '/api/v2.0'
-
-export interface ApiEnv {
-  Variables: {
-    requestId: string
-    /** Who asks. */
-    principal: Principal
-  }
-}
-
-/** Of routes below one project. */
-export interface ProjectEnv extends ApiEnv {
-  Variables: ApiEnv['Variables'] & { project: ProjectFacts }
-}
 
 /** What each file of routes is made from. */
 export interface ApiParts {

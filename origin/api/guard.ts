@@ -1,9 +1,9 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import { decideSystem, type Target } from '../../policy/decide.ts'
-import type { Principal, ProjectFacts } from '../../policy/facts.ts'
+import { decideSystem } from '../../policy/decide.ts'
+import type { Principal, ProjectFacts, Target } from '../../policy/facts.ts'
 import type { OriginServices } from '../services.ts'
-import type { ApiEnv, ProjectEnv } from './environment.ts'
 import { ApiError, notFound, unauthorized } from './errors.ts'
+import type { ApiEnv, ProjectEnv } from './variables.ts'
 
 /** Stands before a route: who may not pass learns nothing of what the route would have said, not even that his body was wrong. */
 export class Guard {

@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { OriginServices } from '../services.ts'
 import { artifacts } from './artifact.ts'
-import { type ApiEnv, type ApiParts, routes } from './environment.ts'
+import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { Guard } from './guard.ts'
 import { health } from './health.ts'
@@ -24,6 +24,7 @@ import { search } from './search.ts'
 import { statistics } from './statistic.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
+import type { ApiEnv } from './variables.ts'
 
 /** Harbor's API over this origin, to be mounted at BASE_PATH: a file for each tag of the contract. */
 export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {

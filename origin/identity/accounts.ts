@@ -1,11 +1,9 @@
 import type { JWK } from 'jose'
+import type { Holder } from '../../mesh/caller.ts'
 import type { Principal, ProjectFacts, SubjectId } from '../../policy/facts.ts'
 
 /** Somebody who can log in: who it is, and what a secret is checked against. */
-export interface Account {
-  readonly principal: Principal
-  /** Goes up with each new secret. */
-  readonly credentialVersion: number
+export interface Account extends Holder {
   /** undefined: this one has no password here. */
   readonly secretHash: string | undefined
 }

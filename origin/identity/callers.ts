@@ -1,24 +1,15 @@
 import { decodeJwt } from 'jose'
+import { bearer, type Caller, NOBODY } from '../../mesh/caller.ts'
 import { verifyRequest } from '../../mesh/signing.ts'
-import type { TokenAccess } from '../../mesh/tokens.ts'
 import { ANONYMOUS, type Principal } from '../../policy/facts.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { EdgeAccount } from './accounts.ts'
+import type { Account, EdgeAccount } from './accounts.ts'
 import { parseBasic } from './basic.ts'
 import type { Facts } from './facts.ts'
 import type { Issuer } from './issuer.ts'
-import { inGoodStanding, type Logins } from './logins.ts'
+import type { Logins } from './logins.ts'
 import type { Nonces } from './nonces.ts'
-
-/** Who sends a request, and by what means. */
-export interface Caller {
-  readonly principal: Principal
-  /** Present when it came with a token: the token is good for these things only. */
-  readonly access?: readonly TokenAccess[]
-  /** Whether it said who it is. */
-  readonly presented: boolean
-}
 
 export interface CallersOptions {
   readonly facts: Facts
@@ -29,8 +20,6 @@ export interface CallersOptions {
   /** The network address that a request came from. */
   readonly addressOf: (request: Request) => string
 }
-
-const NOBODY: Caller = { principal: ANONYMOUS, presented: false }
 
 /** Requests → who sends them. */
 export class Callers {
@@ -46,7 +35,7 @@ export class Callers {
     if (header === null || header === '') return NOBODY
     switch (header.slice(0, header.indexOf(' ')).toLowerCase()) {
       case 'basic':
-        return { principal: await this.#basic(header, request), presented: true }
+        return { principal: (await this.#basic(header, request)).principal, presented: true }
       case 'bearer':
         return await this.#bearer(header.slice('bearer '.length).trim())
       case 'atoll-edge':
@@ -58,8 +47,13 @@ export class Callers {
 
   /** For the API: passwords and robots' secrets. A token is made for some repositories, and must not open the rest. @throws as identify */
   async authenticate(request: Request): Promise<Principal> {
+    return (await this.account(request))?.principal ?? ANONYMOUS
+  }
+
+  /** The same, with what a token for it needs; undefined: nobody has logged in. @throws as identify */
+  async account(request: Request): Promise<Account | undefined> {
     const header = request.headers.get('authorization')
-    return header === null || header === '' ? ANONYMOUS : await this.#basic(header, request)
+    return header === null || header === '' ? undefined : await this.#basic(header, request)
   }
 
   /** The edge that signed this very request, once. @throws RegistryError UNAUTHORIZED, DENIED (it was revoked), TOOMANYREQUESTS */
@@ -81,7 +75,7 @@ export class Callers {
     return edge
   }
 
-  async #basic(header: string, request: Request): Promise<Principal> {
+  async #basic(header: string, request: Request): Promise<Account> {
     const given = parseBasic(header)
     if (given === undefined) throw unusable()
     return await this.#options.logins.login(given.name, given.secret, this.#options.addressOf(request))
@@ -89,11 +83,7 @@ export class Callers {
 
   async #bearer(token: string): Promise<Caller> {
     const { issuer, facts, clock } = this.#options
-    const { subject, access } = await issuer.verify(token)
-    if (subject === ANONYMOUS.id) return { principal: ANONYMOUS, access, presented: true }
-    const account = await facts.account(subject)
-    if (account === undefined) throw new RegistryError('UNAUTHORIZED', 'The account that this token was for is gone.')
-    return { principal: inGoodStanding(account.principal, clock.now()), access, presented: true }
+    return await bearer(await issuer.verify(token), (id) => facts.account(id), clock.now())
   }
 }
 

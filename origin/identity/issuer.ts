@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Holder } from '../../mesh/caller.ts'
 import { type AccessToken, signAccessToken, type TokenAccess, verifyAccessToken } from '../../mesh/tokens.ts'
-import type { Principal } from '../../policy/facts.ts'
+import { ANONYMOUS } from '../../policy/facts.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -51,12 +52,26 @@ export class Issuer {
     return this.#options.service
   }
 
-  async issue(principal: Principal, access: readonly TokenAccess[]): Promise<IssuedToken> {
+  /** `holder` undefined: for the anonymous. */
+  async issue(holder: Holder | undefined, access: readonly TokenAccess[]): Promise<IssuedToken> {
     const { keys, clock, newId, issuer, service, lifetime } = this.#options
     const issuedAt = clock.now()
+    const { principal, credentialVersion } = holder ?? { principal: ANONYMOUS }
     // A robot's token does not live longer than the robot.
     const expiresAt = Math.min(issuedAt + lifetime * 1000, principal.expiresAt ?? Number.POSITIVE_INFINITY)
-    const token = await signAccessToken({ issuer, audience: service, subject: principal.id, access, issuedAt, expiresAt, id: newId() }, keys.signing)
+    const token = await signAccessToken(
+      {
+        issuer,
+        audience: service,
+        subject: principal.id,
+        access,
+        issuedAt,
+        expiresAt,
+        id: newId(),
+        ...(credentialVersion !== undefined && { credentialVersion }),
+      },
+      keys.signing,
+    )
     return { token, issuedAt, expiresIn: Math.max(1, Math.floor((expiresAt - issuedAt) / 1000)) }
   }
 

@@ -1,7 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { decideSystem } from '../../policy/decide.ts'
-import type { Principal } from '../../policy/facts.ts'
+import { inGoodStanding } from '../../mesh/caller.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Passwords, RobotSecrets } from '../services.ts'
@@ -45,17 +44,18 @@ export class Logins {
   }
 
   /**
-   * Who this is. A right secret of an account that is disabled or expired is told so; a wrong one learns nothing.
+   * Whose secret this is. A right one of an account that is disabled or expired is told so; a wrong one learns nothing.
    * @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS
    */
-  async login(name: string, secret: string, address: string): Promise<Principal> {
+  async login(name: string, secret: string, address: string): Promise<Account> {
     if (name === '' || name.length > NAME_LIMIT || secret.length > SECRET_LIMIT) throw wrong()
     const key = createHmac('sha256', this.#key).update(name.toLowerCase()).update('\0').update(secret).digest('base64url')
     const remembered = await this.#remembered(key)
     if (remembered !== undefined) this.#options.throttle.admit(name, address)
     const account = remembered ?? (await this.#check(key, name, secret, address))
     if (account === undefined) throw wrong()
-    return inGoodStanding(account.principal, this.#options.clock.now())
+    inGoodStanding(account.principal, this.#options.clock.now())
+    return account
   }
 
   async #remembered(key: string): Promise<Account | undefined> {
@@ -94,15 +94,6 @@ export class Logins {
     }
     return account
   }
-}
-
-/** @throws RegistryError UNAUTHORIZED with the reason, for an account that is disabled or has expired */
-export function inGoodStanding(principal: Principal, now: number): Principal {
-  const decision = decideSystem(principal, { resource: 'account', action: 'use' }, now)
-  if (!decision.allow && decision.reason === 'unauthenticated' && principal.kind !== 'anonymous') {
-    throw new RegistryError('UNAUTHORIZED', decision.message)
-  }
-  return principal
 }
 
 function wrong(): RegistryError {

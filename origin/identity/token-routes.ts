@@ -1,9 +1,10 @@
 import { Hono } from 'hono'
-import { ANONYMOUS, type Principal } from '../../policy/facts.ts'
+import type { Knowledge } from '../../mesh/gate.ts'
+import { grantedAccess } from '../../mesh/grants.ts'
+import { ANONYMOUS } from '../../policy/facts.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { Authorities } from './authorities.ts'
+import type { Account } from './accounts.ts'
 import type { Callers } from './callers.ts'
-import { grantedAccess } from './grants.ts'
 import type { IssuedToken, Issuer } from './issuer.ts'
 import type { Logins } from './logins.ts'
 
@@ -14,41 +15,41 @@ export interface TokenRoutesOptions {
   readonly callers: Callers
   readonly logins: Logins
   readonly issuer: Issuer
-  readonly authorities: Authorities
+  readonly knowledge: Knowledge
   readonly addressOf: (request: Request) => string
 }
 
 /** Docker's token service: GET with Basic or without a login, POST as OAuth 2 (distribution, "Token Authentication" and "OAuth2 Token Authentication"). */
 export function tokenRoutes(options: TokenRoutesOptions): Hono {
-  const { callers, logins, issuer, authorities, addressOf } = options
-  const answer = async (principal: Principal, scopes: readonly string[]) => {
-    const access = await grantedAccess(principal, scopes, authorities)
+  const { callers, logins, issuer, knowledge, addressOf } = options
+  const answer = async (account: Account | undefined, scopes: readonly string[]) => {
+    const access = await grantedAccess(account?.principal ?? ANONYMOUS, scopes, knowledge)
     return {
-      issued: await issuer.issue(principal, access),
+      issued: await issuer.issue(account, access),
       scope: access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`).join(' '),
     }
   }
   return new Hono()
     .get('/service/token', async (c) => {
-      const principal = await callers.authenticate(c.req.raw)
-      const { issued } = await answer(principal, c.req.queries('scope') ?? [])
+      const account = await callers.account(c.req.raw)
+      const { issued } = await answer(account, c.req.queries('scope') ?? [])
       return c.json(body(issued), 200, NOT_KEPT)
     })
     .post('/service/token', async (c) => {
       const form = new URLSearchParams(await formOf(c.req.raw))
-      const principal = await loginOf(form, c.req.raw)
-      const { issued, scope } = await answer(principal, form.getAll('scope'))
+      const account = await loginOf(form, c.req.raw)
+      const { issued, scope } = await answer(account, form.getAll('scope'))
       return c.json({ ...body(issued), token_type: 'Bearer', scope }, 200, NOT_KEPT)
     })
 
-  async function loginOf(form: URLSearchParams, request: Request): Promise<Principal> {
+  async function loginOf(form: URLSearchParams, request: Request): Promise<Account | undefined> {
     switch (form.get('grant_type')) {
       case 'password':
         return await logins.login(form.get('username') ?? '', form.get('password') ?? '', addressOf(request))
       case 'refresh_token':
         throw new RegistryError('UNAUTHORIZED', 'This registry gives no refresh tokens. Log in with user name and password.')
       case null:
-        return request.headers.has('authorization') ? await callers.authenticate(request) : ANONYMOUS
+        return await callers.account(request)
       default:
         throw new RegistryError('UNSUPPORTED', 'The grant_type must be password.', undefined, { status: 400 })
     }

@@ -155,6 +155,7 @@ describe('a right that is taken away', () => {
     expect(await statusOf('/v2/', 'ada:first')).toBe(200)
     await setPasswordHash(db, user.id, await passwords.hash('second'), 'user:1')
     expect(await statusOf('/v2/', 'ada:first')).toBe(401)
+    expect(await statusOf('/v2/', `Bearer ${token}`)).toBe(401)
     expect(await statusOf('/v2/', 'ada:second')).toBe(200)
     await deleteUser(db, user.id, 'user:1')
     expect(await statusOf('/v2/', 'ada:second')).toBe(401)
@@ -268,10 +269,12 @@ describe('forged tokens', () => {
       issuedAt: now,
       expiresAt: now + 300_000,
       id: 'one',
+      credentialVersion: 1,
     }
     expect(await statusOf('/v2/', `Bearer ${await signAccessToken(good, signing)}`)).toBe(200)
     for (const change of [
       { issuer: 'other' },
+      { credentialVersion: 2 },
       { audience: 'other' },
       { expiresAt: now - 61_000 },
       { subject: 'user:99' },

@@ -1,6 +1,5 @@
 import type { PrincipalDocument, ProjectDocument, UpstreamFacts } from '../../mesh/documents.ts'
 import { type SigningKey, signDocument } from '../../mesh/signing.ts'
-import type { Principal } from '../../policy/facts.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { headOfChanges } from '../../schema/changes.ts'
 import type { Database } from '../../schema/database.ts'
@@ -36,14 +35,12 @@ export class Documents {
 
   /** undefined: there is no such user or robot, or it was deleted. */
   async principal(id: string): Promise<string | undefined> {
-    const { db, source } = this.#options
+    const { db, source, clock } = this.#options
     const version = await headOfChanges(db)
     const account = await source.account(id)
-    return account && (await this.#signPrincipal(account.principal, version))
-  }
-
-  async #signPrincipal(facts: Principal, version: number): Promise<string> {
-    return await this.#sign({ type: 'principal', version, issuedAt: this.#options.clock.now(), facts })
+    if (account === undefined) return undefined
+    const { principal: facts, credentialVersion } = account
+    return await this.#sign({ type: 'principal', version, issuedAt: clock.now(), facts, credentialVersion })
   }
 
   async #sign(document: ProjectDocument | PrincipalDocument): Promise<string> {

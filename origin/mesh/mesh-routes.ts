@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import type { Knowledge } from '../../mesh/gate.ts'
+import { grantedAccess } from '../../mesh/grants.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
 import { noteEdge } from '../../schema/edges.ts'
-import type { Authorities } from '../identity/authorities.ts'
 import type { Callers } from '../identity/callers.ts'
-import { grantedAccess } from '../identity/grants.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import type { KeyRing } from '../identity/key-ring.ts'
 import type { Logins } from '../identity/logins.ts'
@@ -22,7 +22,7 @@ export interface MeshRoutesOptions {
   readonly callers: Callers
   readonly logins: Logins
   readonly issuer: Issuer
-  readonly authorities: Authorities
+  readonly knowledge: Knowledge
   readonly keys: KeyRing
   readonly documents: Documents
   readonly hub: FeedHub
@@ -56,7 +56,7 @@ const JOSE = { 'Content-Type': 'application/jose', 'Cache-Control': 'no-store' }
 
 /** What edges ask of their origin: see mesh/enrolment.ts. Everything but enrolling needs an edge's proof, made for that request. */
 export function meshRoutes(options: MeshRoutesOptions): Hono {
-  const { db, callers, logins, issuer, authorities, keys, documents, hub, presence, upstreamTokens, newId, now } = options
+  const { db, callers, logins, issuer, knowledge, keys, documents, hub, presence, upstreamTokens, newId, now } = options
   return new Hono()
     .post(MESH.enrol, async (c) => {
       const edge = await admitEdge(db, await readBody(c.req.raw, enrolmentRequest), c.req.raw, { newId, now })
@@ -93,9 +93,9 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       const { username, password, scopes, client } = await readBody(c.req.raw, tokenRequest)
       // One client of one edge counts by itself, so that nobody closes an edge to everybody else. Where the edge does not know its
       // clients' addresses, one account does.
-      const principal = await logins.login(username, password, `edge:${edge.id}/${client ?? username}`)
-      const { token, expiresIn } = await issuer.issue(principal, await grantedAccess(principal, scopes, authorities))
-      const signed = await documents.principal(principal.id)
+      const account = await logins.login(username, password, `edge:${edge.id}/${client ?? username}`)
+      const { token, expiresIn } = await issuer.issue(account, await grantedAccess(account.principal, scopes, knowledge))
+      const signed = await documents.principal(account.principal.id)
       if (signed === undefined) throw new RegistryError('UNAUTHORIZED', 'This account was deleted just now.')
       const answer: TokenAnswer = { token, expiresIn, principal: signed }
       return c.json(answer, 200, { 'Cache-Control': 'no-store' })

@@ -1,10 +1,10 @@
 import type { Hono } from 'hono'
+import type { Knowledge } from '../../mesh/gate.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Database } from '../../schema/database.ts'
 import { listProjects } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
-import type { Authorities } from '../identity/authorities.ts'
 import type { Callers } from '../identity/callers.ts'
 import type { Facts } from '../identity/facts.ts'
 import type { Issuer } from '../identity/issuer.ts'
@@ -33,7 +33,7 @@ export interface MeshOptions {
   readonly callers: Callers
   readonly logins: Logins
   readonly issuer: Issuer
-  readonly authorities: Authorities
+  readonly knowledge: Knowledge
 }
 
 /** What an origin is to its edges. */
