@@ -5,6 +5,8 @@ export interface Kept {
   get(key: string): Promise<unknown>
   set(key: string, value: unknown): Promise<void>
   delete(key: string): Promise<void>
+  /** Keys that begin with `prefix`, in their order. What is deleted on the way does not disturb. */
+  keys(prefix: string): AsyncIterable<string>
 }
 
 export function keptIn(objects: ObjectStore): Kept {
@@ -18,6 +20,15 @@ export function keptIn(objects: ObjectStore): Kept {
     },
     async delete(key) {
       await objects.delete([key])
+    },
+    async *keys(prefix) {
+      let last: string | undefined
+      for (;;) {
+        const { items, more } = await objects.list(prefix, { limit: KEYS_AT_ONCE, ...(last !== undefined && { last }) })
+        for (const { key } of items) yield key
+        last = items.at(-1)?.key
+        if (!more) return
+      }
     },
   }
 }
@@ -36,5 +47,10 @@ export function keptInMemory(): Kept {
     async delete(key) {
       values.delete(key)
     },
+    async *keys(prefix) {
+      yield* [...values.keys()].filter((key) => key.startsWith(prefix)).sort()
+    },
   }
 }
+
+const KEYS_AT_ONCE = 500

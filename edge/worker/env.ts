@@ -16,6 +16,7 @@ export interface ObjectState {
     get(key: string): Promise<unknown>
     put(key: string, value: unknown): Promise<void>
     delete(key: string): Promise<boolean>
+    list(options: { readonly prefix: string }): Promise<Map<string, unknown>>
     setAlarm(time: number): Promise<void>
     getAlarm(): Promise<number | null>
   }

@@ -33,6 +33,9 @@ export class LinkObject {
       delete: async (key) => {
         await state.storage.delete(key)
       },
+      keys: async function* (prefix) {
+        yield* (await state.storage.list({ prefix })).keys()
+      },
     }
     this.#ready = state.blockConcurrencyWhile(() => this.#open())
   }
