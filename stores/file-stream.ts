@@ -6,15 +6,21 @@ import { diskFailure } from './file-system.ts'
 /** Large enough that the cost of a turn through the thread pool does not show; small enough that a thousand readers fit in memory. */
 const BUFFER = 1024 * 1024
 
-/** A part of an open file, read as it is asked for. The file is closed at the end of the part, on an error, and on cancel. */
-export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+/**
+ * A part of an open file, read as it is asked for. The file is closed at the end of the part, on an error, and on cancel; `closed` hears of it.
+ */
+export function fileStream(file: FileHandle, range: ByteRange, closed: () => void = () => {}): ReadableStream<Uint8Array<ArrayBuffer>> {
   let position = range.offset
   const end = range.offset + range.length
+  const close = async () => {
+    closed()
+    await file.close()
+  }
   return new ReadableStream({
     type: 'bytes',
     async start(controller) {
       if (position < end) return
-      await file.close()
+      await close()
       finish(controller)
     },
     async pull(controller) {
@@ -28,15 +34,15 @@ export function fileStream(file: FileHandle, range: ByteRange): ReadableStream<U
         if (request) request.respond(bytesRead)
         else controller.enqueue(buffer.subarray(0, bytesRead))
         if (position < end) return
-        await file.close()
+        await close()
         finish(controller)
       } catch (error) {
-        await file.close()
+        await close()
         throw diskFailure(error)
       }
     },
     async cancel() {
-      await file.close()
+      await close()
     },
   })
 }

@@ -45,10 +45,15 @@ export function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
 }
 
+/** There is no space left: a system's error, or what `diskFailure` made of one. */
+export function isFull(error: unknown): boolean {
+  return isCode(error, 'ENOSPC', 'EDQUOT') || (error instanceof RegistryError && isCode(error.cause, 'ENOSPC', 'EDQUOT'))
+}
+
 /** What a client may be told when the disk refuses. The cause keeps the particulars, for the log. */
 export function diskFailure(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error
-  if (isCode(error, 'ENOSPC', 'EDQUOT')) {
+  if (isFull(error)) {
     return new RegistryError('UNAVAILABLE', 'There is no space left in the store; free some or add more, then try again.', undefined, {
       cause: error,
     })

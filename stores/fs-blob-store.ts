@@ -14,6 +14,8 @@ const ALGORITHMS = ['sha256', 'sha512'] as const
 
 export interface FsBlobStoreOptions {
   readonly fs?: FileSystem
+  /** Hears that a blob is being read; what it returns is called when that reader has done. */
+  readonly reading?: (digest: Digest) => () => void
 }
 
 /**
@@ -26,19 +28,21 @@ export interface FsBlobStoreOptions {
  * zeros or be missing). That is safe because whoever resumes a draft reads its bytes again to hash them, and commits only what hashes right.
  */
 export function fsBlobStore(directory: string, options: FsBlobStoreOptions = {}): BlobStore {
-  return new FsBlobStore(directory, options.fs ?? nodeFileSystem)
+  return new FsBlobStore(directory, options.fs ?? nodeFileSystem, options.reading)
 }
 
 class FsBlobStore implements BlobStore {
   readonly #blobs: string
   readonly #drafts: string
   readonly #fs: FileSystem
+  readonly #reading: FsBlobStoreOptions['reading']
   /** Directories that are known to be durable: there are about 500. */
   readonly #made = new Set<string>()
   /** Drafts that somebody writes or commits now. */
   readonly #busy = new Map<string, FsDraftWriter | 'opening' | 'committing'>()
 
-  constructor(directory: string, fs: FileSystem) {
+  constructor(directory: string, fs: FileSystem, reading: FsBlobStoreOptions['reading']) {
+    this.#reading = reading
     this.#blobs = join(directory, 'blobs')
     this.#drafts = join(directory, 'drafts')
     this.#fs = fs
@@ -49,7 +53,7 @@ class FsBlobStore implements BlobStore {
   }
 
   async open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined> {
-    const opened = await this.#read(this.#path(digest), range)
+    const opened = await this.#read(this.#path(digest), range, digest)
     return opened && { ...opened, ...(range === undefined ? {} : { range }) }
   }
 
@@ -168,14 +172,15 @@ class FsBlobStore implements BlobStore {
     this.#busy.set(id, state)
   }
 
-  async #read(path: string, range?: ByteRange): Promise<{ size: number; stream: ReadableStream<Uint8Array> } | undefined> {
+  /** `digest`: what is being read is this blob. */
+  async #read(path: string, range?: ByteRange, digest?: Digest): Promise<{ size: number; stream: ReadableStream<Uint8Array> } | undefined> {
     try {
       const file = await this.#fs.open(path, 'r')
       try {
         const { size } = await file.stat()
         const part = range ?? { offset: 0, length: size }
         if (part.offset + part.length > size) throw draftErrors.outside(size)
-        return { size, stream: fileStream(file, part) }
+        return { size, stream: fileStream(file, part, digest && this.#reading?.(digest)) }
       } catch (error) {
         await file.close()
         throw error
