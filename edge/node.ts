@@ -12,6 +12,8 @@ import { createHasher } from '../stores/hasher.ts'
 import { edgeApp } from './app.ts'
 import { Link } from './link.ts'
 import type { MeshStatus } from './mesh.ts'
+import { PushThrough } from './push-through/push-through.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 import type { EdgeConfig } from './settings.ts'
 import { Sources } from './sources.ts'
 import { openEdgeStores } from './stores.ts'
@@ -61,6 +63,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       (await parts.app?.(request, remoteAddress || undefined)) ?? new Response('starting', { status: 503 }),
     host: config['edge.host'],
     port: config['edge.port'],
+    headers: SECURITY_HEADERS,
     log,
   })
   try {
@@ -89,10 +92,21 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     })
     const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
     parts.sources = sources
+    const pushes = new PushThrough({
+      origin: link.origin.url,
+      fetch: fetchFor({ verifyTls: true }),
+      cache: { blobs, ofOrigin: () => sources.ofOrigin },
+      createHasher,
+      clock,
+      log,
+      newId,
+    })
+    await pushes.sweep()
     parts.app = edgeApp({
       mesh: link,
       sources,
       tokens: new Tokens({ origin: link.origin, newId }),
+      pushes,
       login: originLogin(link.origin, (principal) => link.offer(principal)),
       region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
       version: VERSION,

@@ -1,5 +1,6 @@
 import { edgeApp } from './app.ts'
 import { BasicLogins } from './basic-logins.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
@@ -55,11 +56,17 @@ export default {
       log,
     })
     // Cloudflare sets it, whatever the client sends.
-    return fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined))
+    return secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined)))
   },
 
   /** Wakes the link, so that an edge nobody uses keeps up with its origin. */
   async scheduled(_event: object, env: Env): Promise<void> {
     await isolateOf(env).mesh.settle()
   },
+}
+
+function secured(response: Response): Response {
+  const headers = new Headers(response.headers)
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!headers.has(name)) headers.set(name, value)
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers })
 }

@@ -3,7 +3,6 @@ import { errorAnswer } from '../registry/http/errors.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { ConnectionInfo } from '../runtime/http-server.ts'
-import { harborApi } from './api/harbor-api.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { edgesApi } from './mesh/edges-api.ts'
 import type { OpenOrigin } from './open.ts'
@@ -15,7 +14,7 @@ export const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
 } as const
 
 /** Everything that an origin answers. */
@@ -37,9 +36,15 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     local: (actor) => local.as(actor),
     proxy: (project, request) => proxies.open(project, request),
   })
+  // A third of all that an origin loads, and no pull or push needs it: the first request for it brings it.
+  let loaded: Promise<Hono> | undefined
+  const api = () => {
+    loaded ??= import('./api/harbor-api.ts').then(({ harborApi }) => new Hono().route('/api/v2.0', harborApi(services)))
+    return loaded
+  }
   const app = new Hono()
     .route('/', tokenRoutes({ callers, logins, issuer, knowledge: authorities, addressOf }))
-    .route('/api/v2.0', harborApi(services))
+    .all('/api/v2.0/*', async (c) => await (await api()).fetch(c.req.raw))
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, token, tokenOf, whole } from './support.ts'
+import { basic, type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, token, tokenOf, whole } from './support.ts'
 
 describe('an edge in Node', () => {
   let origin: TestOrigin
@@ -110,6 +110,42 @@ describe('an edge in Node', () => {
     expect((await edge.get('/v2/closed/app/manifests/v1', bearer)).status).toBe(200)
     await origin.api('DELETE', `/api/v2.0/robots/${doomed.id}`)
     await until('the robot is refused', async () => (await edge.get('/v2/closed/app/manifests/v1', bearer)).status === 401, 2_000)
+  })
+
+  it('lets a disabled robot not even knock, and ends a token with the secret that it was given for', async () => {
+    const doomed = await origin.robot('knocking', 'closed')
+    const bearer = await tokenOf(await edge.token('repository:closed/app:pull', doomed))
+    expect((await edge.get('/v2/', bearer)).status).toBe(200)
+    await origin.api('PATCH', `/api/v2.0/robots/${doomed.id}`, { secret: 'Another5ecret' })
+    await until('the old secret’s token is refused', async () => (await edge.get('/v2/', bearer)).status === 401, 2_000)
+    expect((await edge.get('/v2/closed/app/manifests/v1', bearer)).status).toBe(401)
+    const again = await tokenOf(await edge.token('repository:closed/app:pull', { ...doomed, password: 'Another5ecret' }))
+    expect((await edge.get('/v2/', again)).status).toBe(200)
+    const found = (await (await origin.api('GET', `/api/v2.0/robots/${doomed.id}`)).json()) as object
+    await origin.api('PUT', `/api/v2.0/robots/${doomed.id}`, { ...found, disable: true })
+    await until('it may not knock', async () => (await edge.get('/v2/', again)).status === 401, 2_000)
+  })
+
+  it('takes a name and a secret with each request, and asks the origin about them once', async () => {
+    const get = async (credentials: Credentials) =>
+      await whole(await fetch(`${edge.url}/v2/closed/app/manifests/v1`, { headers: { authorization: basic(credentials) } }))
+    const asked = edge.line.asked.length
+    for (let i = 0; i < 5; i++) expect((await get(robot)).status).toBe(200)
+    expect(edge.line.asked.slice(asked).filter((path) => path.endsWith('/mesh/tokens')).length).toBe(1)
+    const wrong = await get({ ...robot, password: 'wrong' })
+    expect([wrong.status, wrong.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('error="invalid_token"')])
+  })
+
+  it('reads a path as it came: what only decodes to /v2 is not the registry', async () => {
+    expect((await edge.get('/%762/open/app/manifests/v1')).status).toBe(404)
+    expect((await edge.get('/v2%2f/open/app/manifests/v1')).status).toBe(404)
+  })
+
+  it('tells browsers to do nothing with what it serves', async () => {
+    for (const path of [`/v2/open/app/blobs/${open.layer}`, '/v2/open/app/manifests/v1', '/service/token', '/nowhere']) {
+      const { headers } = await edge.get(path)
+      expect([headers.get('x-content-type-options'), headers.get('content-security-policy')]).toEqual(['nosniff', "default-src 'none'; sandbox"])
+    }
   })
 
   it('hides a project that was made private, and shows a new tag, as soon as the feed says so', async () => {

@@ -131,5 +131,7 @@ describe('an edge that loses its origin', () => {
     await origin.api('DELETE', `/api/atoll/v1/edges/${id}`)
     await until('it knows', () => edge.status?.state === 'revoked')
     expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(503)
+    const ready = await edge.get('/readyz')
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('revoked')])
   })
 })
