@@ -99,8 +99,12 @@ export class Sources {
   #originCache(): PullThrough {
     const { run } = this.#options.mesh.status()
     if (this.#ofOrigin?.run !== run) {
-      const { mesh, grace } = this.#options
-      const freshness = followed({ connected: () => mesh.status().state === 'connected', graceMs: () => grace })
+      const { mesh, clock, grace } = this.#options
+      const heardAt = () => {
+        const { lag } = mesh.status()
+        return lag === null ? undefined : clock.now() - lag
+      }
+      const freshness = followed({ connected: () => mesh.status().state === 'connected', heardAt, graceMs: () => grace })
       this.#ofOrigin = { run, cache: this.#pullThrough(this.#originSource(), freshness) }
     }
     return this.#ofOrigin.cache

@@ -6,7 +6,8 @@ import { TestClock } from '../test/support/clock.ts'
 import { quiet } from '../test/support/fill-source.ts'
 import { randomImage, type TestImage } from '../test/support/images.ts'
 import { FillTable } from './fill/index.ts'
-import { type Freshness, followed, LEASE_TIMES, leases } from './pull-through/freshness.ts'
+import { type Freshness, followed, leases } from './pull-through/freshness.ts'
+import { LEASE_TIMES } from './pull-through/lease-rules.ts'
 import { PullThrough } from './pull-through.ts'
 import type { Manifest, Registry, Repository } from './registry.ts'
 import { parseRepositoryName, parseTag, type Reference } from './spec/names.ts'
@@ -68,7 +69,7 @@ function over(source: OneTag, freshness?: Freshness) {
 describe('a tag in a pull-through', () => {
   it('is not kept from before an invalidation that came while the source was answering', async () => {
     const source = new OneTag()
-    const { cache, digest } = over(source, followed({ connected: () => true, graceMs: () => 1_000 }))
+    const { cache, digest } = over(source, followed({ connected: () => true, heardAt: () => undefined, graceMs: () => 1_000 }))
     const gate = Promise.withResolvers<void>()
     source.gate = gate.promise
     const before = digest()
@@ -110,19 +111,24 @@ describe('a tag in a pull-through', () => {
   it('holds while the feed is heard, and is asked about when it is not', async () => {
     const source = new OneTag()
     let connected = true
-    const { clock, digest } = over(source, followed({ connected: () => connected, graceMs: () => 3_600_000 }))
+    let heardAt: number | undefined
+    const { clock, digest } = over(source, followed({ connected: () => connected, heardAt: () => heardAt, graceMs: () => 3_600_000 }))
     await digest()
-    clock.advance(1_000_000)
+    clock.advance(100 * 3_600_000)
     await digest()
     expect(source.asked).toHaveLength(1)
     connected = false
+    heardAt = clock.now()
     await digest()
     expect(source.asked).toEqual(['GET latest', 'HEAD latest'])
   })
 
   it('is asked about when the clock was set back, and not served after its time', async () => {
     const source = new OneTag()
-    const { clock, digest } = over(source, leases({ freshMs: 1_000, behindMs: 0, staleMs: 5_000 }))
+    const { clock, digest } = over(
+      source,
+      leases(() => ({ freshMs: 1_000, behindMs: 0, staleMs: 5_000 })),
+    )
     await digest()
     source.gate = Promise.reject(new TypeError('down'))
     source.gate.catch(() => undefined)
@@ -140,7 +146,7 @@ describe('a tag in a pull-through', () => {
 
   it('goes with the repository, and with the manifest it points at', async () => {
     const source = new OneTag()
-    const { cache, digest } = over(source, followed({ connected: () => true, graceMs: () => 1_000 }))
+    const { cache, digest } = over(source, followed({ connected: () => true, heardAt: () => undefined, graceMs: () => 1_000 }))
     const first = await digest()
     if (first === undefined) throw new Error('there should be one')
     source.image = undefined

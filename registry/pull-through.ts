@@ -4,6 +4,7 @@ import type { Fills } from './fill/fills.ts'
 import type { Log } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
 import { BlobCache } from './pull-through/blobs.ts'
+import { Budget } from './pull-through/budget.ts'
 import { atSource, type Context, keyOf, newCounters, type PullThroughCounters } from './pull-through/context.ts'
 import { type Freshness, leases } from './pull-through/freshness.ts'
 import { Guard } from './pull-through/guard.ts'
@@ -11,8 +12,10 @@ import { Health } from './pull-through/health.ts'
 import { PULL_THROUGH_LIMITS, type PullThroughLimits } from './pull-through/limits.ts'
 import { ManifestCache } from './pull-through/manifests.ts'
 import { Negatives } from './pull-through/negatives.ts'
+import { Prefetch, type Warm } from './pull-through/prefetch.ts'
 import { Pushed } from './pull-through/pushed.ts'
 import { Records } from './pull-through/records.ts'
+import { Refusals } from './pull-through/refusals.ts'
 import type { Source } from './pull-through/source.ts'
 import { TagCache } from './pull-through/tags.ts'
 import type { Manifest, Manifests, Registry, Repository, Uploads } from './registry.ts'
@@ -29,8 +32,10 @@ export interface PullThroughOptions {
     readonly records: ObjectStore
   }
   readonly fills: Fills
-  /** By default leases of a minute, as for an upstream. */
+  /** By default leases as for an upstream. */
   readonly freshness?: Freshness
+  /** Who brings a blob ahead of its client; by default a fill here does. */
+  readonly warm?: Warm
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -53,6 +58,8 @@ export class PullThrough {
 
   constructor({ source, cache, fills, freshness = leases(), createHasher, clock, log, ...options }: PullThroughOptions) {
     const limits = { ...PULL_THROUGH_LIMITS, ...options.limits }
+    const budget = source.budget ?? new Budget(clock)
+    const { name } = source
     this.#context = {
       source,
       fills,
@@ -65,12 +72,16 @@ export class PullThrough {
       blobs: cache.blobs,
       records: new Records(cache.records, source.id, limits),
       guard: new Guard(),
-      health: new Health(clock, limits),
+      budget,
+      health: new Health({ clock, limits, name, budget }),
+      blobHealth: new Health({ clock, limits, name, budget: new Budget(clock) }),
       negatives: new Negatives(clock, limits.negatives),
+      refusals: new Refusals(clock, limits.negatives),
     }
-    this.#manifests = new ManifestCache(this.#context)
-    this.#tags = new TagCache(this.#context, this.#manifests)
     this.#blobs = new BlobCache(this.#context)
+    const warm = options.warm ?? ((repository, digest) => this.#blobs.warm(repository, digest))
+    this.#manifests = new ManifestCache(this.#context, new Prefetch(this.#context, warm))
+    this.#tags = new TagCache(this.#context, this.#manifests)
     this.pushed = new Pushed(this.#context, { forgetTag: (name, tag) => this.forgetTag(name, tag), spoil: (key) => this.#spoil(key) })
   }
 
@@ -111,6 +122,7 @@ export class PullThrough {
     for (const cache of [this.#tags, this.#manifests, this.#blobs]) cache.leave(matches)
     await this.#context.guard.spoil(matches)
     this.#context.negatives.deletePrefix(prefix)
+    this.#context.refusals.deletePrefix(prefix)
     await this.#context.records.dropRepository(repository)
   }
 
@@ -119,6 +131,7 @@ export class PullThrough {
     for (const cache of [this.#tags, this.#manifests, this.#blobs]) cache.leave(matches)
     await this.#context.guard.spoil(matches)
     this.#context.negatives.delete(key)
+    this.#context.refusals.delete(key)
   }
 
   #repository(name: RepositoryName, signal: AbortSignal | undefined): Repository {
@@ -147,7 +160,7 @@ export class PullThrough {
     return {
       stat: async (reference) =>
         reference.digest === undefined
-          ? await this.#tags.resolve(name, reference.tag, false, signal)
+          ? await this.#tags.resolve(name, reference.tag, signal)
           : await this.#manifests.stat(name, reference.digest, signal),
       get: async (reference) =>
         reference.digest === undefined ? await this.#byTag(name, reference.tag, signal) : await this.#manifests.get(name, reference.digest, signal),
@@ -158,7 +171,7 @@ export class PullThrough {
 
   async #byTag(name: RepositoryName, tag: Tag, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
     for (let round = 1; ; round++) {
-      const resolved = await this.#tags.resolve(name, tag, true, signal)
+      const resolved = await this.#tags.resolve(name, tag, signal)
       if (resolved === undefined) return undefined
       const manifest = await this.#manifests.get(name, resolved.descriptor.digest, signal)
       if (manifest) return { ...manifest, ...(resolved.warnings && { warnings: resolved.warnings }) }

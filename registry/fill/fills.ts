@@ -15,6 +15,8 @@ export interface Fills {
    * RANGE_INVALID; what the source throws
    */
   open(request: FillRequest): Promise<BlobStream | undefined>
+  /** Resolves when no fill of this digest from this source is under way here. Without it, nobody can tell. */
+  ended?(source: string, digest: Digest): Promise<void>
 }
 
 export interface FillRequest {

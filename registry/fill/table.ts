@@ -104,6 +104,10 @@ export class FillTable implements Fills {
     }
   }
 
+  async ended(source: string, digest: Digest): Promise<void> {
+    await this.#fills.get(`${source} ${digest}`)?.ended
+  }
+
   /** Resolves when no fill is under way. */
   async idle(): Promise<void> {
     while (this.#fills.size > 0) await Promise.all([...this.#fills.values()].map(({ ended }) => ended))

@@ -1,7 +1,7 @@
 import { sourceFails } from '../fill/errors.ts'
 import type { FillSource } from '../fill/fills.ts'
 import { orAborted } from '../fill/wait.ts'
-import type { BlobBody } from '../registry.ts'
+import type { BlobBody, Blobs } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
@@ -21,7 +21,7 @@ export class BlobCache {
 
   /** Its size; undefined: the source does not have it in this repository. */
   async size(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
-    const { records, negatives, counters, limits } = this.#context
+    const { records, negatives, counters, limits, blobHealth } = this.#context
     const linked = await records.link(repository, digest)
     if (linked !== undefined) return linked
     const key = keyOf(repository, digest)
@@ -30,7 +30,8 @@ export class BlobCache {
       return undefined
     }
     const flight = this.#stats.run(key, async (ticket, own) => {
-      const found = await atSource(this.#context, repository, own).blobs.stat(digest)
+      blobHealth.refuseWhileLimited()
+      const found = await blobHealth.watch(() => atSource(this.#context, repository, own).blobs.stat(digest))
       if (found === undefined) negatives.add(key, limits.unknownDigestMs)
       else await ticket.keep(() => records.keepLink(repository, digest, found.size))
       return found?.size
@@ -70,6 +71,18 @@ export class BlobCache {
     })
   }
 
+  /** Has it come, or has it on its way; resolves when no fill of it is under way. */
+  async warm(repository: RepositoryName, digest: Digest): Promise<void> {
+    const { blobs, fills, source } = this.#context
+    if ((await blobs.stat(digest)) !== undefined) {
+      await this.size(repository, digest, undefined)
+      return
+    }
+    const body = await this.open(repository, digest, undefined, undefined)
+    await body?.stream?.cancel()
+    await fills.ended?.(source.id, digest)
+  }
+
   forget(repository: RepositoryName, digest: Digest): Promise<void> {
     const key = keyOf(repository, digest)
     this.leave((other) => other === key)
@@ -81,14 +94,18 @@ export class BlobCache {
   }
 
   #source(repository: RepositoryName, digest: Digest): FillSource {
-    const { source } = this.#context
-    const blobsAt = (signal: AbortSignal) => atSource(this.#context, repository, signal).blobs
+    const { source, blobHealth } = this.#context
+    const ask = <T>(signal: AbortSignal, question: (blobs: Blobs) => Promise<T>): Promise<T> =>
+      blobHealth.watch(() => {
+        blobHealth.refuseWhileLimited()
+        return question(atSource(this.#context, repository, signal).blobs)
+      })
     return {
       id: source.id,
       name: source.name,
       repository: nameAtSource(source, repository),
-      stat: (signal) => blobsAt(signal).stat(digest),
-      open: (range, signal) => blobsAt(signal).open(digest, range),
+      stat: (signal) => ask(signal, (blobs) => blobs.stat(digest)),
+      open: (range, signal) => ask(signal, (blobs) => blobs.open(digest, range)),
     }
   }
 }

@@ -4,12 +4,14 @@ import type { Fills } from '../fill/fills.ts'
 import type { Log } from '../log.ts'
 import type { Repository } from '../registry.ts'
 import type { RepositoryName } from '../spec/names.ts'
+import type { Budget } from './budget.ts'
 import type { Freshness } from './freshness.ts'
 import type { Guard } from './guard.ts'
 import type { Health } from './health.ts'
 import type { PullThroughLimits } from './limits.ts'
 import type { Negatives } from './negatives.ts'
 import type { Records } from './records.ts'
+import type { Refusals } from './refusals.ts'
 import type { Source } from './source.ts'
 
 /** What the parts of one pull-through share. */
@@ -25,8 +27,13 @@ export interface Context {
   readonly limits: PullThroughLimits
   readonly counters: PullThroughCounters
   readonly guard: Guard
+  readonly budget: Budget
+  /** For questions about manifests and tags, … */
   readonly health: Health
+  /** … and about blobs, which some sources limit otherwise, or not at all. */
+  readonly blobHealth: Health
   readonly negatives: Negatives
+  readonly refusals: Refusals
 }
 
 export interface PullThroughCounters {
@@ -43,6 +50,14 @@ export interface PullThroughCounters {
   /** Requests to the source about manifests and tags. */
   sourceHeads: number
   sourceGets: number
+  /** Manifests of wrong bytes. */
+  sourceWrong: number
+  /** Questions about tags asked behind the client's back. */
+  renewals: number
+  /** Blobs asked for before a client did, … */
+  prefetches: number
+  /** … and those that were left to their clients, since too much was under way or the budget low. */
+  prefetchesLeft: number
   /** Bytes of blobs served from the store. */
   bytesHit: number
 }
@@ -59,6 +74,10 @@ export function newCounters(): PullThroughCounters {
     negativeHits: 0,
     sourceHeads: 0,
     sourceGets: 0,
+    sourceWrong: 0,
+    renewals: 0,
+    prefetches: 0,
+    prefetchesLeft: 0,
     bytesHit: 0,
   }
 }

@@ -29,11 +29,11 @@ export class Flights<T> {
     return this.#flights.get(key)
   }
 
-  /** Joins the one under way, or begins it. */
-  run(key: string, ask: (ticket: Ticket, signal: AbortSignal) => Promise<T>): Flight<T> {
+  /** Joins the one under way, or begins it, for `ms` at most. */
+  run(key: string, ask: (ticket: Ticket, signal: AbortSignal) => Promise<T>, ms = this.#options.ms): Flight<T> {
     const found = this.#flights.get(key)
     if (found) return found
-    const { clock, guard, ms, late } = this.#options
+    const { clock, guard, late } = this.#options
     const attempt = new Attempt(clock, new AbortController().signal)
     const answer = guard
       .run(key, (ticket) => attempt.within(ms, late, ask(ticket, attempt.signal)))

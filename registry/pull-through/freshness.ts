@@ -1,68 +1,55 @@
 import type { Descriptor } from '../spec/descriptors.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
+import { type LeaseTimes, leaseTimesOf } from './lease-rules.ts'
 
-/** What the source said a tag is, and for how long that may be repeated. Times are milliseconds since the epoch. */
+/** What the source said a tag is. How long that may be repeated is judged when it is: who shortens a lease means those that are out as well. */
 export interface TagLease {
   readonly descriptor: Descriptor
+  /** Milliseconds since the epoch. */
   readonly fetchedAt: number
-  /** Until then the source need not be asked. */
-  readonly freshUntil: number
-  /** Until then it may be served when the source fails. */
-  readonly staleUntil: number
 }
+
+/**
+ * `fresh`: serve it. `behind`: serve it, and ask the source behind the client's back. `ask`: the source is asked first, and the lease is
+ * what is served if it fails. `expired`: it is not served any more.
+ */
+export type Verdict = 'fresh' | 'behind' | 'ask' | 'expired'
 
 /** Decides how long answers about tags hold. */
 export interface Freshness {
-  /** For an answer that the source gave at `now`. */
-  grant(repository: RepositoryName, tag: Tag, now: number): Pick<TagLease, 'freshUntil' | 'staleUntil'>
-  /**
-   * `fresh`: serve it. `behind`: serve it, and ask the source behind the client's back. `ask`: the source is asked first, and
-   * the lease is what is served if it fails. `expired`: it is not served any more.
-   */
-  judge(lease: TagLease, now: number, repository: RepositoryName, tag: Tag): 'fresh' | 'behind' | 'ask' | 'expired'
+  judge(lease: TagLease, now: number, repository: RepositoryName, tag: Tag): Verdict
 }
 
-export interface LeaseTimes {
-  readonly freshMs: number
-  /** For so long after it was fresh, a client does not wait for the source. */
-  readonly behindMs: number
-  /** For so long after it was fetched, it is served while the source fails. */
-  readonly staleMs: number
-}
-
-export const LEASE_TIMES: LeaseTimes = { freshMs: 60_000, behindMs: 60_000, staleMs: 24 * 3_600_000 }
-
-/** For upstreams, which do not tell when a tag moves: `times` may differ by tag. */
-export function leases(times: LeaseTimes | ((repository: RepositoryName, tag: Tag) => LeaseTimes) = LEASE_TIMES): Freshness {
-  const timesOf = typeof times === 'function' ? times : () => times
+/** For upstreams, which do not tell when a tag moves. */
+export function leases(timesOf: (tag: Tag) => LeaseTimes = (tag) => leaseTimesOf([], tag)): Freshness {
   return {
-    grant(repository, tag, now) {
-      const { freshMs, staleMs } = timesOf(repository, tag)
-      return { freshUntil: now + freshMs, staleUntil: now + Math.max(freshMs, staleMs) }
+    judge({ fetchedAt }, now, _repository, tag) {
+      const { freshMs, behindMs, staleMs } = timesOf(tag)
+      const age = now - fetchedAt
+      // A clock that was set back makes every lease look young: what was fetched in the future is asked about.
+      if (age < 0) return 'ask'
+      if (age < freshMs) return 'fresh'
+      if (age >= Math.max(freshMs, staleMs)) return 'expired'
+      return age < freshMs + behindMs ? 'behind' : 'ask'
     },
-    judge: (lease, now, repository, tag) => judge(lease, now, timesOf(repository, tag).behindMs),
   }
 }
 
 export interface FollowedOptions {
   /** Whether the feed is connected and up to date: what it told to forget is forgotten. */
   readonly connected: () => boolean
-  /** For how long after it was fetched an answer is served while the feed and the source are away. */
+  /** When it last was, in milliseconds since the epoch; undefined: never. */
+  readonly heardAt: () => number | undefined
+  /** For how long from then on, or after it was fetched, an answer is served while the feed and the source are away. */
   readonly graceMs: () => number
 }
 
 /** For an origin whose feed tells when a tag moves: fresh until told otherwise, as long as it is heard. */
-export function followed({ connected, graceMs }: FollowedOptions): Freshness {
+export function followed({ connected, heardAt, graceMs }: FollowedOptions): Freshness {
   return {
-    grant: (_repository, _tag, now) => ({ freshUntil: now, staleUntil: now + graceMs() }),
-    judge: (lease, now) => (connected() ? 'fresh' : judge({ ...lease, staleUntil: lease.fetchedAt + graceMs() }, now, 0)),
+    judge({ fetchedAt }, now) {
+      if (connected()) return 'fresh'
+      return now < Math.max(fetchedAt, heardAt() ?? fetchedAt) + graceMs() ? 'ask' : 'expired'
+    },
   }
-}
-
-function judge(lease: TagLease, now: number, behindMs: number): 'fresh' | 'behind' | 'ask' | 'expired' {
-  // A clock that was set back makes every lease look young: what was fetched in the future is asked about.
-  if (now < lease.fetchedAt) return 'ask'
-  if (now < lease.freshUntil) return 'fresh'
-  if (now >= lease.staleUntil) return 'expired'
-  return now < lease.freshUntil + behindMs ? 'behind' : 'ask'
 }

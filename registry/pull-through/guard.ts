@@ -7,7 +7,7 @@ export interface Ticket {
 interface OpenTicket extends Ticket {
   readonly key: string
   spoiled: boolean
-  writing: Promise<void> | undefined
+  writing: Promise<unknown> | undefined
 }
 
 /** Keeps an answer that was asked for before an invalidation from being kept after it. */
@@ -21,8 +21,10 @@ export class Guard {
       writing: undefined,
       async keep(write) {
         if (this.spoiled) return false
-        this.writing = write()
-        await this.writing
+        const written = write()
+        // Whoever keeps it hears of its failure. Whoever waits for it only wants to know that it is over.
+        this.writing = Promise.allSettled([this.writing, written])
+        await written
         return true
       },
     }

@@ -1,51 +1,71 @@
 import type { Clock } from '../clock.ts'
 import { RegistryError } from '../spec/errors.ts'
+import type { Budget } from './budget.ts'
 import type { PullThroughLimits } from './limits.ts'
+
+export interface HealthOptions {
+  readonly clock: Clock
+  readonly limits: PullThroughLimits
+  /** The source's name, for people. */
+  readonly name: string
+  readonly budget: Budget
+}
 
 /** What is known of the source's state: so that a failing one costs nobody a wait, and one that limits us is left alone. */
 export class Health {
-  readonly #clock: Clock
-  readonly #limits: PullThroughLimits
+  readonly #options: HealthOptions
   #failingUntil = 0
-  #limited: { readonly until: number; readonly error: RegistryError } | undefined
 
-  constructor(clock: Clock, limits: PullThroughLimits) {
-    this.#clock = clock
-    this.#limits = limits
+  constructor(options: HealthOptions) {
+    this.#options = options
   }
 
   /** Asking it about what can be served stale is no use now. */
   get failing(): boolean {
-    const now = this.#clock.now()
-    return now < this.#failingUntil || (this.#limited !== undefined && now < this.#limited.until)
+    const { clock, budget } = this.#options
+    return clock.now() < this.#failingUntil || budget.limitedMs > 0
   }
 
   /** @throws RegistryError TOOMANYREQUESTS while the source wants to be left alone, with what is left of its `Retry-After` */
   refuseWhileLimited(): void {
-    const left = (this.#limited?.until ?? 0) - this.#clock.now()
-    if (!this.#limited || left <= 0) return
-    const { message, detail } = this.#limited.error
-    throw new RegistryError('TOOMANYREQUESTS', message, detail, { headers: { 'Retry-After': String(Math.ceil(left / 1000)) } })
+    const { budget, name } = this.#options
+    const left = budget.limitedMs
+    if (left <= 0) return
+    throw new RegistryError(
+      'TOOMANYREQUESTS',
+      `${name} limits how often it is asked, and this was not asked for before. Try again later.`,
+      { upstream: name },
+      { headers: { 'Retry-After': String(Math.ceil(left / 1000)) } },
+    )
   }
 
-  answered(): void {
-    this.#failingUntil = 0
-    this.#limited = undefined
-  }
-
-  failed(error: unknown): void {
-    const now = this.#clock.now()
-    if (!isSourceFailure(error)) return
-    if (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS') {
-      const { limitedMs, limitedMaxMs } = this.#limits
-      const asked = Number(error.headers['Retry-After'] ?? Number.NaN) * 1000
-      this.#limited = { until: now + (Number.isFinite(asked) && asked > 0 ? Math.min(asked, limitedMaxMs) : limitedMs), error }
-    } else this.stalled()
+  /** The question's outcome, noted. */
+  async watch<T>(question: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await question()
+      this.#failingUntil = 0
+      return answer
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
   }
 
   /** It has not failed yet, but somebody had to stop waiting for it. */
   stalled(): void {
-    this.#failingUntil = this.#clock.now() + this.#limits.failingMs
+    this.#failingUntil = this.#options.clock.now() + this.#options.limits.failingMs
+  }
+
+  #failed(error: unknown): void {
+    // Wrong bytes under one name say nothing of the others.
+    if (!isSourceFailure(error) || (error instanceof RegistryError && error.code === 'UPSTREAM_INVALID')) return
+    if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS') {
+      this.stalled()
+      return
+    }
+    const { limitedMs, limitedMaxMs } = this.#options.limits
+    const asked = Number(error.headers['Retry-After'] ?? Number.NaN) * 1000
+    this.#options.budget.leaveAlone(Number.isFinite(asked) && asked > 0 ? Math.min(asked, limitedMaxMs) : limitedMs)
   }
 }
 

@@ -4,135 +4,119 @@ import type { Manifest, ManifestHead } from '../registry.ts'
 import { algorithmOf, type Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { MANIFEST_LIMIT, manifestTooLarge } from '../spec/manifests.ts'
-import type { Reference, RepositoryName } from '../spec/names.ts'
+import { type Reference, type RepositoryName, referenceText } from '../spec/names.ts'
 import { atSource, type Context, keyOf } from './context.ts'
 import { Flights } from './flights.ts'
 import type { Ticket } from './guard.ts'
-import { Memory } from './memory.ts'
+import type { Prefetch } from './prefetch.ts'
 
 /** Manifests by digest: asked for once, verified, and kept for ever. */
 export class ManifestCache {
   readonly #context: Context
+  readonly #prefetch: Prefetch
   readonly #gets: Flights<Manifest | undefined>
-  readonly #heads: Flights<ManifestHead | undefined>
-  readonly #refusals: Memory<{ readonly until: number; readonly error: RegistryError }>
 
-  constructor(context: Context) {
+  constructor(context: Context, prefetch: Prefetch) {
     this.#context = context
+    this.#prefetch = prefetch
     const { clock, guard, limits, source } = context
-    const options = { clock, guard, ms: limits.sourceMs, late: () => sourceFails(source.name, 'did not answer in time') }
-    this.#gets = new Flights(options)
-    this.#heads = new Flights(options)
-    this.#refusals = new Memory(limits.negatives)
+    this.#gets = new Flights({ clock, guard, ms: limits.sourceMs, late: () => sourceFails(source.name, 'did not answer in time') })
   }
 
+  /** For a client who takes it: what it refers to is next. */
   async get(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
-    const { records, counters } = this.#context
-    const kept = await records.manifest(repository, digest)
-    if (kept) {
-      counters.manifestHits++
-      return kept
-    }
-    if (this.#known(repository, digest)) return undefined
-    counters.manifestMisses++
-    const flight = this.#gets.run(keyOf(repository, digest), (ticket, own) => this.#fetch(repository, digest, ticket, own))
-    return await orAborted(flight.answer, signal)
+    const manifest = await this.#find(repository, digest, signal)
+    if (manifest) this.#prefetch.taken(repository, manifest)
+    return manifest
   }
 
   async stat(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<ManifestHead | undefined> {
-    const { records, counters, health } = this.#context
-    const kept = await records.manifest(repository, digest)
-    if (kept) {
-      counters.manifestHits++
-      return { descriptor: kept.descriptor }
-    }
-    if (this.#known(repository, digest)) return undefined
-    counters.manifestMisses++
-    const flight = this.#heads.run(keyOf(repository, digest), async (_ticket, own) => {
-      health.refuseWhileLimited()
-      counters.sourceHeads++
-      const head = await this.#ask(() => atSource(this.#context, repository, own).manifests.stat({ digest }))
-      if (head === undefined) this.#unknown(repository, digest)
-      return head && { descriptor: head.descriptor }
-    })
-    return await orAborted(flight.answer, signal)
+    // Who asks for its head asks for the whole next, and then it should be here.
+    const manifest = await this.#find(repository, digest, signal)
+    return manifest && { descriptor: manifest.descriptor }
   }
 
-  /** What the source has under a reference, verified and kept. */
+  /**
+   * What the source has under a reference, verified and kept. Wrong bytes are asked for once more.
+   * @throws RegistryError UPSTREAM_INVALID when they are wrong again, DENIED: both are repeated for a moment without asking
+   */
   async fetch(repository: RepositoryName, reference: Reference, ticket: Ticket, signal: AbortSignal): Promise<Manifest | undefined> {
-    const { counters, health, records, source } = this.#context
+    const { counters, health, limits, log, refusals, source } = this.#context
+    const key = keyOf(repository, referenceText(reference))
+    refusals.check(key)
     health.refuseWhileLimited()
     for (let round = 1; ; round++) {
-      counters.sourceGets++
-      const manifest = await this.#ask(() => atSource(this.#context, repository, signal).manifests.get(reference))
-      if (manifest === undefined) return undefined
-      const { descriptor, bytes } = manifest
-      if (bytes.length > MANIFEST_LIMIT) throw manifestTooLarge(bytes.length)
-      const digest = reference.digest ?? descriptor.digest
-      if (this.#hash(digest, bytes) === digest) {
-        const verified = { descriptor: { mediaType: descriptor.mediaType, digest, size: bytes.length }, bytes }
-        await ticket.keep(() => records.keepManifest(repository, verified))
-        return verified
+      try {
+        counters.sourceGets++
+        const manifest = await health.watch(() => atSource(this.#context, repository, signal).manifests.get(reference))
+        return manifest && this.#keep(repository, this.#verified(reference, manifest), ticket)
+      } catch (error) {
+        if (!(error instanceof RegistryError) || (error.code !== 'UPSTREAM_INVALID' && error.code !== 'DENIED')) throw error
+        if (error.code === 'UPSTREAM_INVALID') {
+          counters.sourceWrong++
+          log.warn({ repository, reference, source: source.name, round, reason: error.message }, 'a source sent a wrong manifest')
+          if (round === 1) continue
+        }
+        refusals.add(key, error, limits.refusalMs)
+        throw error
       }
-      if (round > 1) throw wrongManifest(source.name)
     }
+  }
+
+  /** Whether it is here. */
+  async has(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    return (await this.#context.records.manifest(repository, digest)) !== undefined
   }
 
   forget(repository: RepositoryName, digest: Digest): Promise<void> {
     const key = keyOf(repository, digest)
-    this.#refusals.delete(key)
     this.leave((other) => other === key)
     return this.#context.records.dropManifest(repository, digest)
   }
 
   leave(matches: (key: string) => boolean): void {
     this.#gets.leave(matches)
-    this.#heads.leave(matches)
   }
 
-  async #fetch(repository: RepositoryName, digest: Digest, ticket: Ticket, signal: AbortSignal): Promise<Manifest | undefined> {
-    const { clock, limits } = this.#context
+  async #find(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
+    const { records, counters, negatives, limits } = this.#context
+    const kept = await records.manifest(repository, digest)
+    if (kept) {
+      counters.manifestHits++
+      return kept
+    }
     const key = keyOf(repository, digest)
-    const refusal = this.#refusals.get(key)
-    if (refusal && clock.now() < refusal.until) throw refusal.error
-    try {
-      const manifest = await this.fetch(repository, { digest }, ticket, signal)
-      if (manifest === undefined) this.#unknown(repository, digest)
+    if (negatives.has(key)) {
+      counters.negativeHits++
+      return undefined
+    }
+    counters.manifestMisses++
+    const flight = this.#gets.run(key, async (ticket, own) => {
+      const manifest = await this.fetch(repository, { digest }, ticket, own)
+      if (manifest === undefined) negatives.add(key, limits.unknownDigestMs)
       return manifest
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'UPSTREAM_INVALID') {
-        this.#refusals.set(key, { until: clock.now() + limits.refusalMs, error })
-      }
-      throw error
-    }
+    })
+    return await orAborted(flight.answer, signal)
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { health } = this.#context
-    try {
-      const answer = await question()
-      health.answered()
-      return answer
-    } catch (error) {
-      health.failed(error)
-      throw error
-    }
-  }
-
-  #known(repository: RepositoryName, digest: Digest): boolean {
-    const unknown = this.#context.negatives.has(keyOf(repository, digest))
-    if (unknown) this.#context.counters.negativeHits++
-    return unknown
-  }
-
-  #unknown(repository: RepositoryName, digest: Digest): void {
-    this.#context.negatives.add(keyOf(repository, digest), this.#context.limits.unknownDigestMs)
-  }
-
-  #hash(digest: Digest, bytes: Uint8Array): Digest {
+  /** @throws RegistryError UPSTREAM_INVALID, SIZE_INVALID */
+  #verified(reference: Reference, { descriptor, bytes }: Manifest): Manifest {
+    if (bytes.length > MANIFEST_LIMIT) throw manifestTooLarge(bytes.length)
+    const digest = reference.digest ?? descriptor.digest
     const hasher = this.#context.createHasher(algorithmOf(digest))
     hasher.update(bytes)
-    return hasher.digest()
+    if (hasher.digest() !== digest) throw wrongManifest(this.#context.source.name)
+    return { descriptor: { mediaType: descriptor.mediaType, digest, size: bytes.length }, bytes }
+  }
+
+  /** Nobody who waits for it waits for the store as well. */
+  #keep(repository: RepositoryName, manifest: Manifest, ticket: Ticket): Manifest {
+    const { records, log } = this.#context
+    this.#prefetch.fetched(repository, manifest.descriptor.digest)
+    ticket
+      .keep(() => records.keepManifest(repository, manifest))
+      .catch((error: unknown) => log.warn({ repository, digest: manifest.descriptor.digest, error }, 'a manifest could not be kept'))
+    return manifest
   }
 }
 

@@ -76,16 +76,15 @@ export class Pushed {
   }
 
   async #lease(repository: RepositoryName, tag: Tag, { descriptor }: Manifest, push: OpenPush): Promise<void> {
-    const { clock, freshness, guard, records } = this.#context
+    const { clock, guard, records } = this.#context
     await this.#spoil(push.key)
     for (let waiting = push.forgetting; waiting !== undefined; waiting = push.forgetting) {
       push.forgetting = undefined
       await waiting
     }
     if (push.heard !== undefined && push.heard !== descriptor.digest) return
-    const now = clock.now()
     const { mediaType, digest, size } = descriptor
-    const lease = { descriptor: { mediaType, digest, size }, fetchedAt: now, ...freshness.grant(repository, tag, now) }
+    const lease = { descriptor: { mediaType, digest, size }, fetchedAt: clock.now() }
     await guard.run(push.key, (ticket) => ticket.keep(() => records.keepLease(repository, tag, lease)))
   }
 }

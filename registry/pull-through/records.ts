@@ -39,10 +39,11 @@ export class Records {
     return lease
   }
 
+  /** Known at once, durable when it resolves; the same holds for manifests and links. */
   async keepLease(repository: RepositoryName, tag: Tag, lease: TagLease): Promise<void> {
     const key = this.#key('tags', repository, tag)
-    await this.#objects.put(key, encodeJson(lease))
     this.#tags.set(key, lease)
+    await this.#objects.put(key, encodeJson(lease))
   }
 
   async dropLease(repository: RepositoryName, tag: Tag): Promise<void> {
@@ -75,8 +76,8 @@ export class Records {
 
   async keepManifest(repository: RepositoryName, manifest: Manifest): Promise<void> {
     const key = this.#key('manifests', repository, manifest.descriptor.digest)
-    await this.#objects.put(key, encodeManifest(manifest))
     this.#manifests.set(key, manifest)
+    await this.#objects.put(key, encodeManifest(manifest))
   }
 
   async dropManifest(repository: RepositoryName, digest: Digest): Promise<void> {
@@ -178,8 +179,8 @@ function isDescriptor(value: unknown): value is Descriptor {
 
 function isLease(value: unknown): value is TagLease {
   if (typeof value !== 'object' || value === null) return false
-  const { descriptor, fetchedAt, freshUntil, staleUntil } = value as Partial<TagLease>
-  return isDescriptor(descriptor) && [fetchedAt, freshUntil, staleUntil].every((time) => typeof time === 'number')
+  const { descriptor, fetchedAt } = value as Partial<TagLease>
+  return isDescriptor(descriptor) && Number.isFinite(fetchedAt)
 }
 
 function isLink(value: unknown): value is { readonly size: number } {

@@ -1,5 +1,6 @@
 import type { Registry } from '../registry.ts'
 import type { RepositoryName } from '../spec/names.ts'
+import type { Budget } from './budget.ts'
 
 /** Where a pull-through gets what it does not have. A RemoteRegistry has `with`. */
 export interface Source {
@@ -14,4 +15,6 @@ export interface Source {
   with(signal?: AbortSignal): Registry
   /** What the source calls a repository of ours; by default the same. */
   readonly nameAt?: (name: RepositoryName) => RepositoryName
+  /** How often it may be asked; whoever asks tells it what the answers say. By default nothing is known. */
+  readonly budget?: Budget
 }

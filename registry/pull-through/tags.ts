@@ -3,6 +3,7 @@ import { sourceFails } from '../fill/errors.ts'
 import { orAborted } from '../fill/wait.ts'
 import type { Warning } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
+import { RegistryError } from '../spec/errors.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
 import { atSource, type Context, keyOf } from './context.ts'
 import { type Flight, Flights } from './flights.ts'
@@ -16,7 +17,7 @@ export interface ResolvedTag {
   readonly warnings?: readonly Warning[]
 }
 
-/** Tags as leases: repeated while fresh, confirmed by HEAD afterwards, served stale while the source fails. */
+/** Tags as leases (docs/decisions/0011): repeated while fresh, renewed by HEAD afterwards, served stale while the source fails. */
 export class TagCache {
   readonly #context: Context
   readonly #manifests: ManifestCache
@@ -29,12 +30,9 @@ export class TagCache {
     this.#flights = new Flights({ clock, guard, ms: limits.sourceMs, late: () => sourceFails(source.name, 'did not answer in time') })
   }
 
-  /**
-   * What the tag points at. `whole`: the manifest itself is wanted, so a tag that is not known is asked for by GET and not by HEAD.
-   * undefined: there is no such tag.
-   */
-  async resolve(repository: RepositoryName, tag: Tag, whole: boolean, signal: AbortSignal | undefined): Promise<ResolvedTag | undefined> {
-    const { records, freshness, clock, counters, negatives, health, limits } = this.#context
+  /** What the tag points at. undefined: there is no such tag. */
+  async resolve(repository: RepositoryName, tag: Tag, signal: AbortSignal | undefined): Promise<ResolvedTag | undefined> {
+    const { records, freshness, clock, counters, negatives, refusals, health, budget, limits, log } = this.#context
     const lease = await records.lease(repository, tag)
     const now = clock.now()
     const verdict = lease && freshness.judge(lease, now, repository, tag)
@@ -42,22 +40,27 @@ export class TagCache {
       counters.tagHits++
       return { descriptor: lease.descriptor }
     }
-    if (negatives.has(keyOf(repository, tag))) {
+    const key = keyOf(repository, tag)
+    if (negatives.has(key)) {
       counters.negativeHits++
       return undefined
     }
+    refusals.check(key)
     if (lease === undefined || verdict === 'expired') {
       counters.tagMisses++
-      const answer = await orAborted(this.#ask(repository, tag, whole).answer, signal)
+      const answer = await orAborted(this.#ask(repository, tag, undefined).answer, signal)
       return answer && { descriptor: answer.descriptor }
     }
     counters.tagHits++
-    if (health.failing) return verdict === 'behind' ? { descriptor: lease.descriptor } : this.#stale(lease)
-    const flight = this.#ask(repository, tag, false)
     if (verdict === 'behind') {
-      flight.answer.catch((error: unknown) => this.#context.log.info({ repository, tag, error }, 'a tag could not be confirmed behind'))
+      if (!health.failing && !budget.low && this.#flights.get(key) === undefined) {
+        counters.renewals++
+        this.#ask(repository, tag, lease).answer.catch((error: unknown) => log.info({ repository, tag, error }, 'a tag could not be renewed'))
+      }
       return { descriptor: lease.descriptor }
     }
+    if (health.failing) return this.#stale(lease)
+    const flight = this.#ask(repository, tag, lease)
     return await this.#soon(flight, lease, limits.staleAfterMs - (now - flight.startedAt), signal)
   }
 
@@ -71,35 +74,45 @@ export class TagCache {
     this.#flights.leave(matches)
   }
 
-  #ask(repository: RepositoryName, tag: Tag, whole: boolean): Flight<TagLease | undefined> {
-    return this.#flights.run(keyOf(repository, tag), (ticket, signal) =>
-      whole ? this.#get(repository, tag, ticket, signal) : this.#head(repository, tag, ticket, signal),
+  /** `lease`: what is known, and only to be renewed. */
+  #ask(repository: RepositoryName, tag: Tag, lease: TagLease | undefined): Flight<TagLease | undefined> {
+    const { limits } = this.#context
+    return this.#flights.run(
+      keyOf(repository, tag),
+      async (ticket, signal) => {
+        try {
+          const descriptor = await (lease ? this.#renew(repository, tag, lease, ticket, signal) : this.#get(repository, tag, ticket, signal))
+          return await this.#learn(repository, tag, descriptor, ticket)
+        } catch (error) {
+          if (error instanceof RegistryError && error.code === 'DENIED') await this.#refused(repository, tag, error, ticket)
+          throw error
+        }
+      },
+      lease ? limits.renewalMs : limits.sourceMs,
     )
   }
 
-  async #get(repository: RepositoryName, tag: Tag, ticket: Ticket, signal: AbortSignal): Promise<TagLease | undefined> {
-    const manifest = await this.#manifests.fetch(repository, { tag }, ticket, signal)
-    return this.#learn(repository, tag, manifest?.descriptor, ticket)
+  /** What is cold is asked for at once as a whole: whoever asks for its head asks for the rest next. */
+  async #get(repository: RepositoryName, tag: Tag, ticket: Ticket, signal: AbortSignal): Promise<Descriptor | undefined> {
+    return (await this.#manifests.fetch(repository, { tag }, ticket, signal))?.descriptor
   }
 
-  async #head(repository: RepositoryName, tag: Tag, ticket: Ticket, signal: AbortSignal): Promise<TagLease | undefined> {
+  /** Until what the tag points at now is here and right, it points at what it did before. */
+  async #renew(repository: RepositoryName, tag: Tag, lease: TagLease, ticket: Ticket, signal: AbortSignal): Promise<Descriptor | undefined> {
     const { health, counters } = this.#context
     health.refuseWhileLimited()
     counters.sourceHeads++
-    let head: { readonly descriptor: Descriptor } | undefined
-    try {
-      head = await atSource(this.#context, repository, signal).manifests.stat({ tag })
-      health.answered()
-    } catch (error) {
-      health.failed(error)
-      throw error
-    }
-    return this.#learn(repository, tag, head?.descriptor, ticket)
+    const head = await health.watch(() => atSource(this.#context, repository, signal).manifests.stat({ tag }))
+    if (head === undefined) return undefined
+    const { digest } = head.descriptor
+    if (digest === lease.descriptor.digest || (await this.#manifests.has(repository, digest))) return head.descriptor
+    const manifest = await this.#manifests.fetch(repository, { digest }, ticket, signal)
+    // It moved on in between.
+    return manifest?.descriptor ?? (await this.#get(repository, tag, ticket, signal))
   }
 
   async #learn(repository: RepositoryName, tag: Tag, descriptor: Descriptor | undefined, ticket: Ticket): Promise<TagLease | undefined> {
-    const { clock, freshness, records, negatives, limits } = this.#context
-    const now = clock.now()
+    const { clock, records, negatives, limits, log } = this.#context
     if (descriptor === undefined) {
       await ticket.keep(async () => {
         negatives.add(keyOf(repository, tag), limits.unknownTagMs)
@@ -108,9 +121,20 @@ export class TagCache {
       return undefined
     }
     const { mediaType, digest, size } = descriptor
-    const lease = { descriptor: { mediaType, digest, size }, fetchedAt: now, ...freshness.grant(repository, tag, now) }
-    await ticket.keep(() => records.keepLease(repository, tag, lease))
+    const lease = { descriptor: { mediaType, digest, size }, fetchedAt: clock.now() }
+    ticket
+      .keep(() => records.keepLease(repository, tag, lease))
+      .catch((error: unknown) => log.warn({ repository, tag, error }, 'a tag could not be kept'))
     return lease
+  }
+
+  /** A repository that was closed to us is not ours to show any more. */
+  async #refused(repository: RepositoryName, tag: Tag, error: RegistryError, ticket: Ticket): Promise<void> {
+    const { records, refusals, limits } = this.#context
+    await ticket.keep(async () => {
+      refusals.add(keyOf(repository, tag), error, limits.refusalMs)
+      await records.dropLease(repository, tag)
+    })
   }
 
   /** The source's answer, if it comes soon enough; else what it said before. */
@@ -121,19 +145,22 @@ export class TagCache {
       const answer = await orAborted(Promise.race([flight.answer, pause(clock, Math.max(0, ms), late.signal).then(() => 'late' as const)]), signal)
       if (answer !== 'late') return answer && { descriptor: answer.descriptor }
       health.stalled()
-      flight.answer.catch((error: unknown) => log.info({ error }, 'a tag could not be confirmed'))
+      flight.answer.catch((error: unknown) => log.info({ error }, 'a tag could not be renewed'))
       return this.#stale(lease)
     } catch (error) {
       if (signal?.aborted || !isSourceFailure(error)) throw error
-      return this.#stale(lease)
+      return this.#stale(lease, true)
     } finally {
       late.abort()
     }
   }
 
-  #stale({ descriptor }: TagLease): ResolvedTag {
+  /** RFC 7234, 5.5.1 and 5.5.2: 110 says that it is stale, 111 that an attempt to renew it has failed just now. */
+  #stale({ descriptor }: TagLease, failed = false): ResolvedTag {
     const { counters, source } = this.#context
     counters.tagsStale++
-    return { descriptor, warnings: [{ code: 110, text: `response is stale: ${source.name} does not answer` }] }
+    const warnings: Warning[] = [{ code: 110, text: `response is stale: ${source.name} does not answer` }]
+    if (failed) warnings.push({ code: 111, text: `revalidation failed: ${source.name} could not be asked` })
+    return { descriptor, warnings }
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FillTable } from '../../registry/fill/index.ts'
+import { LEASE_TIMES } from '../../registry/pull-through/lease-rules.ts'
 import { PullThrough } from '../../registry/pull-through.ts'
 import type { BlobBody } from '../../registry/registry.ts'
 import { RemoteRegistry } from '../../registry/remote/index.ts'
@@ -21,6 +22,8 @@ import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
 const app = parseRepositoryName('library/app')
 const other = parseRepositoryName('library/other')
 const latest = parseTag('latest')
+/** So long after it was fetched, a client waits for news of the tag. */
+const AFTER_THE_LEASE = LEASE_TIMES.freshMs + LEASE_TIMES.behindMs + 1
 
 describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a pull-through in front of a registry with tokens and redirects', () => {
   let upstream: Upstream
@@ -79,7 +82,7 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
       expect((await repository().manifests.get({ digest: image.manifest.digest }))?.bytes).toEqual(image.manifest.bytes)
       for (const blob of image.blobs) expect(digestOf(await bytesOf(await repository().blobs.open(blob.digest)))).toBe(blob.digest)
     }
-    expect(upstream.counts).toMatchObject({ manifestHeads: 1, manifestGets: 1, blobGets: 3, cdnGets: 3, tokens: 1, blobHeads: 0 })
+    expect(upstream.counts).toMatchObject({ manifestHeads: 0, manifestGets: 1, blobGets: 3, cdnGets: 3, tokens: 1, blobHeads: 0 })
     expect(upstream.counts.blobBytes).toBe(image.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0))
   })
 
@@ -101,11 +104,11 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
   it('confirms a tag by HEAD after its lease, and gets the manifest only when it changed', async () => {
     const { image } = await pushed()
     await repository().manifests.get({ tag: latest })
-    clock.advance(200_000)
+    clock.advance(AFTER_THE_LEASE)
     expect((await repository().manifests.get({ tag: latest }))?.descriptor.digest).toBe(image.manifest.digest)
     expect(upstream.counts).toMatchObject({ manifestHeads: 1, manifestGets: 1 })
     const moved = await pushed()
-    clock.advance(200_000)
+    clock.advance(AFTER_THE_LEASE)
     expect((await repository().manifests.get({ tag: latest }))?.descriptor.digest).toBe(moved.image.manifest.digest)
     expect(upstream.counts).toMatchObject({ manifestHeads: 1, manifestGets: 1 })
   })
@@ -113,7 +116,7 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
   it.each([429, 500, 503])('serves a known tag with a warning while upstream answers %i, and recovers', async (status) => {
     const { image } = await pushed()
     await repository().manifests.get({ tag: latest })
-    clock.advance(200_000)
+    clock.advance(AFTER_THE_LEASE)
     Object.assign(upstream.faults, { status, retryAfter: 5 })
     const stale = await repository().manifests.get({ tag: latest })
     expect(stale?.descriptor.digest).toBe(image.manifest.digest)
@@ -126,14 +129,14 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
     expect((await repository().manifests.get({ tag: latest }))?.warnings).toBeUndefined()
   })
 
-  it('serves a known tag when upstream hangs, after half a second of its own clock', async () => {
+  it('serves a known tag when upstream hangs, soon enough by its own clock', async () => {
     const { image } = await pushed()
     await repository().manifests.get({ tag: latest })
-    clock.advance(200_000)
+    clock.advance(AFTER_THE_LEASE)
     upstream.faults.hang = true
     const answer = repository().manifests.get({ tag: latest })
-    await clock.waitedFor(500)
-    clock.advance(500)
+    await clock.waitedFor(350)
+    clock.advance(350)
     expect((await answer)?.descriptor.digest).toBe(image.manifest.digest)
     expect((await answer)?.warnings?.[0]?.code).toBe(110)
   })
@@ -142,7 +145,7 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
     const { image } = await pushed()
     await repository().manifests.get({ tag: latest })
     await upstream.remove(app, image.manifest.digest)
-    clock.advance(200_000)
+    clock.advance(AFTER_THE_LEASE)
     expect(await repository().manifests.get({ tag: latest })).toBeUndefined()
   })
 
