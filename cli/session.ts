@@ -15,6 +15,9 @@ export interface SessionOverrides {
   readonly password?: string
 }
 
+/** The environment of every command but `serve`, which leaves them alone. */
+export const SESSION_VARIABLES = ['ATOLL_SERVER', 'ATOLL_USERNAME', 'ATOLL_PASSWORD'] as const
+
 const DEFAULT_URL = 'http://127.0.0.1:8080'
 
 export function sessionFile(env: NodeJS.ProcessEnv): string {

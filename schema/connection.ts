@@ -1,5 +1,7 @@
 import type { Client } from '@libsql/client'
-import { drizzle, type LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+// The whole driver loads what talks to a server, too.
+import { drizzle } from 'drizzle-orm/libsql/sqlite3'
 
 /** What statements run on: the database for reading, or the transaction of a write. */
 export class Connection {

@@ -1,4 +1,4 @@
-import { type Client, createClient, type Transaction } from '@libsql/client'
+import type { Client, Transaction } from '@libsql/client'
 import { type Clock, pause } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { ChangeWatch } from './change-watch.ts'
@@ -41,6 +41,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { url, authToken, clock, log, site = 'local', random = Math.random } = options
   if (url.includes(':memory:')) throw new TypeError('A database in memory cannot be shared by readers and writers; give a file or a server.')
   const config = { url, ...(authToken !== undefined && { authToken }) }
+  // What talks to a server is loaded where there is one.
+  const { createClient } = await (url.startsWith('file:') ? import('@libsql/client/sqlite3') : import('@libsql/client'))
   const reader = createClient({ ...config, concurrency: 8 })
   // The driver opens a second connection where a pool allows it. One writer, one connection, one set of pragmas.
   const writer = createClient({ ...config, concurrency: 1 })

@@ -3,6 +3,7 @@ import { edgeSettings } from '../../edge/settings.ts'
 import { originSettings } from '../../origin/config/settings.ts'
 import type { Values } from '../../runtime/settings/define.ts'
 import { loadSettings } from '../../runtime/settings/load.ts'
+import { SESSION_VARIABLES } from '../session.ts'
 
 /** Everything that a configuration file may hold: one file serves an origin and its edges. */
 export const allSettings = { ...originSettings, ...edgeSettings }
@@ -18,7 +19,7 @@ export interface ConfigSources {
 
 /** @throws SettingsError with every problem at once */
 export async function readConfig({ config, env, cwd }: ConfigSources): Promise<Config> {
-  const { values, given } = await loadSettings(allSettings, { path: config, env, cwd })
+  const { values, given } = await loadSettings(allSettings, { path: config, env, cwd, otherVariables: SESSION_VARIABLES })
   // What an edge keeps stays in the one data folder, unless somebody says otherwise.
   return given.has('edge.data_volume') ? values : { ...values, 'edge.data_volume': join(values.data_volume, 'edge') }
 }

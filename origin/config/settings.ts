@@ -1,6 +1,6 @@
 import { LOG_LEVELS } from '../../runtime/logger.ts'
 import { defineSettings, setting, type Values } from '../../runtime/settings/define.ts'
-import { boolean, choice, duration, integer, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
+import { boolean, choice, duration, integer, optionalPassword, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
@@ -14,7 +14,7 @@ export const originSettings = defineSettings({
   'http.port': setting(port, 8080, 'The port to listen on; 0 for any free one.'),
   data_volume: setting(text, './data', 'The folder for everything that is kept: blobs, the embedded database, generated keys.'),
   admin_password: setting(
-    optionalText,
+    optionalPassword,
     undefined,
     'The first password of `admin`. When absent, one is generated at the first start and printed once.',
     {

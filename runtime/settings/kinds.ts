@@ -13,6 +13,20 @@ export const optionalText: Kind<string | undefined> = {
   read: (value) => (text.read(value) ?? undefined) || undefined,
 }
 
+/** A password by Harbor's rules, or nothing. */
+export const optionalPassword: Kind<string | undefined> = {
+  expected: 'a password of 8 to 128 characters with an upper-case letter, a lower-case letter and a digit',
+  read: (value) => {
+    const password = optionalText.read(value)
+    return password !== undefined &&
+      password.length >= 8 &&
+      password.length <= 128 &&
+      [/[A-Z]/, /[a-z]/, /[0-9]/].every((kind) => kind.test(password))
+      ? password
+      : undefined
+  },
+}
+
 export const boolean: Kind<boolean> = {
   expected: 'true or false',
   read: (value) => (value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined),

@@ -1,20 +1,29 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Settings } from './define.ts'
+import type { Environment } from './environment.ts'
 import { type ReadSettings, readSettings, SettingsError } from './read.ts'
 
 const DEFAULT_FILE = 'atoll.yaml'
+
+export interface LoadFrom {
+  readonly path?: string | undefined
+  readonly env: Environment
+  readonly cwd: string
+  /** Variables with our prefix that are no settings. */
+  readonly otherVariables?: readonly string[]
+}
+
+/** Names the file, where the command line does not. */
+const FILE_VARIABLE = 'ATOLL_CONFIG'
 
 /**
  * Reads the file named on the command line, else by ATOLL_CONFIG, else ./atoll.yaml if there is one, and the environment over it.
  * Give all the settings that the file may hold: what no list knows is an error.
  * @throws SettingsError
  */
-export async function loadSettings<S extends Settings>(
-  settings: S,
-  { path, env, cwd }: { readonly path?: string | undefined; readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
-): Promise<ReadSettings<S>> {
-  const named = path ?? (env.ATOLL_CONFIG || undefined)
+export async function loadSettings<S extends Settings>(settings: S, { path, env, cwd, otherVariables = [] }: LoadFrom): Promise<ReadSettings<S>> {
+  const named = path ?? (env[FILE_VARIABLE] || undefined)
   const name = named ?? DEFAULT_FILE
   let text: string | undefined
   try {
@@ -24,5 +33,10 @@ export async function loadSettings<S extends Settings>(
     if (!missing || named !== undefined)
       throw new SettingsError([`${name}: cannot be read: ${error instanceof Error ? error.message : String(error)}`])
   }
-  return readSettings(settings, { env, file: text === undefined ? undefined : { name, text } })
+  return readSettings(settings, {
+    env,
+    // Without a file nobody waits for a parser to be loaded.
+    file: text === undefined ? undefined : (await import('./file.ts')).parseSettingsFile(settings, { name, text }),
+    otherVariables: [FILE_VARIABLE, ...otherVariables],
+  })
 }

@@ -1,10 +1,16 @@
+/** The sentence about a name that nobody knows, with the one that was probably meant. */
+export function unknownName(written: string, names: Iterable<string>): string {
+  const near = nearest(written, names)
+  return `there is no setting ${written}${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
 /** The name that was probably meant: the one with the fewest edits, if they are few for its length. */
-export function nearest(written: string, names: Iterable<string>): string | undefined {
+function nearest(written: string, names: Iterable<string>): string | undefined {
   let best: string | undefined
   let fewest = Math.max(2, Math.floor(written.length / 3)) + 1
   for (const name of names) {
     // The last part alone is what people remember: `port` for `http.port`.
-    const edits = name.endsWith(`.${written}`) ? 1 : distance(written.toLowerCase(), name)
+    const edits = name.endsWith(`.${written}`) ? 1 : distance(written.toLowerCase(), name.toLowerCase())
     if (edits < fewest) {
       best = name
       fewest = edits

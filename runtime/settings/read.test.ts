@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineSettings, environmentName, setting } from './define.ts'
+import { parseSettingsFile } from './file.ts'
 import { boolean, bytes, choice, duration, list, optionalText, optionalUrl, port, text } from './kinds.ts'
 import { readSettings, SettingsError } from './read.ts'
 
@@ -16,7 +17,8 @@ const settings = defineSettings({
   admin_password: setting(optionalText, undefined, 'Password.', { secret: true, aliases: ['harbor_admin_password'] }),
 })
 
-const read = (file: string, env: Record<string, string> = {}) => readSettings(settings, { file: { name: 'atoll.yaml', text: file }, env })
+const read = (file: string, env: Record<string, string> = {}) =>
+  readSettings(settings, { file: parseSettingsFile(settings, { name: 'atoll.yaml', text: file }), env, otherVariables: ['ATOLL_SERVER'] })
 
 function problems(file: string, env: Record<string, string> = {}): readonly string[] {
   try {
@@ -84,8 +86,41 @@ describe('a mistake', () => {
     expect(problems('completely_different: 1')).toEqual(['atoll.yaml:1: there is no setting completely_different'])
   })
 
-  it('is not the only one that is told', () => {
-    expect(problems('http: {port: x}\nquiet: maybe\nwrong: 1')).toHaveLength(3)
+  it('is not the only one that is told, and all of them come in the order of the lines', () => {
+    const all = problems('quiet: maybe\nwrong: 1\nlog: {level: loud}\nhttp: {prot: 1, port: x}\nurl: 1', {
+      ATOLL_CACHE_SIZE: 'x',
+      ATOLL_HTTP_HOTS: 'x',
+    })
+    expect(all.map((each) => each.split(': ')[0])).toEqual([
+      ...['atoll.yaml:1', 'atoll.yaml:2', 'atoll.yaml:3', 'atoll.yaml:4', 'atoll.yaml:4', 'atoll.yaml:5'],
+      ...['there is no setting ATOLL_HTTP_HOTS; did you mean ATOLL_HTTP_HOST?', 'ATOLL_CACHE_SIZE'],
+    ])
+  })
+
+  it('in the name of a variable is told, too', () => {
+    expect(problems('', { ATOLL_HTPP_PORT: '1' })).toEqual(['there is no setting ATOLL_HTPP_PORT; did you mean ATOLL_HTTP_PORT?'])
+    expect(problems('', { ATOLL_SERVRE: 'x' })).toEqual(['there is no setting ATOLL_SERVRE; did you mean ATOLL_SERVER?'])
+    expect(problems('', { ATOLL_ENTIRELY_DIFFERENT_THING: 'x' })).toEqual(['there is no setting ATOLL_ENTIRELY_DIFFERENT_THING'])
+    expect(problems('', { ATOLL_SERVER: 'x', PATH: 'x', ATOLLO: 'x' })).toEqual([])
+  })
+
+  it('is not made by the variables that Kubernetes sets for a service called atoll', () => {
+    const env = {
+      ATOLL_PORT: 'tcp://10.0.0.1:8080',
+      ATOLL_PORT_8080_TCP: 'tcp://10.0.0.1:8080',
+      ATOLL_PORT_8080_TCP_ADDR: '10.0.0.1',
+      ATOLL_SERVICE_HOST: '10.0.0.1',
+      ATOLL_SERVICE_PORT: '8080',
+      ATOLL_SERVICE_PORT_HTTP: '8080',
+      ATOLL_HTTP_PORT: 'tcp://10.0.0.2:8080',
+    }
+    expect(read('', env).values['http.port']).toBe(8080)
+    expect(problems('', { ATOLL_PORT: '9000' })).toHaveLength(1)
+  })
+
+  it('shows numbers that are none as they were written', () => {
+    expect(problems('http.port: .nan')).toEqual(['atoll.yaml:1: http.port: expected a port from 0 to 65535, got NaN'])
+    expect(problems('http.port: .inf')).toEqual(['atoll.yaml:1: http.port: expected a port from 0 to 65535, got Infinity'])
   })
 
   it('in YAML itself, or a setting given twice, has its line', () => {

@@ -1,10 +1,12 @@
-import { isMap, isScalar, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml'
 import { environmentName, type Settings, type Values } from './define.ts'
-import { nearest } from './nearest.ts'
+import { type Environment, fromEnvironment, unknownVariables } from './environment.ts'
+import type { SettingsFile } from './file.ts'
 
 export interface Sources {
-  readonly file?: { readonly name: string; readonly text: string } | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly file?: SettingsFile | undefined
+  readonly env: Environment
+  /** Variables with our prefix that are no settings. Any other that is none is a mistake. */
+  readonly otherVariables?: readonly string[]
 }
 
 export interface ReadSettings<S extends Settings> {
@@ -24,21 +26,20 @@ export class SettingsError extends Error {
   }
 }
 
+/** After the last line of any file: the environment. */
+const NO_LINE = Number.POSITIVE_INFINITY
+
 /**
  * Reads each setting from the environment, else from the file, else takes its default. An empty environment variable counts as none.
- * @throws SettingsError with every problem at once
+ * @throws SettingsError with every problem at once, the file's by line and the environment's after them
  */
-export function readSettings<S extends Settings>(settings: S, { file, env }: Sources): ReadSettings<S> {
-  const problems: string[] = []
-  const given = new Map<string, { value: unknown; from: string; shown: string }>()
-  if (file !== undefined) {
-    const found = readFile(settings, file, problems)
-    for (const [key, entry] of found) given.set(key, entry)
-  }
+export function readSettings<S extends Settings>(settings: S, { file, env, otherVariables = [] }: Sources): ReadSettings<S> {
+  const problems = [...(file?.problems ?? []), ...unknownVariables(settings, env, otherVariables).map((text) => ({ line: NO_LINE, text }))]
+  const given = new Map<string, { value: unknown; line: number; from: string; shown: string }>(file?.entries)
   for (const key of Object.keys(settings)) {
+    const value = fromEnvironment(env, key)
     const name = environmentName(key)
-    const value = env[name]
-    if (value !== undefined && value !== '') given.set(key, { value, from: name, shown: name })
+    if (value !== undefined) given.set(key, { value, line: NO_LINE, from: name, shown: name })
   }
   const values: Record<string, unknown> = {}
   for (const [key, { kind, default: fallback, secret }] of Object.entries(settings)) {
@@ -48,67 +49,21 @@ export function readSettings<S extends Settings>(settings: S, { file, env }: Sou
       continue
     }
     const value = kind.read(entry.value)
-    if (value === undefined) problems.push(`${entry.shown}: expected ${kind.expected}${secret === true ? '' : `, got ${show(entry.value)}`}`)
+    if (value === undefined) {
+      const got = secret === true ? '' : `, got ${show(entry.value)}`
+      problems.push({ line: entry.line, text: `${entry.shown}: expected ${kind.expected}${got}` })
+    }
     values[key] = value
   }
-  if (problems.length > 0) throw new SettingsError(problems)
+  // Infinity less Infinity is no number, and no order.
+  if (problems.length > 0) throw new SettingsError(problems.sort((a, b) => (a.line === b.line ? 0 : a.line - b.line)).map(({ text }) => text))
   return { values: values as Values<S>, given: new Map([...given].map(([key, { from }]) => [key, from])) }
-}
-
-function readFile(settings: Settings, { name, text }: { name: string; text: string }, problems: string[]) {
-  const found = new Map<string, { value: unknown; from: string; shown: string }>()
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
-  const at = (offset: number) => `${name}:${lines.linePos(offset).line}`
-  for (const error of document.errors) problems.push(`${at(error.pos[0])}: ${error.message}`)
-  if (problems.length > 0) return found
-
-  const names = new Map(Object.entries(settings).flatMap(([key, { aliases = [] }]) => [key, ...aliases].map((each) => [each, key] as const)))
-  const sections = new Set([...names.keys()].flatMap((key) => prefixes(key)))
-
-  const walk = (map: YAMLMap, prefix: string) => {
-    for (const pair of map.items as Pair<Node | null, Node | null>[]) {
-      const written = isScalar(pair.key) ? String(pair.key.value) : String(pair.key)
-      const path = prefix === '' ? written : `${prefix}.${written}`
-      const place = at(pair.key?.range?.[0] ?? 0)
-      const key = names.get(path)
-      if (pair.value === null || (isScalar(pair.value) && pair.value.value === null)) {
-        if (key === undefined && !sections.has(path)) problems.push(unknown(place, path, names.keys()))
-      } else if (key !== undefined) {
-        const earlier = found.get(key)
-        if (earlier !== undefined) problems.push(`${place}: ${path} is the same setting as the one at ${earlier.from}; give one of them`)
-        found.set(key, { value: pair.value.toJS(document), from: place, shown: `${place}: ${path}` })
-      } else if (sections.has(path)) {
-        if (isMap(pair.value)) walk(pair.value, path)
-        else
-          problems.push(
-            `${place}: ${path} is a section: expected settings below it, such as ${[...names.keys()].find((each) => each.startsWith(`${path}.`))}`,
-          )
-      } else {
-        problems.push(unknown(place, path, names.keys()))
-      }
-    }
-  }
-  const { contents } = document
-  if (isMap(contents)) walk(contents, '')
-  else if (contents !== null && !(isScalar(contents) && contents.value === null))
-    problems.push(`${name}:1: expected settings, one to a line, such as "http.port: 8080"`)
-  return found
-}
-
-function unknown(place: string, path: string, names: Iterable<string>): string {
-  const near = nearest(path, names)
-  return `${place}: there is no setting ${path}${near === undefined ? '' : `; did you mean ${near}?`}`
-}
-
-function prefixes(key: string): string[] {
-  const parts = key.split('.')
-  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('.'))
 }
 
 const SHOWN = 80
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  // JSON knows no NaN and no infinity, and would call them null.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
 }

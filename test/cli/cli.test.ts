@@ -289,6 +289,10 @@ describe('what cannot be started says why', () => {
       expect.stringMatching(/^atoll: ATOLL_HTTP_PORT: /),
       expect.stringMatching(/^atoll: ATOLL_LOG_LEVEL: /),
     ])
+    const { stderr: unknown } = await cli('serve', { env: { ATOLL_HTPP_PORT: '1' }, code: EXIT.usage })
+    expect(unknown).toBe('atoll: there is no setting ATOLL_HTPP_PORT; did you mean ATOLL_HTTP_PORT?\n')
+    const { stderr: weak } = await cli('serve', { env: { ATOLL_ADMIN_PASSWORD: 'weak' }, code: EXIT.usage })
+    expect(weak).toMatch(/^atoll: ATOLL_ADMIN_PASSWORD: expected a password of 8 to 128 characters[^"]*$/)
     expect((await cli('serve --config none.yaml', { code: EXIT.usage })).stderr).toContain('none.yaml')
     expect((await cli('serve --role edge', { code: EXIT.usage })).stderr).toContain('edge.origin_url')
   })
