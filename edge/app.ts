@@ -14,6 +14,7 @@ import { BasicLogins } from './basic-logins.ts'
 import { Callers } from './callers.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { Mesh } from './mesh.ts'
+import { type Pushes, pushHandler } from './push-through/handler.ts'
 import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
 import type { Tokens } from './tokens.ts'
@@ -23,6 +24,8 @@ export interface EdgeAppOptions {
   readonly sources: Pick<Sources, 'open'>
   readonly tokens: Tokens
   readonly login: Login
+  /** Where requests that write go; refused when absent. */
+  readonly pushes?: Pushes
   /** Logins that are remembered between requests; of this app alone when absent. */
   readonly basic?: BasicLogins
   /** Where this edge is, as its enrolment says. */
@@ -74,6 +77,17 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       },
     })(request)
 
+  const pushed =
+    options.pushes &&
+    pushHandler({
+      pushes: options.pushes,
+      mesh,
+      gate: async (request, client) => gateOf(await identify(request, client), knowledge, challengeOf(request)),
+      challengeOf,
+      log,
+      requestId,
+    })
+
   const app = new Hono<{ Bindings: { readonly client: string | undefined } }>()
     .on(['GET', 'POST'], '/service/token', async (c) => {
       await mesh.settle()
@@ -99,7 +113,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     // As it came over the wire: a router that decodes paths finds /v2 where it is not.
     const path = pathOf(request)
     const registry = path.startsWith('/v2/') || path === '/v2'
-    return warn(registry ? await v2(request, client) : await app.fetch(request, { client }), mesh)
+    return warn(registry ? await (pushed?.(request, client) ?? v2(request, client)) : await app.fetch(request, { client }), mesh)
   }
 }
 

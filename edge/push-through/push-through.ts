@@ -4,11 +4,11 @@ import type { Clock } from '../../registry/clock.ts'
 import { manifestBody } from '../../registry/http/bodies.ts'
 import type { Resource } from '../../registry/http/route.ts'
 import type { Log } from '../../registry/log.ts'
-import type { Pushed } from '../../registry/pull-through/pushed.ts'
+import type { PullThrough } from '../../registry/pull-through.ts'
 import type { Fetch } from '../../registry/remote/index.ts'
 import { algorithmOf, type Digest, isDigest } from '../../registry/spec/digests.ts'
 import { essence } from '../../registry/spec/media-types.ts'
-import { isTag, parseReference, parseRepositoryName, type RepositoryName, type Tag } from '../../registry/spec/names.ts'
+import { isTag, parseReference, parseRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
 import { COPY_PREFIX, Copy } from './copy.ts'
 import { forward } from './forward.ts'
 import { COPIES } from './limits.ts'
@@ -17,10 +17,7 @@ import { COPIES } from './limits.ts'
 export interface PushCache {
   readonly blobs: BlobStore
   /** What is known of the origin's repositories. */
-  pushed(): Pushed
-  forgetTag(name: RepositoryName, tag: Tag): Promise<void>
-  forgetManifest(name: RepositoryName, digest: Digest): Promise<void>
-  forgetBlob(name: RepositoryName, digest: Digest): Promise<void>
+  ofOrigin(): Pick<PullThrough, 'pushed' | 'forgetTag' | 'forgetManifest' | 'forgetBlob'>
 }
 
 export interface PushThroughOptions {
@@ -93,7 +90,7 @@ export class PushThrough {
   async #mount(request: Request, name: RepositoryName, digest: Digest): Promise<Response> {
     const { cache } = this.#options
     let answer: Response | undefined
-    await cache.pushed().blob(name, digest, async () => {
+    await cache.ofOrigin().pushed.blob(name, digest, async () => {
       answer = await this.#forward(request)
       return answer.status === 201 ? (await cache.blobs.stat(digest))?.size : undefined
     })
@@ -138,7 +135,7 @@ export class PushThrough {
   async #last(request: Request, name: RepositoryName, copy: Copy | undefined, digest: Digest): Promise<Response> {
     let answer: Response | undefined
     try {
-      await this.#options.cache.pushed().blob(name, digest, async () => {
+      await this.#options.cache.ofOrigin().pushed.blob(name, digest, async () => {
         answer = await this.#forward(request, copy)
         return answer.status === 201 && (await copy?.commit(digest)) ? copy?.size : undefined
       })
@@ -158,7 +155,7 @@ export class PushThrough {
     const tags = [...(reference.tag === undefined ? [] : [reference.tag]), ...query.getAll('tag').filter(isTag)]
     const mediaType = essence(request.headers.get('content-type') ?? '')
     let answer: Response | undefined
-    await cache.pushed().manifest(name, { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }, tags, async () => {
+    await cache.ofOrigin().pushed.manifest(name, { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes }, tags, async () => {
       answer = await forward({ request, bytes }, this.#options)
       return answer.status === 201 && answer.headers.get('docker-content-digest') === digest && mediaType !== ''
     })
@@ -169,14 +166,14 @@ export class PushThrough {
     const reference = parseReference(key)
     const answer = await this.#forward(request)
     const { cache } = this.#options
-    if (answer.ok && reference.digest !== undefined) await cache.forgetManifest(name, reference.digest)
-    else if (answer.ok && reference.tag !== undefined) await cache.forgetTag(name, reference.tag)
+    if (answer.ok && reference.digest !== undefined) await cache.ofOrigin().forgetManifest(name, reference.digest)
+    else if (answer.ok && reference.tag !== undefined) await cache.ofOrigin().forgetTag(name, reference.tag)
     return answer
   }
 
   async #deleteBlob(request: Request, name: RepositoryName, digest: string): Promise<Response> {
     const answer = await this.#forward(request)
-    if (answer.ok && isDigest(digest)) await this.#options.cache.forgetBlob(name, digest)
+    if (answer.ok && isDigest(digest)) await this.#options.cache.ofOrigin().forgetBlob(name, digest)
     return answer
   }
 

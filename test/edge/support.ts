@@ -132,11 +132,14 @@ export class Line {
   loseNews = false
   /** Takes the place of an answer. */
   forge: (url: URL, response: Response) => Promise<Response> = async (_url, response) => response
+  /** Told when the line is cut. */
+  onCut: () => void = () => {}
   #cut = new AbortController()
 
   /** Ends what is open, and lets nothing new through. */
   cut(): void {
     this.down = true
+    this.onCut()
     this.#cut.abort(new Error('the line is cut'))
     this.#cut = new AbortController()
   }

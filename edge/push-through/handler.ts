@@ -1,0 +1,80 @@
+import { decodeJwt } from 'jose'
+import type { Challenge } from '../../mesh/challenge.ts'
+import { unauthorized } from '../../mesh/challenge.ts'
+import type { AccessAction, Gate } from '../../registry/access.ts'
+import { errorAnswer } from '../../registry/http/errors.ts'
+import { type Resource, resourceAt } from '../../registry/http/route.ts'
+import type { Log } from '../../registry/log.ts'
+import { parseRepositoryName } from '../../registry/spec/names.ts'
+import type { Mesh } from '../mesh.ts'
+import { originAway } from './forward.ts'
+
+/** What takes a push: in Node it passes through, in a Worker its uploads are handed over. */
+export interface Pushes {
+  /** The answer to a request that writes, whose sender may do so and is known to the origin. @throws RegistryError */
+  answer(request: Request, resource: Resource): Promise<Response>
+}
+
+export interface PushHandlerOptions {
+  readonly pushes: Pushes
+  readonly mesh: Mesh
+  /** The gate of this request, for its sender. @throws RegistryError UNAUTHORIZED with a challenge */
+  readonly gate: (request: Request, client: string | undefined) => Promise<Gate>
+  readonly challengeOf: (request: Request) => Challenge
+  readonly log: Log
+  readonly requestId: (request: Request) => string
+}
+
+/** Takes requests that write; undefined: this is none. What it returns never rejects. */
+export function pushHandler(options: PushHandlerOptions): (request: Request, client: string | undefined) => Promise<Response> | undefined {
+  return (request, client) => {
+    const resource = resourceAt(new URL(request.url).pathname)
+    const action = resource && actionOf(resource, request.method)
+    if (resource === undefined || action === undefined) return undefined
+    return answer(request, client, { resource, action }, options).catch((error: unknown) => errorAnswer(error, request, options))
+  }
+}
+
+async function answer(
+  request: Request,
+  client: string | undefined,
+  { resource, action }: { resource: Resource; action: AccessAction },
+  { pushes, mesh, gate, challengeOf }: PushHandlerOptions,
+): Promise<Response> {
+  await mesh.settle()
+  if (mesh.status().state !== 'connected') throw originAway()
+  const name = parseRepositoryName('name' in resource ? resource.name : '')
+  await (await gate(request, client)).require(name, action)
+  const scope = `repository:${name}:${action === 'push' ? 'pull,push' : action}`
+  // What this edge signed itself, for instance while the origin was away, is worth nothing there.
+  if (issuerOf(request) === mesh.origin.member.enrolment.id) {
+    throw unauthorized(challengeOf(request), 'The origin does not know this token. Get a new one.', { scope, error: 'invalid_token' })
+  }
+  const answered = await pushes.answer(request, resource)
+  if (answered.status !== 401) return answered
+  await answered.body?.cancel()
+  throw unauthorized(challengeOf(request), 'The origin does not take this token, or not for this. Get a new one.', { scope, error: 'invalid_token' })
+}
+
+/** undefined: it does not write. */
+function actionOf({ kind }: Resource, method: string): AccessAction | undefined {
+  switch (kind) {
+    case 'start-upload':
+      return method === 'POST' ? 'push' : undefined
+    case 'upload':
+      return ['GET', 'HEAD', 'PATCH', 'PUT', 'DELETE'].includes(method) ? 'push' : undefined
+    case 'manifest':
+      if (method === 'PUT') return 'push'
+      return method === 'DELETE' ? 'delete' : undefined
+    case 'blob':
+      return method === 'DELETE' ? 'delete' : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Only read to tell who must verify it; it has been verified here before. */
+function issuerOf(request: Request): string | undefined {
+  const token = /^bearer +(\S+)$/i.exec(request.headers.get('Authorization') ?? '')?.[1]
+  return token === undefined ? undefined : decodeJwt(token).iss
+}
