@@ -6,7 +6,7 @@ import { SettingsError } from '../runtime/settings/read.ts'
 import { joinOrigin } from './enrolment.ts'
 import { OriginClient } from './origin-client.ts'
 import type { EdgeConfig } from './settings.ts'
-import { openEdgeStores } from './stores.ts'
+import { openKept } from './stores.ts'
 import { VERSION } from './version.ts'
 
 /**
@@ -19,6 +19,6 @@ export async function enrolEdge(config: EdgeConfig): Promise<Enrolment> {
   if (originUrl === undefined) throw new SettingsError(['edge.origin_url is missing: an edge needs to know where its origin is.'])
   const origin = new OriginClient({ url: new URL(originUrl), fetch: createFetch(), clock: systemClock, newId: randomUUID })
   const url = config['edge.url'] ?? `http://${config['edge.host']}:${config['edge.port']}`
-  const { enrolment } = await joinOrigin({ kept: openEdgeStores(config).kept, origin, token, url, version: VERSION })
+  const { enrolment } = await joinOrigin({ kept: openKept(config), origin, token, url, version: VERSION })
   return enrolment
 }

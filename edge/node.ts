@@ -52,7 +52,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const log = options.log ?? createLogger({ level: config['log.level'] })
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
-  const { blobs, records, kept } = openEdgeStores(config)
+  const { blobs, records, kept, space } = await openEdgeStores(config, { clock, log })
   const fills = new FillTable({ blobs, createHasher, clock, log })
   const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
   const ending = new AbortController()
@@ -87,7 +87,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       report: async () => {
         const { hits, misses, bytesHit } = parts.sources?.counters() ?? { hits: 0, misses: 0, bytesHit: 0 }
         const { bytesServed, bytesFetched, bytesDirect } = fills.counters
-        return { hits, misses, bytesServed: bytesHit + bytesServed, bytesFetched: bytesFetched + bytesDirect, diskBytes: 0 }
+        return { hits, misses, bytesServed: bytesHit + bytesServed, bytesFetched: bytesFetched + bytesDirect, diskBytes: space.status().stored }
       },
     })
     const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
@@ -120,6 +120,8 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       () => link.run(ending.signal),
       (error: unknown) => log.error({ err: error }, 'This edge could not join its origin.'),
     )
+    const counting = new AbortController()
+    const counted = space.run(counting.signal)
     log.info({ url: server.url, origin: originUrl }, 'The edge listens.')
     return {
       url: server.url,
@@ -130,6 +132,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         ending.abort(new DOMException('The edge ends.', 'AbortError'))
         await running
         await fills.close()
+        // Last, so that what the fills left is written down.
+        counting.abort()
+        await counted
       },
     }
   } catch (error) {

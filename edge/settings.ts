@@ -1,6 +1,7 @@
 import { LOG_LEVELS } from '../runtime/logger.ts'
+import { amount } from '../runtime/settings/amount.ts'
 import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
-import { choice, duration, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
+import { choice, duration, list, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
 
 /** Every setting of an edge: the only list of them. */
 export const edgeSettings = defineSettings({
@@ -24,6 +25,21 @@ export const edgeSettings = defineSettings({
     choice('filesystem', 's3'),
     'filesystem',
     'Where cached blobs are kept: a folder inside `edge.data_volume`, or a bucket.',
+  ),
+  'edge.cache.max_bytes': setting(
+    amount,
+    { percent: 80 },
+    'How much cached blobs may take: an amount, or a share of the disk. What was used longest ago makes room. For a bucket a share is no limit.',
+  ),
+  'edge.cache.min_free': setting(
+    amount,
+    { percent: 5 },
+    'What the disk must have left: the cache gives way when others fill it. Without meaning for a bucket.',
+  ),
+  'edge.cache.pins': setting(
+    list,
+    [],
+    'What never makes room: repositories, or what some of their tags point at, for instance `library/*, team/app:v*`. A star stands for any characters.',
   ),
   'edge.storage.s3.endpoint': setting(optionalUrl, undefined, 'The URL of the S3 service; absent for AWS itself.'),
   'edge.storage.s3.bucket': setting(optionalText, undefined, 'The bucket; it must exist.'),

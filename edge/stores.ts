@@ -1,6 +1,10 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlobStore } from '../registry/blob-store.ts'
+import type { Clock } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
+import { diskUse } from '../runtime/disk.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
 import { fsBlobStore } from '../stores/fs-blob-store.ts'
 import { fsObjectStore } from '../stores/fs-object-store.ts'
@@ -8,21 +12,51 @@ import { s3ObjectStore } from '../stores/s3-object-store.ts'
 import { slicedBlobStore } from '../stores/sliced-blob-store.ts'
 import { type Kept, keptIn } from './kept.ts'
 import type { EdgeConfig } from './settings.ts'
+import { bucketCapacity, diskCapacity } from './space/capacity.ts'
+import { openSpace, type SpacedStores } from './space/open.ts'
+import { parsePin } from './space/pins.ts'
+import { Reads } from './space/reads.ts'
 
 export interface EdgeStores {
   readonly blobs: BlobStore
   readonly records: ObjectStore
   /** The key pair is in it, so it is on this machine's own disk, wherever the rest is. */
   readonly kept: Kept
+  readonly space: Pick<SpacedStores, 'status' | 'run'>
 }
 
-/** The stores that the settings ask for. @throws SettingsError when they lack something */
-export function openEdgeStores(config: EdgeConfig): EdgeStores {
+/** What an edge keeps of itself, on this machine's own disk. */
+export function openKept(config: EdgeConfig): Kept {
+  return keptIn(stateIn(config))
+}
+
+/** The stores that the settings ask for, within the budget that they allow. @throws SettingsError when they lack something */
+export async function openEdgeStores(config: EdgeConfig, { clock, log }: { readonly clock: Clock; readonly log: Log }): Promise<EdgeStores> {
   const folder = config['edge.data_volume']
-  const kept = keptIn(fsObjectStore(join(folder, 'state')))
+  await mkdir(folder, { recursive: true })
+  const most = config['edge.cache.max_bytes']
+  const common = { pins: config['edge.cache.pins'].map(parsePin), clock, log }
   if (config['edge.storage.kind'] === 'filesystem') {
-    return { blobs: fsBlobStore(join(folder, 'blobs')), records: fsObjectStore(join(folder, 'records')), kept }
+    const reads = new Reads()
+    const space = await openSpace({
+      ...common,
+      blobs: fsBlobStore(join(folder, 'blobs'), { reading: (digest) => reads.begin(digest) }),
+      records: fsObjectStore(join(folder, 'records')),
+      reads: { told: true, by: reads },
+      capacity: diskCapacity({ most, minFree: config['edge.cache.min_free'], disk: () => diskUse(folder) }),
+    })
+    return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space }
   }
+  const { blobs, records } = inBucket(config)
+  const space = await openSpace({ ...common, blobs, records, reads: { told: false, by: new Reads() }, capacity: bucketCapacity(most) })
+  return { blobs: space.blobs, records: space.records, kept: openKept(config), space }
+}
+
+function stateIn(config: EdgeConfig): ObjectStore {
+  return fsObjectStore(join(config['edge.data_volume'], 'state'))
+}
+
+function inBucket(config: EdgeConfig): Pick<EdgeStores, 'blobs' | 'records'> {
   const region = config['edge.storage.s3.region']
   const bucket = {
     region,
@@ -34,7 +68,6 @@ export function openEdgeStores(config: EdgeConfig): EdgeStores {
   return {
     blobs: slicedBlobStore(s3ObjectStore({ ...bucket, prefix: 'edge/blobs/' })),
     records: s3ObjectStore({ ...bucket, prefix: 'edge/records/' }),
-    kept,
   }
 }
 

@@ -1,0 +1,22 @@
+// Every bound of the cache's space, by name. Milliseconds and bytes.
+
+const MIB = 1024 * 1024
+
+/** How often the ledger's changed shards are written. */
+export const KEEP_USES_MS = 5 * 60_000
+/** A use is written down only if the one that is written is older than this. */
+export const USE_PRECISION_MS = 10 * 60_000
+/** How long what the pins cover is believed. */
+export const PINS_MS = 60_000
+/** Asked for by a draft whose final size nobody knows, each time it has used up what it has. */
+export const GROWTH_BYTES = 64 * MIB
+/** Evicted at least, when the disk turns out to be full. */
+export const SQUEEZE_BYTES = 16 * MIB
+/** Objects of the ledger. */
+export const SHARDS = 64
+/** Shards read, or blobs looked at, at once. */
+export const AT_ONCE = 8
+/** Names listed at once. */
+export const PAGE = 1_000
+/** A draft that was closed a moment ago is about to be committed or taken up. */
+export const DRAFT_REST_MS = 60_000

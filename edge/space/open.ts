@@ -1,0 +1,74 @@
+import type { BlobStore } from '../../registry/blob-store.ts'
+import { type Clock, pause } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
+import type { ObjectStore } from '../../registry/object-store.ts'
+import { onFullDisk } from './full-disk.ts'
+import { Ledger } from './ledger.ts'
+import { KEEP_USES_MS } from './limits.ts'
+import { type Pin, pinnedBlobs } from './pins.ts'
+import type { Reads } from './reads.ts'
+import { rebuild } from './rebuild.ts'
+import { Space, type SpaceStatus } from './space.ts'
+import { spacedBlobStore } from './spaced-blob-store.ts'
+
+export interface OpenSpaceOptions {
+  readonly blobs: BlobStore
+  readonly records: ObjectStore
+  /** Given by whoever made `blobs` tell it of its readers; absent: readers are watched here. */
+  readonly reads: { readonly told: boolean; readonly by: Reads }
+  readonly capacity: (occupied: number) => Promise<number>
+  readonly pins: readonly Pin[]
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface SpacedStores {
+  readonly blobs: BlobStore
+  readonly records: ObjectStore
+  status(): SpaceStatus
+  /** Looks through the store once and writes uses down, until the signal ends it; then once more. Never rejects. */
+  run(signal: AbortSignal): Promise<void>
+  /** The same for a store of small objects on the same disk, whose writes must succeed if place can be made for them. */
+  urgent(objects: ObjectStore): ObjectStore
+}
+
+/** Stores that keep to a budget. */
+export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores> {
+  const { blobs, records, reads, capacity, clock, log } = options
+  const ledger = await Ledger.open(records, clock)
+  const space = new Space({ blobs, ledger, reads: reads.by, clock, log, capacity, pinned: pinnedBlobs(options.pins, records, clock) })
+  const keep = async () => {
+    try {
+      await ledger.keep()
+    } catch (error) {
+      log.warn({ error }, 'which blobs were used when could not be written down')
+    }
+  }
+  const look = async (signal: AbortSignal) => {
+    try {
+      await rebuild(ledger, blobs, signal)
+    } catch (error) {
+      if (!signal.aborted) log.warn({ error }, 'the cache could not be looked through: its size is counted from what is known of it')
+    }
+  }
+  const keepOnAndOn = async (signal: AbortSignal) => {
+    for (;;) {
+      try {
+        await pause(clock, KEEP_USES_MS, signal)
+      } catch {
+        return
+      }
+      await keep()
+    }
+  }
+  return {
+    blobs: spacedBlobStore({ blobs, space, ledger, reads: reads.by, tellsReads: reads.told }),
+    records: onFullDisk(records, { space, log, otherwise: 'forget' }),
+    status: () => space.status(),
+    urgent: (objects) => onFullDisk(objects, { space, log, otherwise: 'fail' }),
+    run: async (signal) => {
+      await Promise.all([look(signal), keepOnAndOn(signal)])
+      await keep()
+    },
+  }
+}

@@ -1,0 +1,107 @@
+import type { Clock } from '../../registry/clock.ts'
+import type { ObjectStore } from '../../registry/object-store.ts'
+import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
+import { Records } from '../../registry/pull-through/records.ts'
+import { type Digest, isDigest } from '../../registry/spec/digests.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { parseManifest } from '../../registry/spec/manifests.ts'
+import { isRepositoryName, isTag, type RepositoryName } from '../../registry/spec/names.ts'
+import { PAGE, PINS_MS } from './limits.ts'
+
+/** What must stay in the cache: repositories by pattern, all of each or what some tags point at. */
+export interface Pin {
+  readonly repository: (name: string) => boolean
+  /** undefined: everything that is known of the repository. */
+  readonly tag: ((tag: string) => boolean) | undefined
+}
+
+const NO_MEMORY = { ...PULL_THROUGH_LIMITS, tagsInMemory: 0, linksInMemory: 0, manifestBytesInMemory: 0 }
+
+/** `library/*`, `team/app:v*`: a star stands for any characters, also for `/`; without a colon, all of the repository is meant. */
+export function parsePin(text: string): Pin {
+  const colon = text.indexOf(':')
+  const repository = starred(colon < 0 ? text : text.slice(0, colon))
+  return { repository, tag: colon < 0 ? undefined : starred(text.slice(colon + 1)) }
+}
+
+/**
+ * The blobs that the pins cover, by what the records know of tags and manifests. Worked out anew when it is older than PINS_MS; a tag
+ * that was pulled since is among the last used anyway.
+ */
+export function pinnedBlobs(pins: readonly Pin[], records: ObjectStore, clock: Pick<Clock, 'now'>): () => Promise<ReadonlySet<Digest>> {
+  let known: { readonly at: number; readonly blobs: ReadonlySet<Digest> } = { at: Number.NEGATIVE_INFINITY, blobs: new Set() }
+  return async () => {
+    if (pins.length === 0 || Math.abs(clock.now() - known.at) < PINS_MS) return known.blobs
+    const blobs = new Set<Digest>()
+    for await (const { source, repository, name } of keys(records, 'tags/')) {
+      if (!isTag(name) || !pins.some((pin) => pin.repository(repository) && (pin.tag?.(name) ?? true))) continue
+      const of = new Records(records, source, NO_MEMORY)
+      const lease = await of.lease(repository, name)
+      if (lease !== undefined) await closure(of, repository, lease.descriptor.digest, blobs)
+    }
+    const whole = pins.filter(({ tag }) => tag === undefined)
+    if (whole.length > 0) {
+      for await (const { repository, name } of keys(records, 'links/')) {
+        if (isDigest(name) && whole.some((pin) => pin.repository(repository))) blobs.add(name)
+      }
+    }
+    known = { at: clock.now(), blobs }
+    return blobs
+  }
+}
+
+/** What a manifest needs, as far as its parts have been here. */
+async function closure(records: Records, repository: RepositoryName, digest: Digest, blobs: Set<Digest>, seen = new Set<Digest>()): Promise<void> {
+  if (seen.has(digest)) return
+  seen.add(digest)
+  const manifest = await records.manifest(repository, digest)
+  if (manifest === undefined) return
+  try {
+    const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType)
+    for (const blob of parsed.blobs) blobs.add(blob.digest)
+    for (const child of parsed.manifests) await closure(records, repository, child.digest, blobs, seen)
+  } catch (error) {
+    // A document that is no manifest names nothing.
+    if (!(error instanceof RegistryError)) throw error
+  }
+}
+
+interface RecordName {
+  readonly source: string
+  readonly repository: RepositoryName
+  readonly name: string
+}
+
+/** Records are at `<kind>/<source>/<repository>/@/<name>`. */
+async function* keys(objects: ObjectStore, prefix: string): AsyncGenerator<RecordName> {
+  for (let last: string | undefined; ; ) {
+    const { items, more } = await objects.list(prefix, { limit: PAGE, ...(last !== undefined && { last }) })
+    for (const { key } of items) {
+      const [, source, repository, name] = /^[^/]+\/([^/]+)\/(.+)\/@\/([^/]+)$/.exec(key) ?? []
+      if (source !== undefined && repository !== undefined && name !== undefined && isRepositoryName(repository)) yield { source, repository, name }
+    }
+    last = items.at(-1)?.key
+    if (!more || last === undefined) return
+  }
+}
+
+/** Goes back to the last star only, so its time grows with pattern × text however many stars there are. */
+function starred(pattern: string): (text: string) => boolean {
+  return (text) => {
+    let [at, star, resume] = [0, -1, 0]
+    for (let i = 0; i < text.length; ) {
+      if (pattern[at] === '*') {
+        star = at++
+        resume = i
+      } else if (at < pattern.length && pattern[at] === text[i]) {
+        at++
+        i++
+      } else if (star >= 0) {
+        at = star + 1
+        i = ++resume
+      } else return false
+    }
+    while (pattern[at] === '*') at++
+    return at === pattern.length
+  }
+}
