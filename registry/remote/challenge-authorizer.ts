@@ -4,12 +4,27 @@ import { upstreamInvalid } from './errors.ts'
 import { type TokenService, Tokens } from './tokens.ts'
 import type { Transport } from './transport.ts'
 
+/** What a registry asks of those who come: known, the first request already carries it. */
+export type LearnedChallenge =
+  | { readonly scheme: 'basic' }
+  | { readonly scheme: 'bearer'; readonly realm: string; readonly service?: string | undefined }
+
+/** Keeps it for the next start. Nothing secret is in it. */
+export interface ChallengeMemory {
+  /** undefined: nothing is kept, or nothing of use. Never rejects. */
+  load(): Promise<LearnedChallenge | undefined>
+  save(learned: LearnedChallenge): void
+}
+
 export interface ChallengeAuthorizerOptions {
   /** Without them: anonymous. */
   readonly credentials?: Credentials | undefined
   /** Hosts that may be shown the credentials besides the registry's own and its relatives. */
   readonly tokenHosts?: readonly string[]
+  readonly memory?: ChallengeMemory | undefined
 }
+
+type Learned = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly service: TokenService }
 
 /**
  * Does what the registry's challenge asks for: tokens (distribution's token specification) or basic authentication. It remembers
@@ -19,38 +34,78 @@ export class ChallengeAuthorizer implements Authorizer {
   readonly #credentials: Credentials | undefined
   readonly #tokenHosts: readonly string[]
   readonly #tokens: Tokens
-  #learned: { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly service: TokenService } | undefined
+  readonly #memory: ChallengeMemory | undefined
+  #learned: Learned | undefined
+  #recalled: Promise<LearnedChallenge | undefined> | undefined
 
-  constructor(transport: Transport, { credentials, tokenHosts = [] }: ChallengeAuthorizerOptions) {
+  constructor(transport: Transport, { credentials, tokenHosts = [], memory }: ChallengeAuthorizerOptions) {
     this.#credentials = credentials
     this.#tokenHosts = tokenHosts
     this.#tokens = new Tokens(transport, credentials)
+    this.#memory = memory
   }
 
-  async headers({ scopes, signal }: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
-    const learned = this.#learned
-    if (learned?.scheme === 'bearer') return { Authorization: `Bearer ${await this.#tokens.get(learned.service, scopes, { signal })}` }
-    if (learned?.scheme === 'basic' && this.#credentials) return { Authorization: basic(this.#credentials) }
-    return {}
+  async headers(request: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
+    if (this.#learned) return await this.#prove(this.#learned, request)
+    const recalled = await this.#recall(request.url)
+    if (recalled === undefined) return {}
+    try {
+      const headers = await this.#prove(recalled, request)
+      this.#learned ??= recalled
+      return headers
+    } catch (error) {
+      if (request.signal?.aborted) throw error
+      // What was true before the last start need not be true now: the registry will say.
+      this.#recalled = Promise.resolve(undefined)
+      return {}
+    }
   }
 
   async challenged(request: AuthorizationRequest, challenges: readonly Challenge[], sent: Readonly<Record<string, string>>): Promise<boolean> {
     const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'))
     if (bearer) {
-      const service = this.#tokenService(request.url, bearer)
+      const service = this.#tokenService(request.url, bearer.parameters.get('realm') ?? '', bearer.parameters.get('service'))
       await this.#tokens.get(service, request.scopes, { refused: bearerOf(sent), signal: request.signal })
-      this.#learned = { scheme: 'bearer', service }
+      this.#learn({ scheme: 'bearer', service })
       return true
     }
     if (this.#credentials && challenges.some(({ scheme }) => scheme === 'basic')) {
-      this.#learned = { scheme: 'basic' }
+      this.#learn({ scheme: 'basic' })
       return sent.Authorization === undefined
     }
     return false
   }
 
-  #tokenService(registry: URL, { parameters }: Challenge): TokenService {
-    const realm = URL.parse(parameters.get('realm') ?? '')
+  async #prove(learned: Learned, { scopes, signal }: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
+    if (learned.scheme === 'bearer') return { Authorization: `Bearer ${await this.#tokens.get(learned.service, scopes, { signal })}` }
+    return this.#credentials ? { Authorization: basic(this.#credentials) } : {}
+  }
+
+  #learn(learned: Learned): void {
+    const before = this.#learned
+    this.#learned = learned
+    if (before && JSON.stringify(before) === JSON.stringify(learned)) return
+    const { realm, service } = learned.scheme === 'bearer' ? learned.service : {}
+    this.#memory?.save(realm === undefined ? { scheme: 'basic' } : { scheme: 'bearer', realm: realm.href, service })
+  }
+
+  /** What was learned before the last start, as far as it still holds to the rules. */
+  async #recall(registry: URL): Promise<Learned | undefined> {
+    this.#recalled ??= this.#memory?.load()
+    const kept = await this.#recalled
+    if (kept === undefined) return undefined
+    if (kept.scheme === 'basic') return kept
+    const { realm, service } = kept
+    try {
+      return { scheme: 'bearer', service: this.#tokenService(registry, realm, service) }
+    } catch {
+      // The registry is asked instead, and what is wrong is said when it says the same.
+      return undefined
+    }
+  }
+
+  #tokenService(registry: URL, address: string, service: string | undefined): TokenService {
+    const realm = URL.parse(address)
     if (realm === null || (realm.protocol !== 'https:' && realm.protocol !== 'http:') || realm.username !== '' || realm.password !== '') {
       throw upstreamInvalid(registry, 'names no address where tokens are handed out.')
     }
@@ -63,7 +118,6 @@ export class ChallengeAuthorizer implements Authorizer {
         `wants our credentials sent to ${realm.host}. If that is right, name this host among the endpoint's token hosts.`,
       )
     }
-    const service = parameters.get('service')
     return { realm, ...(service !== undefined && { service }) }
   }
 }

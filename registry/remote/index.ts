@@ -1,5 +1,6 @@
 export { type AuthorizationRequest, type Authorizer, basicAuthorizer, bearerAuthorizer, type Credentials, type TokenOptions } from './authorizer.ts'
 export { type Challenge, parseChallenges } from './challenge.ts'
+export type { ChallengeMemory, LearnedChallenge } from './challenge-authorizer.ts'
 export { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
 export type { RateLimit } from './rate-limit.ts'
 export { RemoteRegistry, type RemoteRegistryOptions } from './remote-registry.ts'

@@ -6,7 +6,7 @@ import { RegistryError } from '../spec/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
 import { type Authorizer, basicAuthorizer, type Credentials } from './authorizer.ts'
 import { RemoteBlobs } from './blobs.ts'
-import { ChallengeAuthorizer } from './challenge-authorizer.ts'
+import { ChallengeAuthorizer, type ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
 import { retryAfterSeconds } from './errors.ts'
 import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
@@ -31,6 +31,8 @@ export interface RemoteRegistryOptions {
   readonly credentials?: Credentials | undefined
   /** Hosts that may be shown the credentials, besides the registry's own domain. */
   readonly tokenHosts?: readonly string[]
+  /** Where the address of its token service is kept over a restart: with it, the first request already carries a token. */
+  readonly challengeMemory?: ChallengeMemory
   /** With it, a blob read as a whole is verified on the way; without it, that is left to the reader. */
   readonly createHasher?: CreateHasher
   readonly limits?: Partial<RemoteLimits>
@@ -72,6 +74,7 @@ export class RemoteRegistry {
       new ChallengeAuthorizer(new Transport({ fetch, clock, limits, random }), {
         credentials: options.credentials,
         tokenHosts: [...vendor.tokenHosts, ...(options.tokenHosts ?? [])],
+        memory: options.challengeMemory,
       })
     this.#manager = options.credentials ? basicAuthorizer(options.credentials) : this.#authorizer
     this.#createHasher = createHasher
