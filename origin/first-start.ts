@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import type { Passwords } from '../runtime/credentials/passwords.ts'
 import type { Database } from '../schema/database.ts'
 import { createEndpoint, findEndpointByName } from '../schema/endpoints.ts'
 import { createProject, findProjectByName } from '../schema/projects.ts'
 import { readSetting, writeSetting } from '../schema/settings.ts'
 import { createUser, findUserByUsername, setPasswordHash } from '../schema/users.ts'
-import type { Passwords } from './services.ts'
 
 export const ADMIN = 'admin'
 const DONE = 'first_start'

@@ -3,6 +3,7 @@ import type { Principal, ProjectFacts, Target } from '../policy/facts.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Passwords } from '../runtime/credentials/passwords.ts'
 import type { Database } from '../schema/database.ts'
 import type { OriginConfig } from './config/settings.ts'
 
@@ -47,15 +48,6 @@ export interface Secrets {
   seal(secret: string, purpose: string): Promise<string>
   /** @throws when it was not sealed by this key for this purpose */
   unseal(sealed: string, purpose: string): Promise<string>
-}
-
-/** Passwords of people. The stored text holds the parameters it was made with. */
-export interface Passwords {
-  hash(password: string): Promise<string>
-  /** Takes the same time whether or not there is a stored hash. */
-  verify(password: string, stored: string | undefined): Promise<boolean>
-  /** Whether it was made with other parameters than today's, and should be made anew at the next good login. */
-  outdated(stored: string): boolean
 }
 
 /** Secrets of robots: made here, with so much entropy that a fast keyed hash keeps them. */

@@ -3,10 +3,11 @@ import { LRUCache } from 'lru-cache'
 import { inGoodStanding } from '../../mesh/caller.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { Passwords, RobotSecrets } from '../services.ts'
+import type { Passwords } from '../../runtime/credentials/passwords.ts'
+import type { Throttle } from '../../runtime/credentials/throttle.ts'
+import type { RobotSecrets } from '../services.ts'
 import type { Account } from './accounts.ts'
 import type { Facts } from './facts.ts'
-import type { Throttle } from './throttle.ts'
 
 /** How long a secret that was right is not checked anew, in milliseconds. A new password, or a disabled account, ends it at once. */
 const VERIFIED_MS = 30_000

@@ -1,8 +1,16 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { Passwords } from '../services.ts'
 
 // Passwords by scrypt (RFC 7914). Stored as `scrypt$<N>$<r>$<p>$<salt>$<hash>`, so that parameters can grow later.
+
+/** Passwords of people. The stored text holds the parameters it was made with. */
+export interface Passwords {
+  hash(password: string): Promise<string>
+  /** Takes the same time whether or not there is a stored hash. */
+  verify(password: string, stored: string | undefined): Promise<boolean>
+  /** Whether it was made with other parameters than today's, and should be made anew at the next good login. */
+  outdated(stored: string): boolean
+}
 
 export interface ScryptParameters {
   readonly N: number

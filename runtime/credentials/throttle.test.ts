@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { Throttle } from './throttle.ts'
+
+const LIMITS = { perAccount: 3, perAddress: 5, window: 60_000, remembered: 100 }
+
+function setUp() {
+  const time = { now: 0 }
+  return { time, throttle: new Throttle({ now: () => time.now }, LIMITS) }
+}
+
+test('guesses at one account from one address are refused after a few, and only those', () => {
+  const { throttle } = setUp()
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('admin', '192.0.2.1')
+  expect(() => throttle.attempt('Admin', '192.0.2.1')).toThrow(/Try again in 60 s/)
+  expect(() => throttle.admit('admin', '192.0.2.1')).toThrow(/Too many/)
+  throttle.attempt('admin', '192.0.2.2').right()
+  throttle.attempt('mimi', '192.0.2.1').right()
+})
+
+test('one password tried on many accounts is slowed down as well, and a /64 of IPv6 is one address', () => {
+  const { throttle } = setUp()
+  for (let i = 0; i < LIMITS.perAddress; i++) throttle.attempt(`user${i}`, `2001:db8::${i}`)
+  expect(() => throttle.attempt('another', '2001:db8::ffff')).toThrow(/Too many/)
+  throttle.attempt('another', '2001:db8:0:1::1')
+})
+
+test('a right secret forgets the wrong ones before it; the window ends by itself', () => {
+  const { throttle, time } = setUp()
+  throttle.attempt('mimi', 'here')
+  throttle.attempt('mimi', 'here')
+  throttle.attempt('mimi', 'here').right()
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('mimi', 'here')
+  expect(() => throttle.attempt('mimi', 'here')).toThrow()
+  time.now = LIMITS.window
+  throttle.attempt('mimi', 'here')
+})
+
+test('clients of one edge do not slow down those of another', () => {
+  const { throttle } = setUp()
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('mimi', 'edge:a/10.0.0.1')
+  expect(() => throttle.attempt('mimi', 'edge:a/10.0.0.1')).toThrow()
+  throttle.attempt('mimi', 'edge:b/10.0.0.1')
+})
