@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { open, readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type RunningEdge, startEdge } from '../../edge/node.ts'
@@ -43,9 +43,9 @@ async function pull(edge: RunningEdge, repository: string, tag: string, layer: s
   return [await get(`manifests/${tag}`, OCI_MANIFEST), await get(`blobs/${layer}`)]
 }
 
-async function storedBlobs(folder: string): Promise<number> {
+async function storedBlobs(folder: string): Promise<string[]> {
   const names = await readdir(join(folder, 'blobs', 'blobs'), { recursive: true })
-  return names.filter((name) => /[0-9a-f]{64}$/.test(name)).length
+  return names.filter((name) => /[0-9a-f]{64}$/.test(name)).map((name) => join(folder, 'blobs', 'blobs', name))
 }
 
 /** Somebody else fills the disk to its last byte. */
@@ -83,22 +83,29 @@ describe.skipIf(disk === undefined)('an edge on a small disk', () => {
     try {
       await right(0, 8)
       // 20 MiB hold five layers of eight.
-      await until('the last fill is stored', async () => (await storedBlobs(folder)) === 5)
+      await until('the last fill is stored', async () => (await storedBlobs(folder)).length === 5)
       await right(0, 8)
 
+      // Whenever the cache makes place, others take it, until it has nothing left to give.
       const foreign = join(folder, 'foreign')
-      await fillUp(foreign)
-      expect((await statfs(folder)).bavail).toBeLessThan(4)
-      await right(8, 12)
+      await mkdir(foreign)
+      for (let i = 0; i < 8; i++) {
+        await fillUp(join(foreign, `${i}`))
+        await right(i + 4, i + 5)
+      }
+      for (const path of await storedBlobs(folder)) await rm(path)
+      await fillUp(join(foreign, 'last'))
+      expect((await statfs(folder)).bavail).toBe(0)
+      await right(0, 12)
       expect(edge.status().state).toBe('connected')
-      // A restart on the full disk: what it needs of its state can be read, and what it must write has place made for it.
       await edge.close()
       edge = await edgeOn(folder, origin)
       await right(0, 12)
 
-      await rm(foreign)
-      await right(12, 14)
-      await until('it stores again', async () => (await storedBlobs(folder)) >= 2)
+      await rm(foreign, { recursive: true })
+      await right(10, 14)
+      await until('it stores again', async () => (await storedBlobs(folder)).length === 4)
+      await right(10, 14)
     } finally {
       await edge.close()
     }
