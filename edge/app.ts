@@ -8,22 +8,27 @@ import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
+import { CreationTimes, ruled } from '../registry/rules/ruled.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName } from '../registry/spec/names.ts'
 import { BasicLogins } from './basic-logins.ts'
 import { Callers } from './callers.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { Mesh } from './mesh.ts'
+import { type MirrorSettings, Mirrors, mirrored } from './mirror/mirrors.ts'
 import { type Pushes, pushHandler } from './push-through/handler.ts'
 import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
 import type { Tokens } from './tokens.ts'
+import { upstreamRulesOf } from './upstream-rules.ts'
 
 export interface EdgeAppOptions {
   readonly mesh: Mesh
   readonly sources: Pick<Sources, 'open'>
   readonly tokens: Tokens
   readonly login: Login
+  /** What clients mean that name images as Docker Hub does. */
+  readonly mirror?: MirrorSettings
   /** Where requests that write go; refused when absent. */
   readonly pushes?: Pushes
   /** Logins that are remembered between requests; of this app alone when absent. */
@@ -45,6 +50,8 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   const requestId = (request: Request) => request.headers.get('X-Request-Id')?.match(REQUEST_ID)?.[0] ?? newId()
   const challengeOf = challenges(options)
   const knowledge = knowledgeOf(mesh)
+  const mirrors = new Mirrors(mesh.facts, options.mirror)
+  const [rulesOf, times] = [upstreamRulesOf(mesh), new CreationTimes()]
   const callers = new Callers({ mesh, tokens, basic: options.basic ?? new BasicLogins(login, knowledge.now) })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
@@ -70,10 +77,12 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       open: async (_request, resource) => {
         await mesh.settle()
         const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
-        const caller = await identify(request, client, name === undefined ? undefined : `repository:${name}:pull`)
+        const here = name && (await mirrors.names(request, name))
+        const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)
         const gate =
           resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
-        return restrict(sources.open(request.signal), gate)
+        const registry = restrict(ruled(sources.open(request.signal), rulesOf, times), gate)
+        return name && here ? await mirrored(registry, name, here, gate) : registry
       },
     })(request)
 
@@ -91,7 +100,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   const app = new Hono<{ Bindings: { readonly client: string | undefined } }>()
     .on(['GET', 'POST'], '/service/token', async (c) => {
       await mesh.settle()
-      return await tokenAnswer(c.req.raw, c.env.client, { ...options, knowledge })
+      return await tokenAnswer(c.req.raw, c.env.client, { ...options, knowledge, mirrors })
     })
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

@@ -163,7 +163,7 @@ export class Link implements Mesh {
 }
 
 async function fetchDocument(origin: OriginClient, kind: PolicyDocument['type'], name: string, connected: boolean): Promise<string | undefined> {
-  const path = kind === 'project' ? MESH.project(name) : MESH.principal(name)
+  const path = { project: MESH.project(name), principal: MESH.principal(name), mirrors: MESH.mirrors }[kind]
   const { status, text } = await origin.ask('GET', path, { timeout: connected ? ORIGIN_ANSWER_MS : ORIGIN_ANSWER_WHILE_AWAY_MS })
   if (status === 200) return text
   if (status === 404) return undefined

@@ -107,6 +107,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       sources,
       tokens: new Tokens({ origin: link.origin, newId }),
       pushes,
+      mirror: { project: config['edge.mirror.project'], host: config['edge.mirror.host'] },
       login: originLogin(link.origin, (principal) => link.offer(principal)),
       region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
       version: VERSION,

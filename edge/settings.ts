@@ -19,6 +19,16 @@ export const edgeSettings = defineSettings({
     undefined,
     'The URL that clients reach this edge by. It goes into challenges; when absent, each answer uses the host that its request came to.',
   ),
+  'edge.mirror.project': setting(
+    optionalText,
+    undefined,
+    'The proxy-cache project that answers dockerd’s `registry-mirrors`, which means Docker Hub and does not say so: requests for `library/…` and for names that are no project here go to it.',
+  ),
+  'edge.mirror.host': setting(
+    optionalText,
+    undefined,
+    'The host (with its port) by which such requests come, for instance `mirror.example.com`: then all of them mean Docker Hub, and no others.',
+  ),
   'edge.data_volume': setting(text, './data/edge', 'The folder for what the edge keeps: its key, the origin’s documents, and the cache.'),
   'edge.grace': setting(duration(0, 30 * 86_400), 86_400, 'How long an edge that has lost its origin goes on trusting what it knows.'),
   'edge.storage.kind': setting(

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
-import type { PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
+import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
 import type { FeedEntry } from '../mesh/feed.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
@@ -13,6 +13,7 @@ export interface Facts {
   /** undefined: there is no such project. @throws RegistryError UNAVAILABLE when nothing trustworthy is known */
   project(name: string): Promise<ProjectDocument | undefined>
   principal(id: string): Promise<PrincipalDocument | undefined>
+  mirrors(): Promise<MirrorsDocument | undefined>
 }
 
 export interface SnapshotOptions {
@@ -77,6 +78,11 @@ export class Snapshot implements Facts {
     return document?.type === 'principal' ? document : undefined
   }
 
+  async mirrors(): Promise<MirrorsDocument | undefined> {
+    const document = await this.#find('mirrors', ALL)
+    return document?.type === 'mirrors' ? document : undefined
+  }
+
   /** Takes in a document that came with something else, for instance a token. @throws when the origin did not sign it */
   async offer(jws: string): Promise<PolicyDocument> {
     const document = await this.#options.verify(jws)
@@ -89,6 +95,7 @@ export class Snapshot implements Facts {
   async apply(entries: readonly FeedEntry[]): Promise<void> {
     const keys = entries.flatMap((entry) => {
       if (entry.kind === 'project') return [{ key: `project/${entry.name}`, seq: entry.seq }]
+      if (entry.kind === 'mirrors') return [{ key: `mirrors/${ALL}`, seq: entry.seq }]
       return entry.kind === 'principal' ? [{ key: `principal/${entry.id}`, seq: entry.seq }] : []
     })
     for (const { key, seq } of keys) {
@@ -242,13 +249,24 @@ async function verified(jws: string, verify: SnapshotOptions['verify']): Promise
   }
 }
 
+/** There is one document of mirrors. */
+const ALL = 'all'
+
 function keyOf(document: PolicyDocument): string {
-  return document.type === 'project' ? `project/${document.facts.name}` : `principal/${document.facts.id}`
+  switch (document.type) {
+    case 'project':
+      return `project/${document.facts.name}`
+    case 'principal':
+      return `principal/${document.facts.id}`
+    case 'mirrors':
+      return `mirrors/${ALL}`
+  }
 }
 
 function splitKey(key: string): [PolicyDocument['type'], string] {
   const slash = key.indexOf('/')
-  return [key.slice(0, slash) === 'project' ? 'project' : 'principal', key.slice(slash + 1)]
+  const type = key.slice(0, slash)
+  return [type === 'project' || type === 'mirrors' ? type : 'principal', key.slice(slash + 1)]
 }
 
 function documentKey(key: string): string {

@@ -7,6 +7,7 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import { parseBasic } from './basic.ts'
 import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from './limits.ts'
 import type { Mesh } from './mesh.ts'
+import type { Mirrors } from './mirror/mirrors.ts'
 import type { OriginClient } from './origin-client.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -50,12 +51,15 @@ export interface TokenServiceOptions {
   readonly tokens: Tokens
   readonly login: Login
   readonly knowledge: Knowledge
+  /** Clients of a mirror ask for tokens by other names. */
+  readonly mirrors: Pick<Mirrors, 'scopes'>
 }
 
 /** `GET /service/token` as Docker's token authentication has it, and its OAuth 2 form by POST. */
 export async function tokenAnswer(request: Request, client: string | undefined, options: TokenServiceOptions): Promise<Response> {
-  const { mesh, tokens, login, knowledge } = options
-  const asked = await readRequest(request)
+  const { mesh, tokens, login, knowledge, mirrors } = options
+  const read = await readRequest(request)
+  const asked = { ...read, scopes: await mirrors.scopes(request, read.scopes) }
   if (asked.credentials !== undefined) {
     const { token, expiresIn } = await login.login({ ...asked.credentials, scopes: asked.scopes, client })
     return answer(token, expiresIn, mesh.origin.now())

@@ -1,6 +1,7 @@
 // What an origin signs for its edges. Pure shapes; signing is in signing.ts.
 
 import type { Principal, ProjectFacts } from '../policy/facts.ts'
+import type { UpstreamRules } from '../policy/upstream-rules.ts'
 
 /** One project's facts. `version` is the feed's sequence at which they were read: a later one is newer. */
 export interface ProjectDocument {
@@ -11,6 +12,22 @@ export interface ProjectDocument {
   readonly facts: ProjectFacts
   /** Present for a proxy cache: where its images come from. */
   readonly upstream?: UpstreamFacts
+  /** Of a proxy cache: how long edges believe its tags, in the words of the project's setting `tag_leases`; absent: by their looks. */
+  readonly tagLeases?: string
+  /** Of a proxy cache: what it lets through. */
+  readonly rules?: UpstreamRules
+  /** What edges fetch as soon as it is pushed. */
+  readonly warming?: WarmingRules
+}
+
+/** What edges fetch before anybody asks for it. */
+export interface WarmingRules {
+  /** `repository[:tag]` without the project, as in upstream rules: `web/*:v*`. */
+  readonly patterns: readonly string[]
+  /** Names of edges; empty: all of them. */
+  readonly edges: readonly string[]
+  /** `linux/amd64`, `linux/arm64/v8`; empty: every platform that is there. */
+  readonly platforms: readonly string[]
 }
 
 export interface UpstreamFacts {
@@ -37,4 +54,13 @@ export interface PrincipalDocument {
   readonly credentialVersion: number
 }
 
-export type PolicyDocument = ProjectDocument | PrincipalDocument
+/** Which proxy caches stand for which registries, for clients that ask an edge by the registry's own name. */
+export interface MirrorsDocument {
+  readonly type: 'mirrors'
+  readonly version: number
+  readonly issuedAt: number
+  /** By the registry's host (`docker.io`, `quay.io`, `registry.example.com:5000`), the projects that stand for it, the first choice first. */
+  readonly hosts: Readonly<Record<string, readonly string[]>>
+}
+
+export type PolicyDocument = ProjectDocument | PrincipalDocument | MirrorsDocument

@@ -6,6 +6,8 @@ import type { Digest } from '../registry/spec/digests.ts'
 export type FeedEntry =
   | { readonly kind: 'project'; readonly seq: number; readonly projectId: number; readonly name: string }
   | { readonly kind: 'principal'; readonly seq: number; readonly id: string }
+  /** Which proxy caches stand for which registries may have changed. */
+  | { readonly kind: 'mirrors'; readonly seq: number }
   | { readonly kind: 'tag'; readonly seq: number; readonly repository: string; readonly tag: string; readonly digest: Digest | null }
   | { readonly kind: 'manifest-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'blob-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }

@@ -1,3 +1,4 @@
+import { repositoryRules } from '../mesh/upstream-rules.ts'
 import type { BlobStore, CreateHasher } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
 import { FillTable } from '../registry/fill/index.ts'
@@ -6,6 +7,7 @@ import type { ObjectStore } from '../registry/object-store.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type Credentials, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
+import { CreationTimes, type RepositoryRules, ruled } from '../registry/rules/ruled.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
 import type { Database } from '../schema/database.ts'
@@ -13,6 +15,7 @@ import { type Endpoint, findEndpointById } from '../schema/endpoints.ts'
 import { findProjectByName } from '../schema/projects.ts'
 import type { RecentChanges } from './changes.ts'
 import type { Facts } from './identity/facts.ts'
+import { upstreamRulesOf } from './project-rules/settings.ts'
 import type { Secrets } from './services.ts'
 
 /** A fetch that trusts what this endpoint's certificate needs. */
@@ -30,11 +33,17 @@ export interface ProxyCachesOptions {
   readonly log: Log
 }
 
+interface OpenProxy {
+  readonly pullThrough: PullThrough
+  readonly rulesOf: (name: RepositoryName) => RepositoryRules | undefined
+}
+
 /** The registries of projects that are proxy caches. One pull-through for each endpoint and project, made when it is first asked for. */
 export class ProxyCaches {
   readonly #options: ProxyCachesOptions
   readonly #fills: FillTable
-  readonly #open = new Map<string, Promise<PullThrough | undefined>>()
+  readonly #open = new Map<string, Promise<OpenProxy | undefined>>()
+  readonly #times = new CreationTimes()
 
   constructor(options: ProxyCachesOptions) {
     this.#options = options
@@ -52,21 +61,23 @@ export class ProxyCaches {
     const known = this.#open.get(project) ?? this.#make(project)
     this.#open.set(project, known)
     try {
-      return (await known)?.with(request.signal)
+      const proxy = await known
+      return proxy && ruled(proxy.pullThrough.with(request.signal), async (name) => proxy.rulesOf(name), this.#times)
     } catch (error) {
       this.#open.delete(project)
       throw error
     }
   }
 
-  async #make(project: string): Promise<PullThrough | undefined> {
+  async #make(project: string): Promise<OpenProxy | undefined> {
     const { db, cache, createHasher, clock, log } = this.#options
     const found = await findProjectByName(db, project)
     if (found === undefined || found.endpointId === null) return undefined
     const endpoint = await findEndpointById(db, found.endpointId)
     if (endpoint === undefined) return undefined
     const remote = await this.#remote(endpoint)
-    return new PullThrough({
+    const rules = upstreamRulesOf(found)
+    const pullThrough = new PullThrough({
       source: {
         // With other credentials or another address it is another source: what the old one allowed says nothing of the new one.
         id: `endpoint-${endpoint.id}-${endpoint.updatedAt}`,
@@ -80,6 +91,7 @@ export class ProxyCaches {
       clock,
       log,
     })
+    return { pullThrough, rulesOf: (name) => rules && repositoryRules(name, { rules, kind: endpoint.type }, () => clock.now()) }
   }
 
   async #remote(endpoint: Endpoint): Promise<RemoteRegistry> {

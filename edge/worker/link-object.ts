@@ -134,7 +134,7 @@ export class LinkObject {
 
   async #document({ facts }: Link, { kind, name }: DocumentQuestion): Promise<DocumentAnswer> {
     const { cursor } = (await this.#ready).status()
-    const document = kind === 'project' ? await facts.project(name) : await facts.principal(name)
+    const document = await { project: () => facts.project(name), principal: () => facts.principal(name), mirrors: () => facts.mirrors() }[kind]()
     return { cursor, ...(document && { document }) }
   }
 }

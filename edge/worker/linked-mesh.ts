@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { PolicyDocument, PrincipalDocument, ProjectDocument } from '../../mesh/documents.ts'
+import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../../mesh/documents.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
@@ -47,6 +47,7 @@ export class LinkedMesh implements Mesh {
     this.facts = {
       project: async (name) => (await this.#document({ kind: 'project', name })) as ProjectDocument | undefined,
       principal: async (name) => (await this.#document({ kind: 'principal', name })) as PrincipalDocument | undefined,
+      mirrors: async () => (await this.#document({ kind: 'mirrors', name: 'all' })) as MirrorsDocument | undefined,
     }
   }
 
@@ -88,6 +89,7 @@ export class LinkedMesh implements Mesh {
     for (const entry of entries ?? []) {
       if (entry.kind === 'project') this.#documents.delete(`project/${entry.name}`)
       if (entry.kind === 'principal') this.#documents.delete(`principal/${entry.id}`)
+      if (entry.kind === 'mirrors') this.#documents.delete('mirrors/all')
     }
     if (entries === undefined || entries.length > 0) await this.#options.onEntries?.(entries)
   }

@@ -1,11 +1,13 @@
-import type { PrincipalDocument, ProjectDocument, UpstreamFacts } from '../../mesh/documents.ts'
+import type { PolicyDocument, UpstreamFacts } from '../../mesh/documents.ts'
 import { type SigningKey, signDocument } from '../../mesh/signing.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { headOfChanges } from '../../schema/changes.ts'
 import type { Database } from '../../schema/database.ts'
 import { findEndpointById } from '../../schema/endpoints.ts'
-import { findProjectByName } from '../../schema/projects.ts'
+import { findProjectByName, type Project } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
+import { mirrorsOf } from '../project-rules/mirrors.ts'
+import { upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -29,8 +31,25 @@ export class Documents {
     const version = await headOfChanges(db)
     const facts = await source.project(name)
     if (facts === undefined) return undefined
-    const upstream = facts.proxy ? await this.#upstream(name) : undefined
-    return await this.#sign({ type: 'project', version, issuedAt: clock.now(), facts, ...(upstream && { upstream }) })
+    const project = await findProjectByName(db, name)
+    const upstream = project && (await this.#upstream(project))
+    const rules = project && upstream && upstreamRulesOf(project)
+    const warming = project && warmingRulesOf(project)
+    return await this.#sign({
+      type: 'project',
+      version,
+      issuedAt: clock.now(),
+      facts,
+      ...(upstream && { upstream }),
+      ...(rules && { rules }),
+      ...(warming && { warming }),
+    })
+  }
+
+  async mirrors(): Promise<string> {
+    const { db, clock } = this.#options
+    const version = await headOfChanges(db)
+    return await this.#sign({ type: 'mirrors', version, issuedAt: clock.now(), hosts: await mirrorsOf(db) })
   }
 
   /** undefined: there is no such user or robot, or it was deleted. */
@@ -43,14 +62,12 @@ export class Documents {
     return await this.#sign({ type: 'principal', version, issuedAt: clock.now(), facts, credentialVersion })
   }
 
-  async #sign(document: ProjectDocument | PrincipalDocument): Promise<string> {
+  async #sign(document: PolicyDocument): Promise<string> {
     return await signDocument('atoll-policy+jws', document, this.#options.signing())
   }
 
-  async #upstream(project: string): Promise<UpstreamFacts | undefined> {
-    const { db } = this.#options
-    const found = await findProjectByName(db, project)
-    const endpoint = found === undefined || found.endpointId === null ? undefined : await findEndpointById(db, found.endpointId)
+  async #upstream({ endpointId }: Project): Promise<UpstreamFacts | undefined> {
+    const endpoint = endpointId === null ? undefined : await findEndpointById(this.#options.db, endpointId)
     return (
       endpoint && {
         kind: endpoint.type,

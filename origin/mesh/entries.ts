@@ -17,7 +17,12 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     case 'project.created':
     case 'project.updated':
     case 'project.deleted':
-      return projectId === null ? [] : [{ kind: 'project', seq, projectId, name: subject }]
+      return projectId === null
+        ? []
+        : [
+            { kind: 'project', seq, projectId, name: subject },
+            { kind: 'mirrors', seq },
+          ]
     case 'member.created':
     case 'member.updated':
     case 'member.deleted': {
@@ -28,7 +33,7 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     case 'endpoint.updated':
     case 'endpoint.deleted': {
       const projects = await lookups.projectsOfEndpoint(Number(subject.slice(subject.indexOf(':') + 1)))
-      return projects.map(({ id, name }) => ({ kind: 'project', seq, projectId: id, name }))
+      return [...projects.map(({ id, name }): FeedEntry => ({ kind: 'project', seq, projectId: id, name })), { kind: 'mirrors', seq }]
     }
     case 'user.created':
     case 'user.updated':

@@ -78,6 +78,10 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       await callers.edge(c.req.raw)
       return document(await documents.principal(c.req.param('id')))
     })
+    .get(MESH.mirrors, async (c) => {
+      await callers.edge(c.req.raw)
+      return document(await documents.mirrors())
+    })
     .get(MESH.feed, async (c) => {
       const edge = await callers.edge(c.req.raw)
       const after = c.req.query('after')

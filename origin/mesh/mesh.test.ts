@@ -165,7 +165,7 @@ describe('the feed', () => {
       const batch = (await feed.next()).value as FeedBatch
       expect(batch.after).toBe(cursor)
       cursor = batch.upto
-      names.push(...batch.entries.map((entry) => (entry.kind === 'project' ? entry.name : entry.kind)))
+      names.push(...batch.entries.flatMap((entry) => (entry.kind === 'mirrors' ? [] : [entry.kind === 'project' ? entry.name : entry.kind])))
     }
     expect(names).toEqual(['team', 'team'])
     const beat = (await feed.next()).value as FeedBatch

@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import type { WarmingRules } from '../../mesh/documents.ts'
+import { isPattern, PATTERNS_LIMIT } from '../../policy/patterns.ts'
+import type { UpstreamRules } from '../../policy/upstream-rules.ts'
+import { isDigest } from '../../registry/spec/digests.ts'
+import type { Project } from '../../schema/projects.ts'
+
+// What Atoll knows of a project and Harbor does not. It is kept beside Harbor's settings, under names that Harbor's API never shows.
+
+const patterns = z.array(z.string().refine(isPattern, 'is a pattern like library/*, team/**:v1.* or **:latest')).max(PATTERNS_LIMIT).default([])
+
+const upstreamRules = z.strictObject({
+  allow: patterns,
+  deny: patterns,
+  minimum_age_days: z.number().int().min(0).max(3650).default(0),
+  exempt: z.array(z.string().refine(isDigest, 'is a digest like sha256:…')).max(1000).default([]),
+})
+
+const HOST = /^(?=.{1,255}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/
+
+const mirror = z.strictObject({
+  enabled: z.boolean().default(true),
+  hosts: z.array(z.string().regex(HOST, 'is a host like docker.io or registry.example.com:5000')).max(20).default([]),
+})
+
+const warming = z.strictObject({
+  patterns,
+  edges: z.array(z.string().max(64)).max(1000).default([]),
+  platforms: z
+    .array(z.string().regex(/^[a-z0-9]+\/[a-z0-9]+(?:\/[a-z0-9.]+)?$/, 'is a platform like linux/amd64'))
+    .max(20)
+    .default([]),
+})
+
+/** By the last segment of their path in the API. */
+export const PROJECT_RULES = {
+  'upstream-rules': { schema: upstreamRules, setting: 'atoll_upstream_rules', proxyOnly: true },
+  mirror: { schema: mirror, setting: 'atoll_mirror', proxyOnly: true },
+  warming: { schema: warming, setting: 'atoll_warming', proxyOnly: false },
+} as const
+
+export type RulesName = keyof typeof PROJECT_RULES
+
+export function isRulesName(name: string): name is RulesName {
+  return Object.hasOwn(PROJECT_RULES, name)
+}
+
+/** What is set, with its defaults; undefined: nothing is. */
+export function rulesIn<N extends RulesName>(
+  { metadata }: Pick<Project, 'metadata'>,
+  name: N,
+): z.infer<(typeof PROJECT_RULES)[N]['schema']> | undefined {
+  const { schema, setting } = PROJECT_RULES[name]
+  const text = metadata[setting]
+  return text === undefined ? undefined : (schema.parse(JSON.parse(text)) as z.infer<(typeof PROJECT_RULES)[N]['schema']>)
+}
+
+/** As decisions take them. */
+export function upstreamRulesOf(project: Pick<Project, 'metadata'>): UpstreamRules | undefined {
+  const set = rulesIn(project, 'upstream-rules')
+  return set && { allow: set.allow, deny: set.deny, minimumAgeDays: set.minimum_age_days, exempt: set.exempt }
+}
+
+export function warmingRulesOf(project: Pick<Project, 'metadata'>): WarmingRules | undefined {
+  return rulesIn(project, 'warming')
+}
