@@ -1,6 +1,6 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
 import { type Config, readConfig } from './config.ts'
-import { prepareDataFolder } from './data-folder.ts'
+import { type FolderSetting, prepareDataFolder, takeDataFolder } from './data-folder.ts'
 import { startFailure } from './failures.ts'
 import type { Role } from './roles.ts'
 import { untilStopped } from './signals.ts'
@@ -22,13 +22,23 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   await using running = new AsyncDisposableStack()
   try {
     config = await readConfig(sources)
-    const folder = role === 'edge' ? 'edge.data_volume' : 'data_volume'
-    await prepareDataFolder(folder, config[folder])
+    for (const { key, own } of foldersOf(role)) {
+      await prepareDataFolder(key, config[key])
+      if (own) running.adopt(await takeDataFolder(key, config[key]), (lock) => lock.release())
+    }
     await start(running, role, config)
   } catch (error) {
     throw startFailure(error, config)
   }
   await untilStopped()
+}
+
+/** The folders that a role works in, and whether as the only one. */
+function foldersOf(role: Role | undefined): readonly { readonly key: FolderSetting; readonly own: boolean }[] {
+  const origin = { key: 'data_volume', own: role !== 'control-plane' } as const
+  const edge = { key: 'edge.data_volume', own: true } as const
+  if (role === undefined) return [origin, edge]
+  return role === 'edge' ? [edge] : [origin]
 }
 
 async function start(running: AsyncDisposableStack, role: Role | undefined, config: Config): Promise<void> {

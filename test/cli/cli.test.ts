@@ -297,6 +297,22 @@ describe('what cannot be started says why', () => {
     expect((await cli('serve --role edge', { code: EXIT.usage })).stderr).toContain('edge.origin_url')
   })
 
+  test('a folder that another origin works in', async () => {
+    const env = { ATOLL_DATA_VOLUME: join(atoll.data, 'data'), ATOLL_HTTP_PORT: '0', ATOLL_EDGE_PORT: '0' }
+    for (const role of ['', '--role origin']) {
+      const { stderr } = await cli(`serve ${role}`, { env, code: EXIT.failed })
+      expect(stderr).toMatch(/^atoll: data_volume: another origin is at work in .*ATOLL_DATA_VOLUME\.$/m)
+    }
+  })
+
+  test('a folder that cannot be made', async () => {
+    for (const folder of ['/proc/nope', '/proc/nope/further', join(home, 'file.txt', 'below')]) {
+      await writeFile(join(home, 'file.txt'), '')
+      const { stderr } = await cli('serve', { env: { ATOLL_DATA_VOLUME: folder }, code: EXIT.usage })
+      expect(stderr).toMatch(/^atoll: data_volume: .* cannot be used as a folder \((ENOENT|ENOTDIR)\)\. Choose another with ATOLL_DATA_VOLUME\.$/m)
+    }
+  })
+
   test('a port that is taken, and which setting chooses another', async () => {
     const port = atoll.origin.split(':')[1] ?? ''
     const env = { ATOLL_DATA_VOLUME: join(home, 'taken'), ATOLL_HTTP_PORT: port }
