@@ -1,5 +1,7 @@
 // Every wait and every bound of an edge, by name. Milliseconds, unless the name says otherwise.
 
+import type { RemoteLimits } from '../registry/remote/index.ts'
+
 /** A small question to the origin (a document, a token, the keys), from its start to the last byte of its answer. */
 export const ORIGIN_ANSWER_MS = 5_000
 /** The same while the feed is down: whoever waits is a client, and the answer is probably none. */
@@ -47,6 +49,11 @@ export const REFRESHES_AT_ONCE = 4
 export const SCOPES_OF_A_TOKEN = 20
 /** Proxy-cache projects whose upstreams are kept ready. */
 export const UPSTREAMS_IN_MEMORY = 1_000
+/**
+ * Sources are asked again at once or not at all: who waits is a client, or there is something stale to give. A 429 with `Retry-After` is
+ * heard, not waited out.
+ */
+export const SOURCE_LIMITS: Partial<RemoteLimits> = { attempts: 2, retryWindowMs: 900 }
 /** A token of an upstream is not used in its last moments. */
 export const UPSTREAM_TOKEN_MARGIN_MS = 10_000
 /** In a Worker, what the feed said is asked of the Link no more often than this. */

@@ -6,18 +6,20 @@ import type { Clock } from '../registry/clock.ts'
 import type { Fills } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
-import { type Freshness, followed } from '../registry/pull-through/freshness.ts'
+import { type Freshness, followed, leases } from '../registry/pull-through/freshness.ts'
+import { type LeaseRule, leaseTimesOf, parseLeaseRules } from '../registry/pull-through/lease-rules.ts'
 import type { PullThroughLimits } from '../registry/pull-through/limits.ts'
 import type { Source } from '../registry/pull-through/source.ts'
 import { PullThrough } from '../registry/pull-through.ts'
-import type { Registry, Repository } from '../registry/registry.ts'
+import type { Registry } from '../registry/registry.ts'
 import { type Fetch, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
-import { RegistryError } from '../registry/spec/errors.ts'
-import { isRepositoryName, isTag, parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
+import { isRepositoryName, isTag, type RepositoryName, splitProject } from '../registry/spec/names.ts'
 import { deferred } from './deferred.ts'
-import { UPSTREAMS_IN_MEMORY } from './limits.ts'
+import { keptIn } from './kept.ts'
+import { SOURCE_LIMITS, UPSTREAMS_IN_MEMORY } from './limits.ts'
 import type { Mesh } from './mesh.ts'
-import { PasswordsOnly, UpstreamTokens } from './upstream-tokens.ts'
+import { UpstreamMemory } from './upstream-memory.ts'
+import { openUpstream, upstreamSourceId } from './upstreams.ts'
 
 export interface SourcesOptions {
   readonly mesh: Mesh
@@ -33,16 +35,27 @@ export interface SourcesOptions {
   readonly limits?: Partial<PullThroughLimits>
 }
 
+interface Upstream {
+  opening: Promise<PullThrough> | undefined
+  opened: PullThrough | undefined
+  /** The project's rules for leases, as written and as read. */
+  text: string
+  rules: readonly LeaseRule[]
+}
+
 /** Where the images of each project come from, with a cache in front: the origin, or for a proxy cache its upstream, asked from here. */
 export class Sources {
   readonly #options: SourcesOptions
-  readonly #upstreams = new LRUCache<string, PullThrough>({ max: UPSTREAMS_IN_MEMORY })
+  /** What is learned of upstreams, and of how often they may be asked. */
+  readonly memory: UpstreamMemory
+  readonly #upstreams = new LRUCache<string, Upstream>({ max: UPSTREAMS_IN_MEMORY })
   readonly #origin: RemoteRegistry
   #ofOrigin: { readonly run: number; readonly cache: PullThrough } | undefined
 
   constructor(options: SourcesOptions) {
     this.#options = options
-    const { mesh, fetchFor, clock, log } = options
+    const { mesh, fetchFor, cache, clock, log } = options
+    this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log })
     this.#origin = new RemoteRegistry({
       url: mesh.origin.url,
       vendor: vendorOf('atoll'),
@@ -50,6 +63,7 @@ export class Sources {
       authorizer: mesh.origin.authorizer(),
       clock,
       log,
+      limits: SOURCE_LIMITS,
     })
   }
 
@@ -66,7 +80,7 @@ export class Sources {
     for (const entry of entries) {
       if (!('repository' in entry) || !isRepositoryName(entry.repository)) continue
       const { repository: name } = entry
-      for (const cache of [this.#originCache(), ...this.#upstreams.values()]) await forget(cache, name, entry)
+      for (const cache of [this.#originCache(), ...this.#opened()]) await forget(cache, name, entry)
     }
   }
 
@@ -76,7 +90,7 @@ export class Sources {
   }
 
   counters(): { readonly hits: number; readonly misses: number; readonly bytesHit: number } {
-    const all = [...this.#upstreams.values(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])].map(({ counters }) => counters)
+    const all = [...this.#opened(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])].map(({ counters }) => counters)
     const sum = (of: (counters: PullThrough['counters']) => number) => all.reduce((total, counters) => total + of(counters), 0)
     return {
       hits: sum(({ blobHits, manifestHits }) => blobHits + manifestHits),
@@ -88,12 +102,7 @@ export class Sources {
   async #cacheOf(name: RepositoryName): Promise<PullThrough> {
     const document = await this.#options.mesh.facts.project(splitProject(name).project)
     if (document?.upstream === undefined) return this.#originCache()
-    const source = this.#upstreamSource(document, document.upstream)
-    const known = this.#upstreams.get(source.id)
-    if (known !== undefined) return known
-    const made = this.#pullThrough(source)
-    this.#upstreams.set(source.id, made)
-    return made
+    return await this.#upstream(document, document.upstream)
   }
 
   #originCache(): PullThrough {
@@ -114,37 +123,35 @@ export class Sources {
     return { id: originSourceId(this.#options.mesh.status().run), name: 'the origin', with: (signal) => this.#origin.with(signal) }
   }
 
-  #upstreamSource(document: ProjectDocument, upstream: UpstreamFacts): Source {
-    const { facts } = document
+  #opened(): PullThrough[] {
+    return [...this.#upstreams.values()].flatMap(({ opened }) => (opened ? [opened] : []))
+  }
+
+  /** The one of this upstream, or a new one. Lease times are those of the document that came last. */
+  async #upstream(document: ProjectDocument, facts: UpstreamFacts): Promise<PullThrough> {
+    const id = upstreamSourceId(document, facts)
+    const upstream = this.#upstreams.get(id) ?? { opening: undefined, opened: undefined, text: '', rules: [] }
+    this.#upstreams.set(id, upstream)
+    const { tagLeases = '' } = document
+    if (upstream.text !== tagLeases) Object.assign(upstream, { text: tagLeases, rules: parseLeaseRules(tagLeases) ?? [] })
+    if (upstream.opened) return upstream.opened
+    upstream.opening ??= this.#open(document, facts, upstream)
+    try {
+      upstream.opened = await upstream.opening
+      return upstream.opened
+    } catch (error) {
+      upstream.opening = undefined
+      throw error
+    }
+  }
+
+  async #open(document: ProjectDocument, facts: UpstreamFacts, upstream: Upstream): Promise<PullThrough> {
     const { mesh, fetchFor, clock, log } = this.#options
-    const url = new URL(upstream.url)
-    const common = { url, vendor: vendorOf(upstream.kind), fetch: fetchFor(upstream), clock, log }
-    const id = upstreamSourceId(document, upstream)
-    if (upstream.credentials === 'anonymous') {
-      const remote = new RemoteRegistry(common)
-      return { id, name: url.host, nameAt: withoutProject, with: (signal) => remote.with(signal) }
-    }
-    const tokens = new UpstreamTokens(mesh.origin, facts.name)
-    const remote = new RemoteRegistry({ ...common, authorizer: tokens.authorizer() })
-    const pick = async (name: RepositoryName, signal: AbortSignal | undefined): Promise<Repository> => {
-      try {
-        await tokens.token(`repository:${remote.vendor.repository(name)}:pull`, { signal })
-        return remote.with(signal).repository(name)
-      } catch (error) {
-        if (!(error instanceof PasswordsOnly)) throw error
-        return this.#origin.with(signal).repository(parseRepositoryName(`${facts.name}/${name}`))
-      }
-    }
-    return {
-      id,
-      name: url.host,
-      nameAt: withoutProject,
-      with: (signal) =>
-        deferred(
-          (name) => pick(name, signal),
-          (page) => remote.with(signal).repositories(page),
-        ),
-    }
+    const source = await openUpstream(document, facts, { mesh, fetchFor, origin: this.#origin, memory: this.memory, clock, log })
+    return this.#pullThrough(
+      source,
+      leases((tag) => leaseTimesOf(upstream.rules, tag)),
+    )
   }
 
   #pullThrough(source: Source, freshness?: Freshness): PullThrough {
@@ -173,26 +180,7 @@ async function forget(cache: PullThrough, name: RepositoryName, entry: FeedEntry
   }
 }
 
-/** `dockerhub-proxy/library/nginx` is `library/nginx` at the upstream. */
-function withoutProject(name: RepositoryName): RepositoryName {
-  const { rest } = splitProject(name)
-  if (rest === '') throw new RegistryError('NAME_UNKNOWN', 'Give the image after the project, as in dockerhub-proxy/library/alpine.')
-  return parseRepositoryName(rest)
-}
-
 /** In each run of the feed the origin is another source: what was said in an earlier one may have changed unseen. Bytes stay, under their digests. */
 export function originSourceId(run: number): string {
   return `origin.${run}`
-}
-
-/** With another address or other credentials it is another source: what the old one showed says nothing of the new one. */
-export function upstreamSourceId({ facts }: ProjectDocument, upstream: UpstreamFacts): string {
-  return `upstream.${facts.id}.${fingerprint(JSON.stringify(upstream))}`
-}
-
-/** Tells one configuration of an upstream from the next; nothing secret is in it (FNV-1a, 32 bits, over its length). */
-function fingerprint(text: string): string {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return `${(hash >>> 0).toString(16)}-${text.length}`
 }

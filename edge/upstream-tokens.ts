@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { MESH } from '../mesh/enrolment.ts'
+import { orAborted } from '../registry/fill/wait.ts'
 import { type Authorizer, bearerAuthorizer, type TokenOptions } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { RETRY_AFTER_S, TOKENS_IN_MEMORY, UPSTREAM_TOKEN_MARGIN_MS } from './limits.ts'
@@ -21,17 +22,25 @@ export class UpstreamTokens {
   readonly #origin: OriginClient
   readonly #project: string
   readonly #known = new LRUCache<string, UpstreamToken>({ max: TOKENS_IN_MEMORY })
+  readonly #asking = new Map<string, Promise<UpstreamToken>>()
 
   constructor(origin: OriginClient, project: string) {
     this.#origin = origin
     this.#project = project
   }
 
-  /** `refused`: the upstream did not take that one. @throws PasswordsOnly; RegistryError UNAVAILABLE */
+  /** `refused`: the upstream did not take that one. However many ask at once, the origin is asked once. @throws PasswordsOnly; RegistryError UNAVAILABLE */
   async token(scope: string, { refused, signal }: TokenOptions = {}): Promise<string> {
     const known = this.#known.get(scope)
     if (known !== undefined && known.token !== refused && known.expiresAt - UPSTREAM_TOKEN_MARGIN_MS > this.#origin.now()) return known.token
-    const { status, text } = await this.#origin.ask('POST', MESH.upstreamTokens, { json: { project: this.#project, scope }, signal })
+    const asking = this.#asking.get(scope) ?? this.#ask(scope).finally(() => this.#asking.delete(scope))
+    this.#asking.set(scope, asking)
+    return (await orAborted(asking, signal)).token
+  }
+
+  /** It belongs to no caller, and ends by its own deadline. */
+  async #ask(scope: string): Promise<UpstreamToken> {
+    const { status, text } = await this.#origin.ask('POST', MESH.upstreamTokens, { json: { project: this.#project, scope } })
     if (status === 401) throw new PasswordsOnly('the upstream knows no tokens')
     if (status !== 200) {
       throw new RegistryError(
@@ -45,7 +54,7 @@ export class UpstreamTokens {
     }
     const given = JSON.parse(text) as UpstreamToken
     this.#known.set(scope, given)
-    return given.token
+    return given
   }
 
   authorizer(): Authorizer {

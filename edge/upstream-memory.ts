@@ -1,0 +1,112 @@
+import type { Clock } from '../registry/clock.ts'
+import type { Log } from '../registry/log.ts'
+import { Budget, type BudgetState, isBudgetState } from '../registry/pull-through/budget.ts'
+import type { ChallengeMemory, LearnedChallenge } from '../registry/remote/index.ts'
+import type { Kept } from './kept.ts'
+
+export interface UpstreamMemoryOptions {
+  readonly kept: Kept
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The budget of one credential at one upstream. */
+export interface UpstreamBudget extends BudgetState {
+  /** The upstream's host. */
+  readonly upstream: string
+  /** `anonymous`, or the project whose credential it is. */
+  readonly credential: string
+}
+
+interface Known {
+  readonly upstream: string
+  readonly credential: string
+  readonly budget: Budget
+}
+
+/**
+ * What an edge learns of its upstreams, kept beside the cache: where their tokens come from, and how often they may still be asked. Restarts,
+ * and in a Worker the objects that come later, begin with it. What cannot be read counts as unknown.
+ */
+export class UpstreamMemory {
+  readonly #options: UpstreamMemoryOptions
+  readonly #budgets = new Map<string, Promise<Known>>()
+
+  constructor(options: UpstreamMemoryOptions) {
+    this.#options = options
+  }
+
+  /** One for a credential: all who ask an upstream anonymously from here are counted as one by it. */
+  async budget(upstream: string, credential: string): Promise<Budget> {
+    const key = keyOf(upstream, `budget.${credential}`)
+    const known = this.#budgets.get(key) ?? this.#open(key, upstream, credential)
+    this.#budgets.set(key, known)
+    return (await known).budget
+  }
+
+  /** Those of which anything is known. */
+  async budgets(): Promise<readonly UpstreamBudget[]> {
+    const all = await Promise.all(this.#budgets.values())
+    return all.flatMap(({ upstream, credential, budget: { state } }) => (state ? [{ upstream, credential, ...state }] : []))
+  }
+
+  challenge(upstream: string, credential: string): ChallengeMemory {
+    const key = keyOf(upstream, `challenge.${credential}`)
+    return {
+      load: async () => {
+        const kept = await this.#read(key)
+        return isChallenge(kept) ? kept : undefined
+      },
+      save: (learned) => {
+        void this.#write(key, learned)
+      },
+    }
+  }
+
+  async #open(key: string, upstream: string, credential: string): Promise<Known> {
+    const kept = await this.#read(key)
+    let writing = false
+    let changed = false
+    const keep = async () => {
+      changed = true
+      if (writing) return
+      writing = true
+      while (changed) {
+        changed = false
+        await this.#write(key, { upstream, credential, ...budget.state })
+      }
+      writing = false
+    }
+    const budget = new Budget(this.#options.clock, isBudgetState(kept) ? kept : undefined, () => void keep())
+    return { upstream, credential, budget }
+  }
+
+  async #read(key: string): Promise<unknown> {
+    try {
+      return await this.#options.kept.get(key)
+    } catch (error) {
+      this.#options.log.warn({ key, error }, 'what was known of an upstream cannot be read')
+      return undefined
+    }
+  }
+
+  async #write(key: string, value: unknown): Promise<void> {
+    try {
+      await this.#options.kept.set(key, value)
+    } catch (error) {
+      this.#options.log.warn({ key, error }, 'what is known of an upstream could not be kept')
+    }
+  }
+}
+
+/** As an object store takes it: an address with a port, or of IPv6, has other characters. */
+function keyOf(upstream: string, name: string): string {
+  return `upstreams/${upstream.replace(/[^A-Za-z0-9_.:-]/g, '_')}/${name}`
+}
+
+function isChallenge(value: unknown): value is LearnedChallenge {
+  if (typeof value !== 'object' || value === null || !('scheme' in value)) return false
+  if (value.scheme === 'basic') return true
+  const { realm, service } = value as { readonly realm?: unknown; readonly service?: unknown }
+  return value.scheme === 'bearer' && typeof realm === 'string' && (service === undefined || typeof service === 'string')
+}
