@@ -34,6 +34,16 @@ export async function edgeKey({ d, ...half }: JWK): Promise<EdgeKey> {
   return { kid, privateKey: privateKey as CryptoKey, publicKey: { ...publicKey, kid, alg: 'EdDSA', use: 'sig' } }
 }
 
+/** A key for MACs that only this edge can make, derived from the private half of its pair (HKDF, RFC 5869). `purpose` keeps one use from another. */
+export async function macKey({ d }: JWK, purpose: string): Promise<CryptoKey> {
+  if (d === undefined) throw new TypeError('Only who holds the private half of a key pair can derive keys from it.')
+  const text = new TextEncoder()
+  const seed = await crypto.subtle.importKey('raw', text.encode(d), 'HKDF', false, ['deriveKey'])
+  const info = text.encode(`atoll ${purpose}`)
+  const mac = { name: 'HMAC', hash: 'SHA-256', length: 256 }
+  return await crypto.subtle.deriveKey({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(32), info }, seed, mac, false, ['sign'])
+}
+
 function isPrivateKey(value: unknown): value is JWK {
   return typeof value === 'object' && value !== null && 'd' in value && 'x' in value && 'crv' in value && value.crv === 'Ed25519'
 }

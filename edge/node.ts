@@ -3,6 +3,8 @@ import { type Clock, systemClock } from '../registry/clock.ts'
 import { FillTable } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
+import { createPasswords } from '../runtime/credentials/passwords.ts'
+import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import { serveHttp } from '../runtime/http-server.ts'
@@ -10,6 +12,10 @@ import { createLogger } from '../runtime/logger.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { edgeApp } from './app.ts'
+import { Grants } from './away/grants.ts'
+import { awayLogin } from './away/login.ts'
+import { keyPair, macKey } from './identity.ts'
+import { knowledgeOf } from './knowledge.ts'
 import { Link } from './link.ts'
 import type { MeshStatus } from './mesh.ts'
 import { PushThrough } from './push-through/push-through.ts'
@@ -102,13 +108,31 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       newId,
     })
     await pushes.sweep()
+    const tokens = new Tokens({ origin: link.origin, newId })
+    const known = new Grants({
+      kept,
+      hashes: createPasswords(),
+      key: await macKey(await keyPair(kept), 'grants'),
+      throttle: new Throttle(clock),
+      clock,
+      log,
+      grace,
+    })
+    const login = awayLogin({
+      origin: originLogin(link.origin, (principal) => link.offer(principal)),
+      known,
+      mesh: link,
+      tokens,
+      knowledge: knowledgeOf(link),
+      log,
+    })
     parts.app = edgeApp({
       mesh: link,
       sources,
-      tokens: new Tokens({ origin: link.origin, newId }),
+      tokens,
       pushes,
       mirror: { project: config['edge.mirror.project'], host: config['edge.mirror.host'] },
-      login: originLogin(link.origin, (principal) => link.offer(principal)),
+      login,
       region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
       version: VERSION,
       url: config['edge.url'],

@@ -2,13 +2,22 @@ import { decodeJwt, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { type AccessToken, signAccessToken, type TokenAccess, verifyAccessToken } from '../mesh/tokens.ts'
 import { ANONYMOUS } from '../policy/facts.ts'
-import { ANONYMOUS_TOKEN_MS, TOKENS_IN_MEMORY } from './limits.ts'
+import type { Granted } from './away/grants.ts'
+import { ANONYMOUS_TOKEN_MS, GRANT_TOKEN_MS, TOKENS_IN_MEMORY } from './limits.ts'
 import type { OriginClient } from './origin-client.ts'
 
 export interface TokensOptions {
   /** For who we are and for the origin's public keys: a token is verified without asking anybody. */
   readonly origin: OriginClient
   readonly newId: () => string
+}
+
+export interface SignedToken {
+  readonly token: string
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number
+  /** Seconds. */
+  readonly expiresIn: number
 }
 
 /** Tokens that an edge accepts: those its origin signed, and those it signed itself. */
@@ -31,22 +40,21 @@ export class Tokens {
   }
 
   /** A token for an anonymous client: it is good at this edge, and nowhere else. */
-  async signAnonymous(access: readonly TokenAccess[]): Promise<{ readonly token: string; readonly issuedAt: number; readonly expiresIn: number }> {
+  async signAnonymous(access: readonly TokenAccess[]): Promise<SignedToken> {
+    return await this.#sign({ subject: ANONYMOUS.id, access }, ANONYMOUS_TOKEN_MS)
+  }
+
+  /** A token for somebody whom the origin has given one before, while it is away: it is good at this edge, and nowhere else. */
+  async signAway(granted: Granted, access: readonly TokenAccess[]): Promise<SignedToken> {
+    return await this.#sign({ ...granted, access }, GRANT_TOKEN_MS)
+  }
+
+  async #sign(what: Pick<AccessToken, 'subject' | 'access' | 'credentialVersion'>, life: number): Promise<SignedToken> {
     const { enrolment, key } = this.#options.origin.member
     const issuedAt = this.#options.origin.now()
-    const token = await signAccessToken(
-      {
-        issuer: enrolment.id,
-        audience: enrolment.id,
-        subject: ANONYMOUS.id,
-        access,
-        issuedAt,
-        expiresAt: issuedAt + ANONYMOUS_TOKEN_MS,
-        id: this.#options.newId(),
-      },
-      key,
-    )
-    return { token, issuedAt, expiresIn: ANONYMOUS_TOKEN_MS / 1000 }
+    const id = this.#options.newId()
+    const token = await signAccessToken({ ...what, issuer: enrolment.id, audience: enrolment.id, issuedAt, expiresAt: issuedAt + life, id }, key)
+    return { token, issuedAt, expiresIn: life / 1000 }
   }
 
   async #verify(token: string, now: number): Promise<AccessToken | undefined> {

@@ -1,5 +1,7 @@
 import { edgeApp } from './app.ts'
+import { awayLogin } from './away/login.ts'
 import { BasicLogins } from './basic-logins.ts'
+import { knowledgeOf } from './knowledge.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
@@ -27,11 +29,19 @@ function isolateOf(env: Env): Isolate {
   const known = isolates.get(env)
   if (known !== undefined) return known
   const mesh = new LinkedMesh({ env })
-  const login = originLogin(mesh.origin, (principal) => mesh.offer(principal))
+  const tokens = new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() })
+  const login = awayLogin({
+    origin: originLogin(mesh.origin, (principal) => mesh.offer(principal)),
+    known: mesh.logins,
+    mesh,
+    tokens,
+    knowledge: knowledgeOf(mesh),
+    log: workerLog(),
+  })
   const made = {
     mesh,
     login,
-    tokens: new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() }),
+    tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
   }
   isolates.set(env, made)

@@ -19,11 +19,29 @@ export interface SlowHashes {
   verify(secret: string, stored: string | undefined): Promise<boolean>
 }
 
+/** Logins that this edge has seen succeed. */
+export interface KnownLogins {
+  /** Remembers a login that the origin has accepted just now. Durable when it resolves. */
+  keep(login: Credentials, granted: Granted): Promise<void>
+  /**
+   * Whom the origin last gave this login to; undefined: this edge does not know, or no longer. `client` is the network address that it
+   * comes from, where it is known. @throws RegistryError TOOMANYREQUESTS
+   */
+  find(login: Credentials, client: string | undefined): Promise<Granted | undefined>
+}
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
 export interface GrantsOptions {
   readonly kept: Kept
   readonly hashes: SlowHashes
   /** HMAC-SHA-256, of this edge alone: what is kept here opens nothing anywhere else. */
   readonly key: CryptoKey
+  /** Slows down guesses as the origin does. */
+  readonly throttle: { attempt(account: string, address: string): { right(): void } }
   readonly clock: Pick<Clock, 'now'>
   readonly log: Log
   /** For how long a login may be repeated without the origin, in milliseconds. 0: not at all. */
@@ -43,7 +61,7 @@ interface Grant extends Granted {
  * hash of one under a key of this edge. It says who somebody is, not what he may do: that stays with the documents, which know too
  * whether the secret has been changed since (`credentialVersion`) and whether the account still exists (by id, never by name).
  */
-export class Grants {
+export class Grants implements KnownLogins {
   readonly #options: GrantsOptions
   /** Logins that were written down a moment ago, by user name and secret, so that each pull does not cost a slow hash. */
   readonly #fresh = new LRUCache<string, Granted & { readonly at: number }>({ max: GRANTS_IN_MEMORY })
@@ -53,8 +71,7 @@ export class Grants {
     this.#options = options
   }
 
-  /** Remembers a login that the origin has accepted just now. Durable when it resolves. */
-  async keep(username: string, secret: string, { subject, credentialVersion }: Granted): Promise<void> {
+  async keep({ username, password: secret }: Credentials, { subject, credentialVersion }: Granted): Promise<void> {
     const { kept, hashes, clock, grace } = this.#options
     if (grace === 0) return
     const now = clock.now()
@@ -69,14 +86,17 @@ export class Grants {
     await this.#sweep(now)
   }
 
-  /** Whom the origin last gave a login to with this name and this secret; undefined: this edge does not know, or no longer. */
-  async find(username: string, secret: string): Promise<Granted | undefined> {
-    const { kept, hashes, clock } = this.#options
+  async find({ username, password: secret }: Credentials, client: string | undefined): Promise<Granted | undefined> {
+    const { kept, hashes, throttle, clock } = this.#options
+    // Where the address is not known, each account counts by itself, so that one guesser does not lock out everybody.
+    const guess = throttle.attempt(username, client ?? username)
     const grant = (await kept.get(await this.#place(username))) as Grant | undefined
     const right = await hashes.verify(await this.#keyed(`secret\n${secret}`), grant?.hash)
+    if (grant === undefined || !right) return undefined
+    guess.right()
     const now = clock.now()
     // A clock that shows a time before the grant was given has been set back: how old the grant is nobody knows.
-    if (grant === undefined || !right || now > grant.notAfter || now < grant.givenAt) return undefined
+    if (now > grant.notAfter || now < grant.givenAt) return undefined
     return { subject: grant.subject, ...(grant.credentialVersion !== undefined && { credentialVersion: grant.credentialVersion }) }
   }
 

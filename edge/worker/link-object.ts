@@ -1,9 +1,12 @@
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
+import { createPasswords } from '../../runtime/credentials/passwords.ts'
+import { Throttle } from '../../runtime/credentials/throttle.ts'
 import { createHasher } from '../../stores/hasher.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
-import { keyPair } from '../identity.ts'
+import { Grants } from '../away/grants.ts'
+import { keyPair, macKey } from '../identity.ts'
 import type { Kept } from '../kept.ts'
 import { ALARM_EVERY_MS, ENTRIES_KEPT } from '../limits.ts'
 import { Link } from '../link.ts'
@@ -11,7 +14,15 @@ import { Sources } from '../sources.ts'
 import { VERSION } from '../version.ts'
 import { bucketNames, bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { workerLog } from './log.ts'
-import { type DocumentAnswer, type DocumentQuestion, errorResponse, type Poll, type PollAnswer } from './talk.ts'
+import {
+  type DocumentAnswer,
+  type DocumentQuestion,
+  errorResponse,
+  type GrantAnswer,
+  type GrantQuestion,
+  type Poll,
+  type PollAnswer,
+} from './talk.ts'
 
 /** One in the world for one edge: its key pair, its enrolment, its feed and the origin's documents. Everything else of the Worker asks it. */
 export class LinkObject {
@@ -19,6 +30,7 @@ export class LinkObject {
   readonly #env: Env
   readonly #kept: Kept
   readonly #ready: Promise<Link>
+  #grants: Promise<Grants> | undefined
   #entries: FeedEntry[] = []
   /** Everything after this is among the entries. */
   #since = 0
@@ -52,6 +64,8 @@ export class LinkObject {
         case '/offer':
           await link.offer(((await request.json()) as { jws: string }).jws)
           return Response.json({})
+        case '/grant':
+          return Response.json(await this.#grant((await request.json()) as GrantQuestion))
         default:
           return Response.json({ code: 'UNSUPPORTED', message: 'The link is not asked this.', status: 404, headers: {} }, { status: 404 })
       }
@@ -130,6 +144,32 @@ export class LinkObject {
         member: { enrolment: { ...link.origin.member.enrolment, jwks: link.origin.jwks }, key: await keyPair(this.#kept) },
       }),
     }
+  }
+
+  async #grant({ login, granted, client }: GrantQuestion): Promise<GrantAnswer> {
+    this.#grants ??= this.#openGrants()
+    const grants = await this.#grants
+    if (granted === undefined) {
+      const found = await grants.find(login, client)
+      return found === undefined ? {} : { granted: found }
+    }
+    await grants.keep(login, granted)
+    return {}
+  }
+
+  async #openGrants(): Promise<Grants> {
+    const clock = systemClock
+    const key = await macKey(await keyPair(this.#kept), 'grants')
+    return new Grants({
+      kept: this.#kept,
+      // Half of the memory that a Node edge takes for it: an object of Cloudflare's has 128 MB for everything.
+      hashes: createPasswords({ N: 2 ** 14, r: 8, p: 1 }),
+      key,
+      throttle: new Throttle(clock),
+      clock,
+      log: workerLog(),
+      grace: graceOf(this.#env),
+    })
   }
 
   async #document({ facts }: Link, { kind, name }: DocumentQuestion): Promise<DocumentAnswer> {

@@ -3,13 +3,14 @@ import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocumen
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Credentials, KnownLogins } from '../away/grants.ts'
 import { edgeKey } from '../identity.ts'
 import { DOCUMENTS_IN_MEMORY, LINK_ANSWER_MS, POLL_EVERY_MS, RETRY_AFTER_S, UNKNOWN_FOR_MS } from '../limits.ts'
 import type { Mesh, MeshStatus } from '../mesh.ts'
 import { OriginClient } from '../origin-client.ts'
 import type { Facts } from '../snapshot.ts'
 import type { Env } from './env.ts'
-import { answerOf, type DocumentAnswer, type DocumentQuestion, type Poll, type PollAnswer } from './talk.ts'
+import { answerOf, type DocumentAnswer, type DocumentQuestion, type GrantAnswer, type GrantQuestion, type Poll, type PollAnswer } from './talk.ts'
 
 export interface LinkedMeshOptions {
   readonly env: Pick<Env, 'LINK' | 'ORIGIN_URL'>
@@ -77,6 +78,19 @@ export class LinkedMesh implements Mesh {
     await this.#ask('offer', { jws })
   }
 
+  /** The logins that the Link keeps for when the origin is away. */
+  get logins(): KnownLogins {
+    return {
+      keep: async (login, granted) => {
+        await this.#ask<GrantAnswer>('grant', { login: credentialsOf(login), granted } satisfies GrantQuestion)
+      },
+      find: async (login, client) => {
+        const question: GrantQuestion = { login: credentialsOf(login), ...(client !== undefined && { client }) }
+        return (await this.#ask<GrantAnswer>('grant', question)).granted
+      },
+    }
+  }
+
   async #join({ enrolment, key }: NonNullable<PollAnswer['member']>): Promise<void> {
     const keys = JSON.stringify([enrolment, key.x])
     if (keys === this.#keys) return
@@ -121,4 +135,9 @@ export class LinkedMesh implements Mesh {
       })
     }
   }
+}
+
+/** A request for a token holds more than that. */
+function credentialsOf({ username, password }: Credentials): Credentials {
+  return { username, password }
 }

@@ -3,6 +3,7 @@ import type { PolicyDocument } from '../../mesh/documents.ts'
 import type { Enrolment } from '../../mesh/enrolment.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { type ErrorCode, RegistryError } from '../../registry/spec/errors.ts'
+import type { Credentials, Granted } from '../away/grants.ts'
 import type { MeshStatus } from '../mesh.ts'
 
 // What isolates and fills ask of their Link. It stays inside one Worker.
@@ -34,6 +35,18 @@ export interface DocumentAnswer {
   readonly document?: PolicyDocument
   /** How far the feed had been followed then. */
   readonly cursor: number
+}
+
+/** POST: a login to keep, or to find. The secret never leaves this Worker. */
+export interface GrantQuestion {
+  readonly login: Credentials
+  /** To keep: whom the origin has accepted. */
+  readonly granted?: Granted
+  readonly client?: string
+}
+
+export interface GrantAnswer {
+  readonly granted?: Granted
 }
 
 /** A refusal as it goes from one part of a Worker to another. */
