@@ -40,6 +40,8 @@ export interface RandomImageOptions {
   /** Sizes of the layers, in bytes. */
   readonly layers?: readonly number[]
   readonly architecture?: string
+  /** When it says that it was made (RFC 3339). */
+  readonly created?: string
   /** What the image refers to. */
   readonly subject?: TestManifest
 }
@@ -48,6 +50,7 @@ export interface RandomImageOptions {
 export function randomImage(options: RandomImageOptions = {}): TestImage {
   const layers = (options.layers ?? [10_000]).map((size) => testBlob(randomBytes(size)))
   const config = json({
+    ...(options.created !== undefined && { created: options.created }),
     os: 'linux',
     architecture: options.architecture ?? 'amd64',
     config: {},
