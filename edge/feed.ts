@@ -48,6 +48,8 @@ export class Feed {
   #run: number
   #time: number
   #revoked = false
+  /** Batches that were news or a sign of life. */
+  #heard = 0
 
   private constructor(options: FeedOptions, position: Position | undefined) {
     this.#options = options
@@ -82,15 +84,15 @@ export class Feed {
     const { clock, log, random, trust } = this.#options
     let wait = FEED_RETRY_FIRST_MS
     while (!signal.aborted) {
-      const began = clock.now()
+      const heard = this.#heard
       try {
         await this.#stream(signal)
       } catch (error) {
         if (signal.aborted) return
         log.warn({ error, cursor: this.#cursor }, 'the feed from the origin broke off')
       }
-      // A stream that lived a while was a good one.
-      if (clock.now() - began > FEED_RETRY_LAST_MS) wait = FEED_RETRY_FIRST_MS
+      // An origin that was heard is there: whatever was lost since (a line, the connection) is asked for again soon.
+      if (this.#heard > heard) wait = FEED_RETRY_FIRST_MS
       try {
         await trust.keep()
         await pause(clock, wait * (0.5 + random() / 2), signal)
@@ -160,6 +162,7 @@ export class Feed {
     if (this.#cursor !== before) await this.#keep()
     origin.observe(batch.time)
     await trust.confirm()
+    this.#heard++
   }
 
   async #begin(head: number): Promise<void> {

@@ -128,8 +128,8 @@ export class Line {
   /** Paths that were asked under /v2, and for policy documents. */
   readonly asked: string[] = []
   down = false
-  /** Loses lines of the feed that tell of changes, and lets heartbeats through. */
-  loseNews = false
+  /** Loses so many lines of the feed that tell of changes, and lets heartbeats through. */
+  loseNews = 0
   /** Takes the place of an answer. */
   forge: (url: URL, response: Response) => Promise<Response> = async (_url, response) => response
   /** Told when the line is cut. */
@@ -165,7 +165,11 @@ export class Line {
     return new TransformStream({
       transform: (chunk, controller) => {
         const lines = new TextDecoder().decode(chunk).split('\n')
-        const kept = lines.filter((line) => !this.loseNews || line === '' || (decodeBatch(line).entries ?? []).length === 0)
+        const kept = lines.filter((line) => {
+          const lost = this.loseNews > 0 && line !== '' && (decodeBatch(line).entries ?? []).length > 0
+          if (lost) this.loseNews--
+          return !lost
+        })
         controller.enqueue(new TextEncoder().encode(kept.join('\n')))
       },
     })
