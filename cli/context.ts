@@ -34,3 +34,10 @@ export function parsePositive(text: string): number {
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1')
   return value
 }
+
+/** Days, retries and the like, from nothing up. */
+export function parseCount(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number from 0')
+  return value
+}

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { contextOf, outputOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { mirrorConfigCommand } from './mirror-config.ts'
 
 interface Edge {
   readonly id: string
@@ -85,4 +86,6 @@ export function edgeCommands(program: Command): void {
       await api.call('DELETE', `/api/atoll/v1/edges/${found.id}`)
       out.item(found, `Revoked ${found.name}.`)
     })
+
+  mirrorConfigCommand(edge)
 }

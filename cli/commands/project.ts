@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { type Context, contextOf, parseSize } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { bytes } from '../output.ts'
+import { projectRulesCommands } from './project-rules.ts'
 
 interface Project {
   readonly project_id: number
@@ -95,6 +96,7 @@ export function projectCommands(program: Command): void {
     })
 
   memberCommands(project)
+  projectRulesCommands(project)
 }
 
 function memberCommands(project: Command): void {

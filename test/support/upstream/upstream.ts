@@ -20,6 +20,8 @@ export interface UpstreamOptions {
 /** A stand-in for Docker Hub: distribution's own registry behind a front with Hub's manners, and faults at will. */
 export interface Upstream extends AsyncDisposable {
   readonly url: URL
+  /** The registry behind the front: a back door for tools that push. */
+  readonly behind: URL
   /** Where blobs are redirected to. */
   readonly cdnUrl: URL
   /** Live. */
@@ -61,6 +63,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
   }
   return {
     url: front.url,
+    behind: distribution.url,
     cdnUrl: front.cdnUrl,
     get counts() {
       return front.counts
