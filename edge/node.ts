@@ -93,7 +93,15 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       report: async () => {
         const { hits, misses, bytesHit } = parts.sources?.counters() ?? { hits: 0, misses: 0, bytesHit: 0 }
         const { bytesServed, bytesFetched, bytesDirect } = fills.counters
-        return { hits, misses, bytesServed: bytesHit + bytesServed, bytesFetched: bytesFetched + bytesDirect, diskBytes: space.status().stored }
+        const upstreams = await parts.sources?.memory.budgets()
+        return {
+          hits,
+          misses,
+          bytesServed: bytesHit + bytesServed,
+          bytesFetched: bytesFetched + bytesDirect,
+          diskBytes: space.status().stored,
+          upstreams,
+        }
       },
     })
     const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })

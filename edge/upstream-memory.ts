@@ -1,6 +1,7 @@
+import { BUDGETS_LIMIT, type UpstreamBudget } from '../mesh/enrolment.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
-import { Budget, type BudgetState, isBudgetState } from '../registry/pull-through/budget.ts'
+import { Budget, isBudgetState } from '../registry/pull-through/budget.ts'
 import type { ChallengeMemory, LearnedChallenge } from '../registry/remote/index.ts'
 import type { Kept } from './kept.ts'
 
@@ -8,14 +9,6 @@ export interface UpstreamMemoryOptions {
   readonly kept: Kept
   readonly clock: Clock
   readonly log: Log
-}
-
-/** The budget of one credential at one upstream. */
-export interface UpstreamBudget extends BudgetState {
-  /** The upstream's host. */
-  readonly upstream: string
-  /** `anonymous`, or the project whose credential it is. */
-  readonly credential: string
 }
 
 interface Known {
@@ -44,10 +37,11 @@ export class UpstreamMemory {
     return (await known).budget
   }
 
-  /** Those of which anything is known. */
+  /** Those of which anything is known, the news first. */
   async budgets(): Promise<readonly UpstreamBudget[]> {
     const all = await Promise.all(this.#budgets.values())
-    return all.flatMap(({ upstream, credential, budget: { state } }) => (state ? [{ upstream, credential, ...state }] : []))
+    const known = all.flatMap(({ upstream, credential, budget: { state } }) => (state ? [{ upstream, credential, ...state }] : []))
+    return known.sort((a, b) => b.at - a.at).slice(0, BUDGETS_LIMIT)
   }
 
   challenge(upstream: string, credential: string): ChallengeMemory {

@@ -12,7 +12,7 @@ export interface ProjectDocument {
   readonly facts: ProjectFacts
   /** Present for a proxy cache: where its images come from. */
   readonly upstream?: UpstreamFacts
-  /** Of a proxy cache: how long edges believe its tags, in the words of the project's setting `tag_leases`; absent: by their looks. */
+  /** Of a proxy cache: how long edges believe its tags, in the words of the project's `tag-leases`; absent: by their looks. */
   readonly tagLeases?: string
   /** Of a proxy cache: what it lets through. */
   readonly rules?: UpstreamRules

@@ -19,6 +19,8 @@ export const MESH = {
   upstreamTokens: '/api/atoll/v1/mesh/upstream-tokens',
   /** POST, signed: an EdgeReport → 204. */
   report: '/api/atoll/v1/mesh/report',
+  /** POST, signed: a PullBatch (pulls.ts) → 204, also for one that was taken before. */
+  pulls: '/api/atoll/v1/mesh/pulls',
   jwks: '/.well-known/jwks.json',
 } as const
 
@@ -71,4 +73,27 @@ export interface EdgeReport {
   readonly bytesServed: number
   readonly bytesFetched: number
   readonly diskBytes: number
+  /** How often the upstreams that say so may still be asked from there. */
+  readonly upstreams?: readonly UpstreamBudget[] | undefined
 }
+
+/** What an upstream has said of its limits for one credential. Times are milliseconds since the epoch. */
+export interface UpstreamBudget {
+  /** Its host. */
+  readonly upstream: string
+  /** `anonymous`, or the source in a project whose credential it is. */
+  readonly credential: string
+  readonly limit?: number | undefined
+  readonly remaining?: number | undefined
+  /** For how many seconds the limit holds. */
+  readonly windowSeconds?: number | undefined
+  /** Whom it counts, as it says: an address, an account. */
+  readonly countedAs?: string | undefined
+  /** When it said so. */
+  readonly at: number
+  /** It wants to be left alone until then. */
+  readonly limitedUntil?: number | undefined
+}
+
+/** Budgets in one report. */
+export const BUDGETS_LIMIT = 100

@@ -4,7 +4,7 @@ import type { JWK } from 'jose'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { conflict } from './errors.ts'
-import { edgeEnrolmentTokens, edges } from './tables/mesh.ts'
+import { type EdgeStats, edgeEnrolmentTokens, edges } from './tables/mesh.ts'
 
 /** An edge. `status` is `active` or `revoked`; times in milliseconds since the epoch. */
 export type Edge = typeof edges.$inferSelect
@@ -113,7 +113,7 @@ export interface EdgeSighting {
   readonly version?: string | undefined
   /** The last change it has taken in. */
   readonly cursor?: number | undefined
-  readonly stats?: Readonly<Record<string, number>> | undefined
+  readonly stats?: EdgeStats | undefined
 }
 
 /** Keeps that an edge was heard of now, and what it said. Not in the feed: nothing depends on it. */

@@ -7,7 +7,7 @@ import { findEndpointById } from '../../schema/endpoints.ts'
 import { findProjectByName, type Project } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
-import { upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
+import { tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -34,6 +34,7 @@ export class Documents {
     const project = await findProjectByName(db, name)
     const upstream = project && (await this.#upstream(project))
     const rules = project && upstream && upstreamRulesOf(project)
+    const tagLeases = project && upstream && tagLeasesOf(project)
     const warming = project && warmingRulesOf(project)
     return await this.#sign({
       type: 'project',
@@ -42,6 +43,7 @@ export class Documents {
       facts,
       ...(upstream && { upstream }),
       ...(rules && { rules }),
+      ...(tagLeases !== undefined && { tagLeases }),
       ...(warming && { warming }),
     })
   }

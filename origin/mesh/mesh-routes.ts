@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import { BUDGETS_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
@@ -48,6 +48,21 @@ const edgeReport: z.ZodType<EdgeReport> = z.object({
   bytesServed: count,
   bytesFetched: count,
   diskBytes: count,
+  upstreams: z
+    .array(
+      z.object({
+        upstream: z.string().max(300),
+        credential: z.string().max(100),
+        limit: count.optional(),
+        remaining: count.optional(),
+        windowSeconds: count.optional(),
+        countedAs: z.string().max(200).optional(),
+        at: count,
+        limitedUntil: count.optional(),
+      }),
+    )
+    .max(BUDGETS_LIMIT)
+    .optional(),
 })
 
 const upstreamTokenRequest = z.object({ project: z.string().max(255), scope: z.string().max(1024) })

@@ -7,7 +7,7 @@ import type { OriginServices } from '../services.ts'
 import { mirrorsOf } from './mirrors.ts'
 import { isRulesName, PROJECT_RULES, type RulesName, rulesIn } from './settings.ts'
 
-const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|warming}'
+const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|tag-leases|warming}'
 
 /** What a project lets through of its upstream, which registry it stands for, and what edges fetch ahead. */
 export function projectRulesApi({ db, authenticate, authorize }: Pick<OriginServices, 'db' | 'authenticate' | 'authorize'>): Hono {

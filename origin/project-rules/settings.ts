@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { WarmingRules } from '../../mesh/documents.ts'
 import { isPattern, PATTERNS_LIMIT } from '../../policy/patterns.ts'
 import type { UpstreamRules } from '../../policy/upstream-rules.ts'
+import { parseLeaseRules } from '../../registry/pull-through/lease-rules.ts'
 import { isDigest } from '../../registry/spec/digests.ts'
 import type { Project } from '../../schema/projects.ts'
 
@@ -32,10 +33,21 @@ const warming = z.strictObject({
     .default([]),
 })
 
+const tagLeases = z.strictObject({
+  rules: z
+    .string()
+    .max(4096)
+    .refine(
+      (text) => parseLeaseRules(text) !== undefined,
+      'is a list of tag patterns with how long they are fresh, like nightly-*=1m, v*=12h/7d/30d',
+    ),
+})
+
 /** By the last segment of their path in the API. */
 export const PROJECT_RULES = {
   'upstream-rules': { schema: upstreamRules, setting: 'atoll_upstream_rules', proxyOnly: true },
   mirror: { schema: mirror, setting: 'atoll_mirror', proxyOnly: true },
+  'tag-leases': { schema: tagLeases, setting: 'atoll_tag_leases', proxyOnly: true },
   warming: { schema: warming, setting: 'atoll_warming', proxyOnly: false },
 } as const
 
@@ -63,4 +75,9 @@ export function upstreamRulesOf(project: Pick<Project, 'metadata'>): UpstreamRul
 
 export function warmingRulesOf(project: Pick<Project, 'metadata'>): WarmingRules | undefined {
   return rulesIn(project, 'warming')
+}
+
+/** How long edges believe the tags of a proxy cache, as an administrator wrote it. */
+export function tagLeasesOf(project: Pick<Project, 'metadata'>): string | undefined {
+  return rulesIn(project, 'tag-leases')?.rules
 }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { JWK } from 'jose'
+import type { EdgeReport } from '../../mesh/enrolment.ts'
 import { time } from './columns.ts'
 
 /** The origin's own keys. The private half is encrypted by the caller. */
@@ -30,11 +31,14 @@ export const edges = sqliteTable(
     lastSeenAt: time(),
     /** The last change it has taken in. */
     cursor: integer().notNull().default(0),
-    stats: text({ mode: 'json' }).$type<Readonly<Record<string, number>>>().notNull(),
+    stats: text({ mode: 'json' }).$type<EdgeStats>().notNull(),
   },
   // A revoked edge keeps its row; its name may be given again.
   (t) => [uniqueIndex('edges_name').on(t.name).where(sql`${t.revokedAt} IS NULL`), index('edges_by_name').on(t.name, t.id)],
 )
+
+/** What an edge reported last; empty before its first report. */
+export type EdgeStats = Partial<Omit<EdgeReport, 'version' | 'cursor'>>
 
 export const edgeEnrolmentTokens = sqliteTable(
   'edge_enrolment_tokens',
