@@ -91,6 +91,16 @@ describe.skipIf(suite === undefined)('conforms to the OCI distribution specifica
     SUITE_TIMEOUT_MS,
   )
 
+  it(
+    'the Node edge, through which everything is pushed, with everything optional switched on',
+    async () => {
+      const repositories = { repo1: 'conformance/through/repo1', repo2: 'conformance/through/repo2' }
+      const result = await runConformance({ registry: `http://${atoll.edge}`, ...repositories, ...robot })
+      expectAll('the Node edge, pushed through', result, TESTS_AT_LEAST)
+    },
+    SUITE_TIMEOUT_MS,
+  )
+
   it.each([
     ['the Node edge', () => atoll.edge],
     ['the Worker edge', () => worker.host],
