@@ -6,6 +6,7 @@ import type { Clock } from '../registry/clock.ts'
 import type { Fills } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
+import { newCounters } from '../registry/pull-through/context.ts'
 import { type Freshness, followed, leases } from '../registry/pull-through/freshness.ts'
 import { type LeaseRule, leaseTimesOf, parseLeaseRules } from '../registry/pull-through/lease-rules.ts'
 import type { PullThroughLimits } from '../registry/pull-through/limits.ts'
@@ -87,6 +88,17 @@ export class Sources {
   /** What is known of the origin's repositories: what is pushed to it through here is kept there. */
   get ofOrigin(): PullThrough {
     return this.#originCache()
+  }
+
+  /** The same by source, for whoever watches. Two projects of one upstream are one source here. */
+  countersBySource(): ReadonlyMap<string, PullThrough['counters']> {
+    const sums = new Map<string, PullThrough['counters']>()
+    for (const { source, counters } of [...this.#opened(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])]) {
+      const sum = sums.get(source.name) ?? newCounters()
+      for (const [name, value] of Object.entries(counters) as [keyof typeof sum, number][]) sum[name] += value
+      sums.set(source.name, sum)
+    }
+    return sums
   }
 
   counters(): { readonly hits: number; readonly misses: number; readonly bytesHit: number } {

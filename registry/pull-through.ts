@@ -85,6 +85,11 @@ export class PullThrough {
     this.pushed = new Pushed(this.#context, { forgetTag: (name, tag) => this.forgetTag(name, tag), spoil: (key) => this.#spoil(key) })
   }
 
+  /** Whose cache this is. */
+  get source(): Pick<Source, 'id' | 'name'> {
+    return this.#context.source
+  }
+
   /** The registry for one caller: `signal` ends what only this caller waits for. */
   with(signal?: AbortSignal): Registry {
     return {

@@ -56,6 +56,7 @@ export async function directRange(options: DirectRangeOptions): Promise<BlobStre
               return
             }
             counters.bytesFetched += value.length
+            source.fetched?.(value.length)
             counters.bytesServed += value.length
             counters.bytesDirect += value.length
             controller.enqueue(value)

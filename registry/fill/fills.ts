@@ -39,6 +39,8 @@ export interface FillSource {
   readonly repository: RepositoryName
   stat(signal: AbortSignal): Promise<{ readonly size: number } | undefined>
   open(range: ByteRange | undefined, signal: AbortSignal): Promise<BlobBody | undefined>
+  /** Told how many bytes have come. */
+  fetched?(bytes: number): void
 }
 
 export interface FillCounters {

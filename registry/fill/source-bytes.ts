@@ -51,6 +51,7 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
         const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'stopped sending'), reader.read())
         if (done) throw sourceFails(source.name, 'ended its answer too early')
         counters.bytesFetched += value.length
+        source.fetched?.(value.length)
         const chunk = value.subarray(Math.min(skip, value.length))
         skip -= value.length - chunk.length
         if (chunk.length === 0) continue

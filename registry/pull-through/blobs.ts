@@ -94,7 +94,7 @@ export class BlobCache {
   }
 
   #source(repository: RepositoryName, digest: Digest): FillSource {
-    const { source, blobHealth } = this.#context
+    const { source, blobHealth, counters } = this.#context
     const ask = <T>(signal: AbortSignal, question: (blobs: Blobs) => Promise<T>): Promise<T> =>
       blobHealth.watch(() => {
         blobHealth.refuseWhileLimited()
@@ -106,6 +106,9 @@ export class BlobCache {
       repository: nameAtSource(source, repository),
       stat: (signal) => ask(signal, (blobs) => blobs.stat(digest)),
       open: (range, signal) => ask(signal, (blobs) => blobs.open(digest, range)),
+      fetched: (bytes) => {
+        counters.bytesFetched += bytes
+      },
     }
   }
 }

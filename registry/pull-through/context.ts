@@ -60,6 +60,8 @@ export interface PullThroughCounters {
   prefetchesLeft: number
   /** Bytes of blobs served from the store. */
   bytesHit: number
+  /** Bytes of blobs that came from the source. */
+  bytesFetched: number
 }
 
 export function newCounters(): PullThroughCounters {
@@ -79,6 +81,7 @@ export function newCounters(): PullThroughCounters {
     prefetches: 0,
     prefetchesLeft: 0,
     bytesHit: 0,
+    bytesFetched: 0,
   }
 }
 
