@@ -8,6 +8,7 @@ import { replicateCommands } from './commands/replicate.ts'
 import { robotCommands } from './commands/robot.ts'
 import { serveCommand } from './commands/serve.ts'
 import { userCommands } from './commands/user.ts'
+import { warmCommand } from './commands/warm.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { Output } from './output.ts'
 
@@ -36,6 +37,7 @@ userCommands(program)
 robotCommands(program)
 replicateCommands(program)
 edgeCommands(program)
+warmCommand(program)
 inherit(program)
 tab(program, { completionCommandName: 'completion' })
 

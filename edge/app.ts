@@ -3,7 +3,7 @@ import type { Caller } from '../mesh/caller.ts'
 import { type Challenge, unauthorized } from '../mesh/challenge.ts'
 import { catalogGate, gateOf } from '../mesh/gate.ts'
 import { mountSource } from '../mesh/mount-source.ts'
-import { restrict } from '../registry/access.ts'
+import { type Gate, restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
@@ -21,6 +21,7 @@ import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
 import type { Tokens } from './tokens.ts'
 import { upstreamRulesOf } from './upstream-rules.ts'
+import { Warmings } from './warm/warm-answer.ts'
 
 export interface EdgeAppOptions {
   readonly mesh: Mesh
@@ -52,6 +53,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   const knowledge = knowledgeOf(mesh)
   const mirrors = new Mirrors(mesh.facts, options.mirror)
   const [rulesOf, times] = [upstreamRulesOf(mesh), new CreationTimes()]
+  const warmings = new Warmings()
   const callers = new Callers({ mesh, tokens, basic: options.basic ?? new BasicLogins(login, knowledge.now) })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
@@ -63,6 +65,8 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       throw unauthorized(challengeOf(request), error.message, { ...(scope !== undefined && { scope }), error: 'invalid_token' })
     }
   }
+
+  const registryOf = (request: Request, gate: Gate) => restrict(ruled(sources.open(request.signal), rulesOf, times), gate)
 
   const v2 = (request: Request, client: string | undefined) =>
     registryHandler({
@@ -81,7 +85,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
         const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)
         const gate =
           resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
-        const registry = restrict(ruled(sources.open(request.signal), rulesOf, times), gate)
+        const registry = registryOf(request, gate)
         return name && here ? await mirrored(registry, name, here, gate) : registry
       },
     })(request)
@@ -101,6 +105,11 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     .on(['GET', 'POST'], '/service/token', async (c) => {
       await mesh.settle()
       return await tokenAnswer(c.req.raw, c.env.client, { ...options, knowledge, mirrors })
+    })
+    .post('/api/atoll/v1/warm', async (c) => {
+      await mesh.settle()
+      const { raw } = c.req
+      return await warmings.answer(raw, async () => registryOf(raw, gateOf(await identify(raw, c.env.client), knowledge, challengeOf(raw))))
     })
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

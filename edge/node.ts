@@ -26,6 +26,7 @@ import { openEdgeStores } from './stores.ts'
 import { originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
+import { WarmOnPush } from './warm/warm-on-push.ts'
 
 export interface StartEdgeOptions {
   readonly config: EdgeConfig
@@ -63,7 +64,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
   const ending = new AbortController()
 
-  const parts: { sources?: Sources; app?: ReturnType<typeof edgeApp> } = {}
+  const parts: { sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
   const server = await serveHttp({
     fetch: async (request, { remoteAddress }) =>
       (await parts.app?.(request, remoteAddress || undefined)) ?? new Response('starting', { status: 503 }),
@@ -87,7 +88,10 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       url: config['edge.url'] ?? server.url,
       version: VERSION,
       listener: {
-        apply: async (entries) => await parts.sources?.forget(entries),
+        apply: async (entries) => {
+          await parts.sources?.forget(entries)
+          parts.warm?.apply(entries)
+        },
         restart: async () => {},
       },
       report: async () => {
@@ -106,6 +110,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     })
     const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
     parts.sources = sources
+    parts.warm = new WarmOnPush({ mesh: link, open: (signal) => sources.open(signal), log, signal: ending.signal })
     const pushes = new PushThrough({
       origin: link.origin.url,
       fetch: fetchFor({ verifyTls: true }),

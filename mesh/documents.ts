@@ -54,13 +54,15 @@ export interface PrincipalDocument {
   readonly credentialVersion: number
 }
 
-/** Which proxy caches stand for which registries, for clients that ask an edge by the registry's own name. */
+/** What edges need to know of all projects at once: which proxy caches stand for which registries, and where something is to be fetched ahead. */
 export interface MirrorsDocument {
   readonly type: 'mirrors'
   readonly version: number
   readonly issuedAt: number
   /** By the registry's host (`docker.io`, `quay.io`, `registry.example.com:5000`), the projects that stand for it, the first choice first. */
   readonly hosts: Readonly<Record<string, readonly string[]>>
+  /** The projects with warming rules. */
+  readonly warmed: readonly string[]
 }
 
 export type PolicyDocument = ProjectDocument | PrincipalDocument | MirrorsDocument

@@ -162,6 +162,16 @@ export function findProjectById(db: Database, id: number): Promise<Project | und
     .get()
 }
 
+/** The names of the projects where this setting of `metadata` is set. */
+export async function projectsWithSetting(db: Database, setting: string): Promise<string[]> {
+  const rows = await db.read.sql
+    .select({ name: projects.name })
+    .from(projects)
+    .where(and(isNull(projects.deletedAt), raw`json_extract(${projects.metadata}, ${`$."${setting}"`}) IS NOT NULL`))
+    .orderBy(projects.name)
+  return rows.map(({ name }) => name)
+}
+
 /** Sorted by `name`, `creation_time`, `update_time`, `storage_limit`, `storage_used` or `id`. */
 export async function listProjects(db: Database, filter: ProjectFilter, listing: Listing): Promise<Listed<Project>> {
   const { sql } = db.read

@@ -4,10 +4,10 @@ import type { Clock } from '../../registry/clock.ts'
 import { headOfChanges } from '../../schema/changes.ts'
 import type { Database } from '../../schema/database.ts'
 import { findEndpointById } from '../../schema/endpoints.ts'
-import { findProjectByName, type Project } from '../../schema/projects.ts'
+import { findProjectByName, type Project, projectsWithSetting } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
-import { tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
+import { PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -20,6 +20,7 @@ export interface DocumentsOptions {
 /** Facts for edges, signed. The version is read before the facts: they may be newer than it, never older. */
 export class Documents {
   readonly #options: DocumentsOptions
+  #mirrors: { readonly version: number; readonly jws: Promise<string> } | undefined
 
   constructor(options: DocumentsOptions) {
     this.#options = options
@@ -48,10 +49,17 @@ export class Documents {
     })
   }
 
+  /** All edges ask at once when a project has changed: it is made once for them. */
   async mirrors(): Promise<string> {
-    const { db, clock } = this.#options
-    const version = await headOfChanges(db)
-    return await this.#sign({ type: 'mirrors', version, issuedAt: clock.now(), hosts: await mirrorsOf(db) })
+    const version = await headOfChanges(this.#options.db)
+    if (this.#mirrors?.version !== version) {
+      const made = { version, jws: this.#signMirrors(version) }
+      this.#mirrors = made
+      made.jws.catch(() => {
+        if (this.#mirrors === made) this.#mirrors = undefined
+      })
+    }
+    return await this.#mirrors.jws
   }
 
   /** undefined: there is no such user or robot, or it was deleted. */
@@ -62,6 +70,12 @@ export class Documents {
     if (account === undefined) return undefined
     const { principal: facts, credentialVersion } = account
     return await this.#sign({ type: 'principal', version, issuedAt: clock.now(), facts, credentialVersion })
+  }
+
+  async #signMirrors(version: number): Promise<string> {
+    const { db, clock } = this.#options
+    const [hosts, warmed] = await Promise.all([mirrorsOf(db), projectsWithSetting(db, PROJECT_RULES.warming.setting)])
+    return await this.#sign({ type: 'mirrors', version, issuedAt: clock.now(), hosts, warmed })
   }
 
   async #sign(document: PolicyDocument): Promise<string> {
