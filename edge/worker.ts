@@ -1,12 +1,14 @@
+import { systemClock } from '../registry/clock.ts'
 import { edgeApp } from './app.ts'
 import { awayLogin } from './away/login.ts'
 import { BasicLogins } from './basic-logins.ts'
 import { knowledgeOf } from './knowledge.ts'
+import { HandOver } from './push-through/hand-over.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
-import { bucketNameOf, type Env } from './worker/env.ts'
+import { bucketNameOf, type Env, uploadLimitOf } from './worker/env.ts'
 import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
@@ -59,6 +61,13 @@ export default {
       sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log }, signal) },
       login,
       basic,
+      pushes: new HandOver({
+        origin: mesh.origin.url,
+        uploads: new URL(env.UPLOADS_URL ?? env.ORIGIN_URL),
+        limit: uploadLimitOf(env),
+        fetch: (url, init) => fetch(url, init),
+        clock: systemClock,
+      }),
       region: () => bucket,
       version: VERSION,
       url: env.EDGE_URL,

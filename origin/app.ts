@@ -4,6 +4,7 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { ConnectionInfo } from '../runtime/http-server.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
+import { UploadTickets } from './identity/upload-tickets.ts'
 import { edgesApi } from './mesh/edges-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
@@ -26,8 +27,9 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
   const requestId = (request: Request) => ids.of(request)
   const addressOf = (request: Request) => addresses.of(request)
 
+  const tickets = new UploadTickets({ callers, issuer, facts: origin.facts, clock })
   const v2 = v2Handler({
-    callers,
+    callers: tickets,
     knowledge: authorities,
     log,
     requestId,
@@ -65,7 +67,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     addresses.note(request, remoteAddress)
     const path = pathOf(request)
     // What machines ask all day goes past the router of everything else.
-    const response = path.startsWith('/v2/') || path === '/v2' ? await v2(request) : await app.fetch(request)
+    const response = path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
     const id = ids.last(request)
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', id)
     log.info({ requestId: id, method: request.method, path, status: response.status, ms: clock.now() - startedAt, from: remoteAddress }, 'answered')

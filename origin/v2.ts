@@ -12,7 +12,7 @@ import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
 import type { Callers } from './identity/callers.ts'
 
 export interface V2Options {
-  readonly callers: Callers
+  readonly callers: Pick<Callers, 'identify'>
   readonly knowledge: Knowledge
   readonly log: Log
   readonly baseUrl: (request: Request) => string

@@ -13,6 +13,10 @@ export interface Forwarded {
   readonly request: Request
   /** Instead of the request's own body. */
   readonly bytes?: Uint8Array<ArrayBuffer>
+  /** Sent besides. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The body goes as it is, for runtimes that know its length by the stream: then nobody sees its chunks. */
+  readonly untouched?: boolean
   /** Sees each chunk before it goes on; it is waited for, and never throws. */
   readonly onChunk?: (chunk: Uint8Array) => Promise<void>
 }
@@ -37,18 +41,20 @@ const ANSWER_HEADERS = [
  * The same request at the origin, with the client's own token, and the origin's answer.
  * @throws RegistryError UNAVAILABLE when there is none; the request's reason when its client left
  */
-export async function forward({ request, bytes, onChunk }: Forwarded, { origin, fetch, clock }: ForwardOptions): Promise<Response> {
+export async function forward({ request, bytes, onChunk, ...how }: Forwarded, { origin, fetch, clock }: ForwardOptions): Promise<Response> {
   const { pathname, search } = new URL(request.url)
   const url = new URL(origin)
   url.pathname = origin.pathname.replace(/\/$/, '') + pathname
   url.search = search
   const headers = pick(request.headers, REQUEST_HEADERS)
+  for (const [name, value] of Object.entries(how.headers ?? {})) headers.set(name, value)
   const watch = new Watch(clock)
   const source = request.body
-  const body = bytes ?? (source === null || headers.get('content-length') === '0' ? null : passing(source, watch, onChunk))
+  const empty = source === null || headers.get('content-length') === '0'
+  const body = bytes ?? (empty ? null : how.untouched ? source : passing(source, watch, onChunk))
   if (body === null) headers.set('content-length', '0')
   try {
-    watch.wait(body instanceof ReadableStream ? PUSH_STALL_MS : PUSH_ANSWER_MS)
+    watch.wait(body instanceof ReadableStream && !how.untouched ? PUSH_STALL_MS : PUSH_ANSWER_MS)
     const signal = AbortSignal.any([request.signal, watch.signal])
     const answer = await fetch(url, { method: request.method, headers, body, signal, redirect: 'manual', ...(body !== null && { duplex: 'half' }) })
     return new Response(answer.body, { status: answer.status, headers: answered(answer.headers, url) })

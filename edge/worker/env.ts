@@ -35,6 +35,10 @@ export interface Env {
   readonly ENROLMENT_TOKEN?: string
   /** Where clients reach this edge. */
   readonly EDGE_URL?: string
+  /** Where clients reach the origin, to which their uploads go on; ORIGIN_URL when absent. */
+  readonly UPLOADS_URL?: string
+  /** The largest body of a request that Cloudflare lets through on this plan, in bytes; 100 MB when absent. */
+  readonly UPLOAD_LIMIT?: string
   /** Seconds; a day when absent. */
   readonly GRACE?: string
   /** Which continent (or data centre) has which bucket: `EU=BUCKET_EU,NA=BUCKET_US,FRA=BUCKET_EU`. */
@@ -59,6 +63,14 @@ export function bucketOf(env: Env, name: string): R2Binding {
   if (bucket === undefined) throw new RegistryError('UNKNOWN', `REGIONS names ${name}, and no bucket is bound to that.`)
   return bucket
 }
+
+export function uploadLimitOf({ UPLOAD_LIMIT }: Env): number {
+  const bytes = Number(UPLOAD_LIMIT ?? SMALL_PLANS)
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : SMALL_PLANS
+}
+
+/** Cloudflare's limit of a request's body on its Free and Pro plans, in bytes. */
+const SMALL_PLANS = 100_000_000
 
 export function graceOf({ GRACE }: Env): number {
   const seconds = Number(GRACE ?? 86_400)
