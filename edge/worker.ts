@@ -13,6 +13,7 @@ import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
 import { regionRegistry } from './worker/region.ts'
+import { tellObject } from './worker/tell-object.ts'
 
 export { FillObject as Fill } from './worker/fill-object.ts'
 export { LinkObject as Link } from './worker/link-object.ts'
@@ -67,6 +68,8 @@ export default {
         limit: uploadLimitOf(env),
         fetch: (url, init) => fetch(url, init),
         clock: systemClock,
+        done: (repository, entries) => tellObject(env, bucket, repository, entries),
+        log,
       }),
       region: () => bucket,
       version: VERSION,

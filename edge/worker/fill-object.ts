@@ -14,6 +14,7 @@ import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
+import { TOLD_PATH, type Told } from './tell-object.ts'
 
 /** A header that isolates set: which bucket this object fills. */
 export const BUCKET_HEADER = 'X-Atoll-Bucket'
@@ -26,6 +27,9 @@ interface Wanted {
 }
 
 const WANTED = 'wanted'
+
+/** Uploads end at the origin, so nobody here learns when a digest that was asked for becomes one that is there. */
+const LIMITS = { unknownDigestMs: 0 }
 
 /**
  * What must be one at a time in a region: the fetching of one blob, or of what a repository has under its tags. Requests come here when they
@@ -42,6 +46,11 @@ export class FillObject {
   }
 
   async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === TOLD_PATH) {
+      const { bucket, entries } = (await request.json()) as Told
+      await this.#open(bucket).sources.forget(entries)
+      return new Response(null, { status: 204 })
+    }
     const bucket = request.headers.get(BUCKET_HEADER) ?? 'BUCKET'
     const parts = this.#open(bucket)
     const handle = registryHandler({
@@ -96,7 +105,7 @@ export class FillObject {
     const blobs = slicedBlobStore(records)
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
     const sourcesOn = (mesh: LinkedMesh) =>
-      new Sources({ mesh, fetchFor: strictFetch, cache: { blobs, records }, fills, createHasher, clock: systemClock, log, grace: graceOf(env) })
+      new Sources({ mesh, fetchFor: strictFetch, cache: { blobs, records }, fills, createHasher, clock: systemClock, log, grace: graceOf(env), limits: LIMITS })
     const mesh: LinkedMesh = new LinkedMesh({
       env,
       onEntries: async (entries) => {
