@@ -90,18 +90,23 @@ interface Exchange extends ServeHttpOptions {
 async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, context: Exchange): Promise<void> {
   const { limits, log } = context
   let abort: AbortController | undefined
-  const controller = () => {
-    abort ??= new AbortController()
-    if (outgoing.destroyed && !outgoing.writableFinished) abort.abort()
-    return abort
+  // Most requests are answered before anybody asks whether their client is still there.
+  const signal = () => {
+    if (abort === undefined) {
+      const made = new AbortController()
+      const left = () => {
+        if (!outgoing.writableFinished) made.abort()
+      }
+      if (outgoing.destroyed) left()
+      else outgoing.once('close', left)
+      abort = made
+    }
+    return abort.signal
   }
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) abort?.abort()
-  })
   const withBody = hasBody(incoming)
   const stopWatch = withBody ? watchBody(incoming, outgoing, limits.bodyStallTimeout) : undefined
   try {
-    const response = await answerOf(incoming, context, () => controller().signal)
+    const response = await answerOf(incoming, context, signal)
     if (outgoing.headersSent) {
       await response.body?.cancel()
       return

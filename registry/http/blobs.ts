@@ -4,11 +4,12 @@ import { RegistryError } from '../spec/errors.ts'
 import { OCTETS } from '../spec/media-types.ts'
 import { parseRepositoryName, type RepositoryName } from '../spec/names.ts'
 import { type ByteRange, contentRange, parseRange } from '../spec/ranges.ts'
-import { answer, type Exchange, type HeaderValues, isHead } from './exchange.ts'
+import { answer, type Exchange, type HeaderValues, isHead, wholeAnswer } from './exchange.ts'
 import { addWarnings, entityTag, matches } from './headers.ts'
 
 /** distribution-spec, "Pulling blobs", with ranges (RFC 9110, 14). */
-export async function readBlob({ request, registry }: Exchange, name: string, key: string): Promise<Response> {
+export async function readBlob(exchange: Exchange, name: string, key: string): Promise<Response> {
+  const { request, registry } = exchange
   const repository = parseRepositoryName(name)
   const digest = parseDigest(key)
   const { blobs } = registry.repository(repository)
@@ -17,10 +18,10 @@ export async function readBlob({ request, registry }: Exchange, name: string, ke
   if (isHead(request) || held) {
     const found = await blobs.stat(digest)
     if (!found) throw unknown(repository, digest)
-    if (held) return answer(304, null, headers)
+    if (held) return wholeAnswer(exchange, 304, null, headers)
     headers['Content-Type'] = OCTETS
     headers['Content-Length'] = String(found.size)
-    return answer(200, null, headers)
+    return wholeAnswer(exchange, 200, null, headers)
   }
   const range = await wantedRange(request, blobs, digest)
   const body = range === 'unknown' ? undefined : await blobs.open(digest, range)

@@ -9,8 +9,11 @@ export interface Exchange {
   readonly whole: MakeWhole
 }
 
-/** Makes an answer whose whole body is in memory: what a runtime can send without a stream. */
-export type MakeWhole = (bytes: Uint8Array<ArrayBuffer>, init: { readonly status: number; readonly headers: Record<string, string> }) => Response
+/** Makes an answer whose whole body is in memory (null: it has none): what a runtime can send without a stream. */
+export type MakeWhole = (
+  bytes: Uint8Array<ArrayBuffer> | null,
+  init: { readonly status: number; readonly headers: Record<string, string> },
+) => Response
 
 const EMPTY = new URLSearchParams()
 
@@ -44,10 +47,10 @@ export function answer(status: number, body: BodyInit | null, headers: HeaderVal
   return new Response(body, { status, headers })
 }
 
-/** The same for bytes that are in memory, in the form that this runtime sends best. */
-export function wholeAnswer({ whole }: Exchange, status: number, bytes: Uint8Array, headers: HeaderValues): Response {
+/** The same for bytes that are in memory, or for none, in the form that this runtime sends best. */
+export function wholeAnswer({ whole }: Exchange, status: number, bytes: Uint8Array | null, headers: HeaderValues): Response {
   headers['Docker-Distribution-Api-Version'] = 'registry/2.0'
-  return whole(bytes as Uint8Array<ArrayBuffer>, { status, headers })
+  return whole(bytes as Uint8Array<ArrayBuffer> | null, { status, headers })
 }
 
 export function jsonAnswer(request: Request, body: object, headers: HeaderValues, status = 200): Response {

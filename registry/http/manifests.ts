@@ -20,10 +20,10 @@ export async function readManifest(exchange: Exchange, name: string, key: string
   const { digest, mediaType, size } = found.descriptor
   const headers: HeaderValues = { 'Docker-Content-Digest': digest, ETag: entityTag(digest) }
   addWarnings(headers, found.warnings)
-  if (matches(request.headers.get('If-None-Match'), digest)) return answer(304, null, headers)
+  if (matches(request.headers.get('If-None-Match'), digest)) return wholeAnswer(exchange, 304, null, headers)
   headers['Content-Type'] = mediaType
   headers['Content-Length'] = String(size)
-  return head ? answer(200, null, headers) : wholeAnswer(exchange, 200, (found as Manifest).bytes, headers)
+  return wholeAnswer(exchange, 200, head ? null : (found as Manifest).bytes, headers)
 }
 
 /** distribution-spec, "Pushing Manifests". */

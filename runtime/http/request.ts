@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { requestBody } from './request-body.ts'
+import { LightRequest } from './light-request.ts'
 
 /** A request that cannot be one under HTTP. The message may be shown to its sender. */
 export class BadRequest extends Error {
@@ -13,21 +13,19 @@ export class BadRequest extends Error {
 
 /** Methods that a web Request refuses to carry. */
 const FORBIDDEN = new Set(['CONNECT', 'TRACE', 'TRACK'])
+// What is so plain that the platform's parser would give it back as it is. Nothing to encode, and no segment that begins with a dot.
+const PLAIN_TARGET = /^(?:\/(?![.%])[\w:.@~%+,=-]*)+(?:\?[\w:.@~%+,=&/-]*)?$/
+const LABEL = '(?!xn--)[a-z][a-z\\d-]*'
+const OCTET = '(?:0|[1-9]\\d?|1\\d\\d|2[0-4]\\d|25[0-5])'
+/** With a port that is nobody's default. */
+const PLAIN_HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|${OCTET}(?:\\.${OCTET}){3})(?::[1-9]\\d{3}|:[1-5]\\d{4})?$`)
 
 /** Node's request as a web Request, whose body is read as it is asked for. @throws BadRequest */
 export function webRequest(incoming: IncomingMessage, scheme: 'http' | 'https', signal: () => AbortSignal): Request {
   const method = incoming.method ?? 'GET'
-  if (FORBIDDEN.has(method.toUpperCase())) throw new BadRequest(405, 'This method is not served here.')
-  const url = requestUrl(incoming, scheme)
-  const init: RequestInit & { duplex?: 'half' } = { method, headers: requestHeaders(incoming.rawHeaders) }
-  if (method !== 'GET' && method !== 'HEAD' && hasBody(incoming)) {
-    init.body = requestBody(incoming)
-    init.duplex = 'half'
-  }
-  const request = new Request(url, init)
-  // Given in the constructor it would cost every request a follower signal; most requests never look at it.
-  Object.defineProperty(request, 'signal', { get: signal })
-  return request
+  if (FORBIDDEN.has(method)) throw new BadRequest(405, 'This method is not served here.')
+  const body = method !== 'GET' && method !== 'HEAD' && hasBody(incoming)
+  return new LightRequest(incoming, { method, url: requestUrl(incoming, scheme), body, signal })
 }
 
 export function hasBody(incoming: IncomingMessage): boolean {
@@ -40,20 +38,12 @@ function requestUrl(incoming: IncomingMessage, scheme: string): string {
   const { host } = incoming.headers
   if (host === undefined && incoming.httpVersion !== '1.0') throw new BadRequest(400, 'A request needs a Host.')
   const text = target.startsWith('/') ? `${scheme}://${host ?? 'localhost'}${target}` : target
-  if (!URL.canParse(text)) throw new BadRequest(400, 'The request names no valid URL.')
-  const url = new URL(text)
+  if (host !== undefined && PLAIN_HOST.test(host) && PLAIN_TARGET.test(target)) return text
+  const url = URL.canParse(text) ? new URL(text) : undefined
   // A Host like `good.example/path@evil.example` would move the border between authority and path.
-  const authority = target.startsWith('/') ? /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/.test(host ?? 'localhost') : /^https?:$/.test(url.protocol)
-  if (!authority || url.username !== '' || url.password !== '') throw new BadRequest(400, 'The request names no valid URL.')
-  return text
-}
-
-function requestHeaders(raw: readonly string[]): Headers {
-  const headers = new Headers()
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i] ?? ''
-    const value = raw[i + 1] ?? ''
-    headers.append(name, value)
-  }
-  return headers
+  const authority = target.startsWith('/')
+    ? /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/.test(host ?? 'localhost')
+    : /^https?:$/.test(url?.protocol ?? '')
+  if (url === undefined || !authority || url.username !== '' || url.password !== '') throw new BadRequest(400, 'The request names no valid URL.')
+  return url.href
 }

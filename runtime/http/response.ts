@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { type Chunks, chunksOf } from './chunks.ts'
+import { LightHeaders } from './light-headers.ts'
 import { WholeResponse } from './whole-response.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
@@ -23,13 +24,15 @@ export async function sendResponse(response: Response, outgoing: ServerResponse,
     await response.body?.cancel().catch(ignore)
     return { kind: 'left' }
   }
-  const headers: Record<string, string | string[]> = { ...always }
-  for (const [name, value] of response.headers) headers[name] = name === 'set-cookie' ? response.headers.getSetCookie() : value
+  const headers = headerList(response.headers, always)
   const promised = response.headers.get('content-length')
-  if (response instanceof WholeResponse && !response.opened && Number(promised ?? response.whole.byteLength) === response.whole.byteLength) {
-    outgoing.writeHead(response.status, headers)
-    outgoing.end(response.whole)
-    return { kind: 'sent' }
+  if (response instanceof WholeResponse && !response.opened) {
+    const { whole } = response
+    if (whole === null || promised === null || Number(promised) === whole.byteLength) {
+      outgoing.writeHead(response.status, headers)
+      outgoing.end(whole)
+      return { kind: 'sent' }
+    }
   }
   const { body } = response
   if (body === null) {
@@ -39,6 +42,13 @@ export async function sendResponse(response: Response, outgoing: ServerResponse,
   }
   const size = promised === null ? undefined : Number(promised)
   return pump(chunksOf(body, size), outgoing, size, stallTimeout, () => outgoing.writeHead(response.status, headers))
+}
+
+/** As Node writes them at once: names and values in turn. What every answer says stands back behind what this one says. */
+function headerList(headers: Headers, always: Readonly<Record<string, string>>): string[] {
+  const list = headers instanceof LightHeaders ? [...headers.list()] : [...headers].flat()
+  for (const name in always) if (!headers.has(name)) list.push(name, always[name] ?? '')
+  return list
 }
 
 async function pump(

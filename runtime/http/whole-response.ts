@@ -1,59 +1,86 @@
-/**
- * A Response whose whole body is in memory. The platform makes a stream of every body, which costs more than all the rest of a small answer
- * (20 µs); our server takes the bytes of this one as they are. Whoever else reads it gets what any Response gives.
- */
-export class WholeResponse extends Response {
-  readonly whole: Uint8Array<ArrayBuffer>
-  #streamed: Response | undefined
+import { LightHeaders } from './light-headers.ts'
 
-  constructor(bytes: Uint8Array<ArrayBuffer>, init: ResponseInit) {
-    super(null, init)
+/**
+ * A Response whose whole body is in memory, or that has none. The platform makes a stream of every body, which costs more than all the rest
+ * of a small answer (20 µs); our server takes the bytes of this one as they are. Whoever else reads it gets what any Response gives.
+ */
+export class WholeResponse implements Response {
+  readonly whole: Uint8Array<ArrayBuffer> | null
+  readonly status: number
+  readonly headers: LightHeaders
+  #platform: Response | undefined
+
+  constructor(bytes: Uint8Array<ArrayBuffer> | null, init: { readonly status: number; readonly headers: Readonly<Record<string, string>> }) {
     this.whole = bytes
+    this.status = init.status
+    this.headers = LightHeaders.of(init.headers)
   }
 
   /** Whether somebody has asked for the body in another way, and may have taken it. */
   get opened(): boolean {
-    return this.#streamed !== undefined
+    return this.#platform !== undefined
   }
 
-  override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#plain().body
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300
   }
 
-  override get bodyUsed(): boolean {
-    return this.#streamed?.bodyUsed ?? false
+  get statusText(): string {
+    return ''
   }
 
-  override arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#plain().arrayBuffer()
+  get redirected(): boolean {
+    return false
   }
 
-  override blob(): Promise<Blob> {
-    return this.#plain().blob()
+  get type(): ResponseType {
+    return 'default'
   }
 
-  override bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#plain().bytes()
+  get url(): string {
+    return ''
   }
 
-  override clone(): Response {
-    return this.#plain().clone()
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.whole === null ? null : this.#full().body
   }
 
-  override formData(): Promise<FormData> {
-    return this.#plain().formData()
+  get bodyUsed(): boolean {
+    return this.#platform?.bodyUsed ?? false
   }
 
-  override json(): Promise<unknown> {
-    return this.#plain().json()
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#full().arrayBuffer()
   }
 
-  override text(): Promise<string> {
-    return this.#plain().text()
+  blob(): Promise<Blob> {
+    return this.#full().blob()
   }
 
-  #plain(): Response {
-    this.#streamed ??= new Response(this.whole, { status: this.status, statusText: this.statusText, headers: this.headers })
-    return this.#streamed
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#full().bytes()
+  }
+
+  clone(): Response {
+    return this.#full().clone()
+  }
+
+  formData(): Promise<FormData> {
+    return this.#full().formData()
+  }
+
+  json(): Promise<unknown> {
+    return this.#full().json()
+  }
+
+  text(): Promise<string> {
+    return this.#full().text()
+  }
+
+  #full(): Response {
+    this.#platform ??= new Response(this.whole, { status: this.status, headers: [...this.headers] })
+    return this.#platform
   }
 }
+// It is one for all who ask.
+Object.setPrototypeOf(WholeResponse.prototype, Response.prototype)
