@@ -153,16 +153,10 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
 /** Where a client of a request gets its tokens. */
 function challenges({ url, mesh }: EdgeAppOptions): (request: Request) => Challenge {
-  return (request) => ({
-    get realm() {
-      return `${url ?? baseOf(request)}/service/token`
-    },
-    get service() {
-      return mesh.origin.member.enrolment.service
-    },
-    get besides() {
-      return mountSource(request)
-    },
+  return (request) => () => ({
+    realm: `${url ?? baseOf(request)}/service/token`,
+    service: mesh.origin.member.enrolment.service,
+    besides: mountSource(request),
   })
 }
 

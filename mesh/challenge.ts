@@ -1,7 +1,9 @@
 import { RegistryError } from '../registry/spec/errors.ts'
 
-/** Where clients of this request get their tokens. */
-export interface Challenge {
+/** Where clients of this request get their tokens: found out when a request is refused, as most are not. */
+export type Challenge = () => ChallengeParts
+
+export interface ChallengeParts {
   readonly realm: string
   readonly service: string
   /** What the request needs besides what its path names, for instance `repository:team/base:pull` for the source of a mount. */
@@ -14,7 +16,8 @@ export interface Wanted {
 }
 
 /** 401 with `WWW-Authenticate: Bearer …` (RFC 6750, and Docker's token authentication). */
-export function unauthorized({ realm, service, besides }: Challenge, message: string, { scope, error }: Wanted = {}): RegistryError {
+export function unauthorized(challenge: Challenge, message: string, { scope, error }: Wanted = {}): RegistryError {
+  const { realm, service, besides } = challenge()
   const scopes = [scope, scope === undefined ? undefined : besides].filter((each) => each !== undefined).join(' ')
   const parameters = [
     `realm="${realm}"`,

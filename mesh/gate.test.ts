@@ -16,7 +16,7 @@ const PROJECTS = new Map(
   ),
 )
 const knowledge: Knowledge = { project: async (name) => PROJECTS.get(name), now: () => 0 }
-const challenge = { realm: 'https://r.test/service/token', service: 'atoll' }
+const challenge = () => ({ realm: 'https://r.test/service/token', service: 'atoll' })
 const target = parseRepositoryName('team/app')
 
 const holding = (...repositories: [name: string, ...actions: string[]][]): Caller => ({
@@ -64,7 +64,10 @@ describe('the gate of a request', () => {
     for (const other of [url.replace('base/image', '"><script>'), url.replace('from', 'form'), url.replace('mount=', 'digest=')]) {
       expect(mountSource({ method: 'POST', url: other })).toBeUndefined()
     }
-    const gate = gateOf({ principal: ANONYMOUS, presented: false }, knowledge, { ...challenge, besides: mountSource({ method: 'POST', url }) })
+    const gate = gateOf({ principal: ANONYMOUS, presented: false }, knowledge, () => ({
+      ...challenge(),
+      besides: mountSource({ method: 'POST', url }),
+    }))
     await expect(gate.require(target, 'push')).rejects.toMatchObject({
       headers: { 'WWW-Authenticate': expect.stringContaining('scope="repository:team/app:pull,push repository:base/image:pull"') },
     })

@@ -29,16 +29,9 @@ export interface V2Options {
 /** All of /v2: who sends a request, what they may, and which registry they see. It never throws. */
 export function v2Handler(options: V2Options): (request: Request) => Promise<Response> {
   const { callers, knowledge, baseUrl, service, log, requestId } = options
-  // Most requests are never challenged.
-  const challengeOf = (request: Request): Challenge => ({
-    get realm() {
-      return `${baseUrl(request)}/service/token`
-    },
-    service,
-    get besides() {
-      return mountSource(request)
-    },
-  })
+  const challengeOf =
+    (request: Request): Challenge =>
+    () => ({ realm: `${baseUrl(request)}/service/token`, service, besides: mountSource(request) })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
   const identify = async (request: Request, scope?: string): Promise<Caller> => {

@@ -23,117 +23,142 @@ const CATALOG_BATCH = 1000
 /** The same registry, as far as the gate lets its caller in. */
 export function restrict(registry: Registry, gate: Gate): Registry {
   return {
-    repository: (name) => restrictRepository(registry.repository(name), gate),
+    repository: (name) => new RestrictedRepository(registry.repository(name), gate),
     repositories: (page) => allowedRepositories(registry, gate, page),
   }
 }
 
-function restrictRepository(repository: Repository, gate: Gate): Repository {
-  const { name } = repository
-  const pull = () => gate.require(name, 'pull')
-  const push = () => gate.require(name, 'push')
-  const remove = () => gate.require(name, 'delete')
-  return {
-    name,
-    get manifests(): Manifests {
-      const { manifests } = repository
-      return {
-        stat: async (reference) => {
-          await pull()
-          return manifests.stat(reference)
-        },
-        get: async (reference) => {
-          await pull()
-          return manifests.get(reference)
-        },
-        put: async (manifest) => {
-          await push()
-          return manifests.put(manifest)
-        },
-        delete: async (digest) => {
-          await remove()
-          return manifests.delete(digest)
-        },
-      }
-    },
-    get tags(): Tags {
-      const { tags } = repository
-      return {
-        list: async (page) => {
-          await pull()
-          return tags.list(page)
-        },
-        delete: async (tag) => {
-          await remove()
-          return tags.delete(tag)
-        },
-      }
-    },
-    get blobs(): Blobs {
-      const { blobs } = repository
-      return {
-        stat: async (digest) => {
-          await pull()
-          return blobs.stat(digest)
-        },
-        open: async (digest, range) => {
-          await pull()
-          return blobs.open(digest, range)
-        },
-        delete: async (digest) => {
-          await remove()
-          return blobs.delete(digest)
-        },
-      }
-    },
-    get uploads(): Uploads {
-      const { uploads } = repository
-      return {
-        begin: async (options) => {
-          await push()
-          return uploads.begin(options)
-        },
-        stat: async (id) => {
-          await push()
-          return uploads.stat(id)
-        },
-        append: async (id, stream, range) => {
-          await push()
-          return uploads.append(id, stream, range)
-        },
-        finish: async (id, digest) => {
-          await push()
-          return uploads.finish(id, digest)
-        },
-        cancel: async (id) => {
-          await push()
-          return uploads.cancel(id)
-        },
-        // A source that the caller may not read is no source: the answer must not tell whether the blob is there.
-        mount: async (digest, from) => {
-          await push()
-          return (await gate.allows(from, 'pull')) ? uploads.mount(digest, from) : undefined
-        },
-        mountable: async (digest, limit) => {
-          await push()
-          const allowed: RepositoryName[] = []
-          for (const candidate of await uploads.mountable(digest, MOUNT_CANDIDATES)) {
-            if (allowed.length >= limit) break
-            if (await gate.allows(candidate, 'pull')) allowed.push(candidate)
-          }
-          return allowed
-        },
-      }
-    },
-    get referrers(): Referrers {
-      const { referrers } = repository
-      return {
-        list: async (subject, query) => {
-          await pull()
-          return referrers.list(subject, query)
-        },
-      }
-    },
+/**
+ * A class for the sake of its getters: the engine makes a shape for each object literal that has some, and keeps it, with the request that it
+ * was made for, until the next full collection.
+ */
+class RestrictedRepository implements Repository {
+  readonly name: RepositoryName
+  readonly #repository: Repository
+  readonly #gate: Gate
+
+  constructor(repository: Repository, gate: Gate) {
+    this.name = repository.name
+    this.#repository = repository
+    this.#gate = gate
+  }
+
+  get manifests(): Manifests {
+    const { manifests } = this.#repository
+    const pull = () => this.#require('pull')
+    const push = () => this.#require('push')
+    const remove = () => this.#require('delete')
+    return {
+      stat: async (reference) => {
+        await pull()
+        return manifests.stat(reference)
+      },
+      get: async (reference) => {
+        await pull()
+        return manifests.get(reference)
+      },
+      put: async (manifest) => {
+        await push()
+        return manifests.put(manifest)
+      },
+      delete: async (digest) => {
+        await remove()
+        return manifests.delete(digest)
+      },
+    }
+  }
+
+  get tags(): Tags {
+    const { tags } = this.#repository
+    const pull = () => this.#require('pull')
+    const remove = () => this.#require('delete')
+    return {
+      list: async (page) => {
+        await pull()
+        return tags.list(page)
+      },
+      delete: async (tag) => {
+        await remove()
+        return tags.delete(tag)
+      },
+    }
+  }
+
+  get blobs(): Blobs {
+    const { blobs } = this.#repository
+    const pull = () => this.#require('pull')
+    const remove = () => this.#require('delete')
+    return {
+      stat: async (digest) => {
+        await pull()
+        return blobs.stat(digest)
+      },
+      open: async (digest, range) => {
+        await pull()
+        return blobs.open(digest, range)
+      },
+      delete: async (digest) => {
+        await remove()
+        return blobs.delete(digest)
+      },
+    }
+  }
+
+  get uploads(): Uploads {
+    const { uploads } = this.#repository
+    const gate = this.#gate
+    const push = () => this.#require('push')
+    return {
+      begin: async (options) => {
+        await push()
+        return uploads.begin(options)
+      },
+      stat: async (id) => {
+        await push()
+        return uploads.stat(id)
+      },
+      append: async (id, stream, range) => {
+        await push()
+        return uploads.append(id, stream, range)
+      },
+      finish: async (id, digest) => {
+        await push()
+        return uploads.finish(id, digest)
+      },
+      cancel: async (id) => {
+        await push()
+        return uploads.cancel(id)
+      },
+      // A source that the caller may not read is no source: the answer must not tell whether the blob is there.
+      mount: async (digest, from) => {
+        await push()
+        return (await gate.allows(from, 'pull')) ? uploads.mount(digest, from) : undefined
+      },
+      mountable: async (digest, limit) => {
+        await push()
+        const allowed: RepositoryName[] = []
+        for (const candidate of await uploads.mountable(digest, MOUNT_CANDIDATES)) {
+          if (allowed.length >= limit) break
+          if (await gate.allows(candidate, 'pull')) allowed.push(candidate)
+        }
+        return allowed
+      },
+    }
+  }
+
+  get referrers(): Referrers {
+    const { referrers } = this.#repository
+    const pull = () => this.#require('pull')
+    return {
+      list: async (subject, query) => {
+        await pull()
+        return referrers.list(subject, query)
+      },
+    }
+  }
+
+  #require(action: AccessAction): Promise<void> {
+    return this.#gate.require(this.name, action)
   }
 }
 
