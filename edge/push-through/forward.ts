@@ -88,6 +88,7 @@ class Watch {
   readonly #clock: Clock
   readonly #late = new AbortController()
   #stop = () => {}
+  #ended = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -99,10 +100,13 @@ class Watch {
 
   wait(ms: number): void {
     this.#stop()
+    // A chunk may still come out of a body that nobody waits for any more.
+    if (this.#ended) return
     this.#stop = this.#clock.after(ms, () => this.#late.abort(new DOMException('The push does not move.', 'TimeoutError')))
   }
 
   end(): void {
+    this.#ended = true
     this.#stop()
   }
 }

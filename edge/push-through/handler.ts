@@ -28,7 +28,7 @@ export interface PushHandlerOptions {
 /** Takes requests that write; undefined: this is none. What it returns never rejects. */
 export function pushHandler(options: PushHandlerOptions): (request: Request, client: string | undefined) => Promise<Response> | undefined {
   return (request, client) => {
-    const resource = resourceAt(new URL(request.url).pathname)
+    const resource = resourceOf(request)
     const action = resource && actionOf(resource, request.method)
     if (resource === undefined || action === undefined) return undefined
     return answer(request, client, { resource, action }, options).catch((error: unknown) => errorAnswer(error, request, options))
@@ -54,6 +54,15 @@ async function answer(
   if (answered.status !== 401) return answered
   await answered.body?.cancel()
   throw unauthorized(challengeOf(request), 'The origin does not take this token, or not for this. Get a new one.', { scope, error: 'invalid_token' })
+}
+
+/** What will be sent on must be what is judged here: a path that means another one (`/v2/a/../b`) is for the routes to refuse. */
+function resourceOf({ url }: Request): Resource | undefined {
+  const { pathname } = new URL(url)
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.slice(start).search(/[?#]/)
+  const path = end < 0 ? url.slice(start) : url.slice(start, start + end)
+  return path === pathname && path.startsWith('/v2/') ? resourceAt(path) : undefined
 }
 
 /** undefined: it does not write. */
