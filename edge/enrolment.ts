@@ -1,3 +1,4 @@
+import type { JWK } from 'jose'
 import type { Enrolment } from '../mesh/enrolment.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { edgeKey, keyPair, type Member } from './identity.ts'
@@ -28,6 +29,13 @@ export async function joinOrigin(options: EnrolmentOptions): Promise<Member> {
   const member = { enrolment, key }
   options.origin.join(member)
   return member
+}
+
+/** Keeps the origin's keys over a restart: one that was withdrawn must not come back with it. Call it after `joinOrigin`. */
+export async function keepKeys({ kept, origin }: Pick<EnrolmentOptions, 'kept' | 'origin'>, keys: readonly JWK[]): Promise<void> {
+  const { enrolment, key } = origin.member
+  await kept.set(ENROLMENT, { ...enrolment, jwks: { keys } } satisfies Enrolment)
+  origin.join({ enrolment: { ...enrolment, jwks: { keys } }, key })
 }
 
 /** The origin, or the lack of a token, says no. The message is for whoever starts the edge. */

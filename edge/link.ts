@@ -7,7 +7,7 @@ import { type Clock, pause } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import { EnrolmentRefused, joinOrigin } from './enrolment.ts'
+import { EnrolmentRefused, joinOrigin, keepKeys } from './enrolment.ts'
 import { Feed, type FeedListener } from './feed.ts'
 import type { Kept } from './kept.ts'
 import { FEED_RETRY_FIRST_MS, FEED_RETRY_LAST_MS, ORIGIN_ANSWER_MS, ORIGIN_ANSWER_WHILE_AWAY_MS, REPORT_EVERY_MS, RETRY_AFTER_S } from './limits.ts'
@@ -84,9 +84,12 @@ export class Link implements Mesh {
       clock,
       log,
       random: options.random,
-      verify: (line) => verified<FeedBatch>(origin, 'atoll-feed+jws', line),
+      verify: (line) => verified<FeedBatch>(origin, 'atoll-feed+jws', line, { atOnce: true }),
       listener: {
         async apply(entries: readonly FeedEntry[]) {
+          const keys = entries.findLast((entry) => entry.kind === 'keys')?.keys
+          if (keys !== undefined) await keepKeys({ kept, origin }, keys)
+          if (keys !== undefined) snapshot.trustOnly(keys)
           await snapshot.apply(entries)
           await listener.apply(entries)
         },
@@ -178,12 +181,12 @@ async function fetchDocument(origin: OriginClient, kind: PolicyDocument['type'],
 }
 
 /** With the keys that are known, and if the signer is none of them, with the origin's newest. */
-async function verified<T>(origin: OriginClient, type: DocumentType, jws: string): Promise<T> {
+async function verified<T>(origin: OriginClient, type: DocumentType, jws: string, options: { readonly atOnce?: boolean } = {}): Promise<T> {
   try {
     return await verifyDocument<T>(type, jws, origin.jwks)
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
-    await origin.refreshKeys()
+    await origin.refreshKeys(options)
     return await verifyDocument<T>(type, jws, origin.jwks)
   }
 }

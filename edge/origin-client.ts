@@ -62,6 +62,7 @@ export class OriginClient {
     return this.#member !== undefined
   }
 
+  /** A new object whenever they change. */
   get jwks(): { readonly keys: readonly JWK[] } {
     return this.#jwks
   }
@@ -104,10 +105,10 @@ export class OriginClient {
     })
   }
 
-  /** Reads the origin's public keys again, unless that was done a moment ago. Nobody waits for another's reading: in a Worker, that may be gone. */
-  async refreshKeys(): Promise<void> {
+  /** Reads the origin's public keys again, unless that was done a moment ago (`atOnce`: even then). Nobody waits for another's reading: in a Worker, that may be gone. */
+  async refreshKeys(options: { readonly atOnce?: boolean } = {}): Promise<void> {
     const now = this.#options.clock.now()
-    if (Math.abs(now - this.#keysReadAt) < KEYS_EVERY_MS) return
+    if (options.atOnce !== true && Math.abs(now - this.#keysReadAt) < KEYS_EVERY_MS) return
     const answer = await this.#small('GET', this.#address(MESH.jwks), {})
     if (answer.status !== 200) throw unavailable(`The origin answered ${answer.status} when asked for its keys.`)
     this.#keysReadAt = now

@@ -1,3 +1,4 @@
+import { decodeProtectedHeader, type JWK } from 'jose'
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
@@ -39,6 +40,8 @@ interface Held {
   readonly run: number
   /** The feed has named it since. */
   readonly stale: boolean
+  /** Of the key that signed it. */
+  readonly kid: string | undefined
 }
 
 interface Stored {
@@ -112,6 +115,16 @@ export class Snapshot implements Facts {
     })
   }
 
+  /** What no key of these has signed is read again before it is acted on. */
+  trustOnly(keys: readonly JWK[]): void {
+    const kids = new Set(keys.map(({ kid }) => kid))
+    for (const [key, held] of [...this.#held.entries()]) {
+      if (held.document === undefined || kids.has(held.kid)) continue
+      this.#held.set(key, { ...held, stale: true })
+      void this.#refreshes.add(() => this.#refresh(key))
+    }
+  }
+
   /** Resolves when nothing is being read again or written. */
   async idle(): Promise<void> {
     await this.#refreshes.onIdle()
@@ -182,7 +195,7 @@ export class Snapshot implements Facts {
     try {
       const document = await this.#options.verify(stored.jws)
       if (keyOf(document) !== key) throw new TypeError(`it is the document of ${keyOf(document)}`)
-      return { document, readAt: stored.readAt, run: stored.run, stale: this.#named.has(key) }
+      return { document, readAt: stored.readAt, run: stored.run, stale: this.#named.has(key), kid: kidOf(stored.jws) }
     } catch (error) {
       this.#options.log.warn({ error, document: key }, 'a kept document is not what the origin signed; it is read again')
       return undefined
@@ -206,7 +219,7 @@ export class Snapshot implements Facts {
       const jws = await fetch(kind, name)
       if (jws === undefined) {
         if (this.#named.delete(key)) continue
-        const held: Held = { document: undefined, readAt: clock.now(), run, stale: false }
+        const held: Held = { document: undefined, readAt: clock.now(), run, stale: false, kid: undefined }
         this.#held.set(key, held)
         return held
       }
@@ -226,7 +239,7 @@ export class Snapshot implements Facts {
   }
 
   #hold(key: string, document: PolicyDocument, jws: string, run = this.#run): Held {
-    const held: Held = { document, readAt: this.#options.clock.now(), run, stale: false }
+    const held: Held = { document, readAt: this.#options.clock.now(), run, stale: false, kid: kidOf(jws) }
     this.#held.set(key, held)
     void this.#writes.add(async () => {
       // Named by the feed since: then it must not be found after a restart.
@@ -251,6 +264,10 @@ async function verified(jws: string, verify: SnapshotOptions['verify']): Promise
 
 /** There is one document of mirrors. */
 const ALL = 'all'
+
+function kidOf(jws: string): string | undefined {
+  return decodeProtectedHeader(jws).kid
+}
 
 function keyOf(document: PolicyDocument): string {
   switch (document.type) {

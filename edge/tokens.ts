@@ -24,6 +24,7 @@ export interface SignedToken {
 export class Tokens {
   readonly #options: TokensOptions
   readonly #verified = new LRUCache<string, AccessToken>({ max: TOKENS_IN_MEMORY })
+  #under: object | undefined
 
   constructor(options: TokensOptions) {
     this.#options = options
@@ -31,7 +32,13 @@ export class Tokens {
 
   /** Who the token is for, and what; undefined: it is expired, forged, or for somebody else. @throws RegistryError UNAVAILABLE before the enrolment */
   async verify(token: string): Promise<AccessToken | undefined> {
-    const now = this.#options.origin.now()
+    const { origin } = this.#options
+    const now = origin.now()
+    if (this.#under !== origin.jwks) {
+      // A key that was taken out takes what it signed along.
+      this.#verified.clear()
+      this.#under = origin.jwks
+    }
     const known = this.#verified.get(token)
     if (known !== undefined && known.expiresAt > now) return known
     const verified = await this.#verify(token, now)

@@ -1,5 +1,6 @@
 // The feed from an origin to its edges: one outgoing stream of signed batches, at least one a second.
 
+import type { JWK } from 'jose'
 import type { Digest } from '../registry/spec/digests.ts'
 
 /** A thing that changed, as far as an edge needs to know: what it must forget or read again. */
@@ -12,6 +13,8 @@ export type FeedEntry =
   | { readonly kind: 'manifest-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'blob-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'repository-deleted'; readonly seq: number; readonly repository: string }
+  /** The origin's public keys from here on: what any other signed is good no more. */
+  | { readonly kind: 'keys'; readonly seq: number; readonly keys: readonly JWK[] }
 
 /**
  * One line of the stream is the compact JWS of one batch. It covers the sequence numbers (after, upto] without a hole; without

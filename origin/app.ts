@@ -6,6 +6,7 @@ import type { ConnectionInfo } from '../runtime/http-server.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { UploadTickets } from './identity/upload-tickets.ts'
 import { edgesApi } from './mesh/edges-api.ts'
+import { keysApi } from './mesh/keys-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
 import { RequestIds } from './request-ids.ts'
@@ -50,6 +51,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     .all('/api/v2.0/*', async (c) => await (await api()).fetch(c.req.raw))
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))
+    .route('/', keysApi(services, keys))
     .route('/', projectRulesApi(services))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))

@@ -26,6 +26,7 @@ import { Callers } from './identity/callers.ts'
 import { databaseFacts } from './identity/database-facts.ts'
 import { Facts } from './identity/facts.ts'
 import { Issuer } from './identity/issuer.ts'
+import { tendKeys } from './identity/key-care.ts'
 import { KeyRing } from './identity/key-ring.ts'
 import { databaseKeys } from './identity/key-store.ts'
 import { Logins } from './identity/logins.ts'
@@ -91,6 +92,8 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
       keys.reload().catch((error: unknown) => log.error({ err: error }, 'The signing keys could not be read again.'))
     }
   })
+
+  const tending = tendKeys({ keys, lifetime: config['token.key_lifetime'] * 1000, clock, log })
 
   const newId = randomUUID
   const source = databaseFacts(db)
@@ -170,6 +173,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     madePassword,
     close: async () => {
       mesh.close()
+      tending.stop()
       recent.close()
       await db.close()
     },

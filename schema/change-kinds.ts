@@ -29,6 +29,7 @@ export const CHANGE_KINDS = [
   'edge.revoked',
   'key.created',
   'key.retired',
+  'key.deleted',
   'setting.updated',
 ] as const
 

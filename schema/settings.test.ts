@@ -49,7 +49,7 @@ describe('what an origin keeps of itself', () => {
       ['k1', false],
       ['k2', true],
     ])
-    await dropSigningKey(db, 'k1')
+    await dropSigningKey(db, 'k1', 'user:1')
     expect(await listSigningKeys(db)).toHaveLength(1)
   })
 

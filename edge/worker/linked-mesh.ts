@@ -103,6 +103,8 @@ export class LinkedMesh implements Mesh {
     for (const entry of entries ?? []) {
       if (entry.kind === 'project') this.#documents.delete(`project/${entry.name}`)
       if (entry.kind === 'principal') this.#documents.delete(`principal/${entry.id}`)
+      // The Link says which of them the new keys still vouch for.
+      if (entry.kind === 'keys') this.#documents.clear()
       if (entry.kind === 'mirrors') this.#documents.delete('mirrors/all')
     }
     if (entries === undefined || entries.length > 0) await this.#options.onEntries?.(entries)

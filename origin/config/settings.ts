@@ -41,6 +41,11 @@ export const originSettings = defineSettings({
   'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'token.key_lifetime': setting(
+    duration(86_400, 366 * 86_400),
+    90 * 86_400,
+    'How long a key signs tokens and documents before a new one takes its place. What the old one signed stays good.',
+  ),
   'token.lifetime': setting(duration(60, 3_600), 300, 'How long an access token is good for.'),
   project_creation_restriction: setting(
     choice('adminonly', 'everyone'),

@@ -9,16 +9,23 @@ export function databaseKeys(db: Database): KeyStore {
   return {
     async all() {
       const rows = await listSigningKeys(db)
-      return rows.map(({ kid, publicJwk, sealedPrivate, retiredAt }) => ({ kid, publicJwk, sealedPrivate, retiredAt: retiredAt ?? undefined }))
+      return rows.map(({ kid, publicJwk, sealedPrivate, createdAt, retiredAt }) => ({
+        kid,
+        publicJwk,
+        sealedPrivate,
+        createdAt,
+        retiredAt: retiredAt ?? undefined,
+      }))
     },
-    async add(key, unlessAny) {
-      const row = { ...key, algorithm: 'EdDSA' }
-      if (unlessAny) await settleSigningKey(db, row)
-      else await addSigningKey(db, row, ACTOR)
+    async settle(key, since) {
+      await settleSigningKey(db, { ...key, algorithm: 'EdDSA' }, since)
+    },
+    async add(key, actor) {
+      await addSigningKey(db, { ...key, algorithm: 'EdDSA' }, actor)
     },
     async retire(kid) {
       await retireSigningKey(db, kid, ACTOR)
     },
-    remove: (kid) => dropSigningKey(db, kid),
+    remove: (kid, actor) => dropSigningKey(db, kid, actor),
   }
 }

@@ -6,6 +6,7 @@ import { createProject } from '../../schema/projects.ts'
 import { createRobot, deleteRobot, updateRobot } from '../../schema/robots.ts'
 import { createUser, deleteUser, setPasswordHash, updateUser } from '../../schema/users.ts'
 import { openTestOrigin, PASSWORD, TestEdge, type TestOrigin } from '../testing/origin.ts'
+import { KEY_LEAD_MS, KEY_OVERLAP_MS } from './key-ring.ts'
 
 const ADMIN = `admin:${PASSWORD}`
 
@@ -302,19 +303,57 @@ describe('forged tokens', () => {
 
 describe('signing keys', () => {
   it('are rotated with an overlap: old tokens stay good, until their key is taken out', async () => {
+    const { keys } = origin.origin
     const before = await tokenFor('repository:library/app:pull', ADMIN)
-    const old = origin.origin.keys.signing.kid
-    await origin.origin.keys.rotate(3_600_000)
-    expect(origin.origin.keys.signing.kid).not.toBe(old)
+    const old = keys.signing.kid
+    await keys.rotate('user:1')
+    // Published first, so that everybody knows it when it signs.
+    expect(keys.signing.kid).toBe(old)
+    expect(keys.jwks.keys).toHaveLength(2)
+    origin.clock.ahead = KEY_LEAD_MS
+    expect(keys.signing.kid).not.toBe(old)
     expect(await statusOf('/v2/', `Bearer ${before}`)).toBe(200)
     const published = (await (await origin.ask('GET', '/.well-known/jwks.json')).json()) as { keys: JWK[] }
     expect(published.keys.map(({ kid }) => kid)).toContain(old)
     expect(published.keys.every((key) => !('d' in key))).toBe(true)
     const after = await tokenFor('repository:library/app:pull', ADMIN)
     expect(await statusOf('/v2/', `Bearer ${after}`)).toBe(200)
-    await origin.origin.keys.rotate(0)
+    expect(await keys.withdraw(old, 'user:1')).toBe(true)
     expect(await statusOf('/v2/', `Bearer ${before}`)).toBe(401)
     expect(await statusOf('/v2/', `Bearer ${after}`)).toBe(200)
+  })
+
+  it('get a new key when theirs is old, and lose it when all that it signed is over', async () => {
+    const { keys } = origin.origin
+    const lifetime = 90 * 86_400_000
+    const [first] = keys.jwks.keys
+    await keys.tend(lifetime)
+    expect(keys.jwks.keys).toHaveLength(1)
+    origin.clock.ahead = lifetime
+    await Promise.all([keys.tend(lifetime), keys.tend(lifetime)])
+    expect(keys.jwks.keys).toHaveLength(2)
+    origin.clock.ahead += KEY_LEAD_MS
+    await keys.tend(lifetime)
+    expect(await keys.list()).toMatchObject([
+      { kid: first?.kid, signs: false, retiredAt: expect.any(Number) },
+      { signs: true, retiredAt: undefined },
+    ])
+    origin.clock.ahead += KEY_OVERLAP_MS
+    await keys.tend(lifetime)
+    expect(keys.jwks.keys.map(({ kid }) => kid)).not.toContain(first?.kid)
+    expect(keys.jwks.keys).toHaveLength(1)
+  })
+
+  it('go on with a new key at once when the only one is withdrawn, by an administrator alone', async () => {
+    const token = await tokenFor('repository:library/app:pull', ADMIN)
+    const path = `/api/atoll/v1/keys/${origin.origin.keys.signing.kid}`
+    expect((await origin.ask('DELETE', path)).status).toBe(401)
+    expect((await origin.ask('DELETE', path, { credentials: ADMIN })).status).toBe(204)
+    expect((await origin.ask('DELETE', path, { credentials: ADMIN })).status).toBe(404)
+    expect(await statusOf('/v2/', `Bearer ${token}`)).toBe(401)
+    expect(await statusOf('/v2/', `Bearer ${await tokenFor('repository:library/app:pull', ADMIN)}`)).toBe(200)
+    expect((await origin.ask('POST', '/api/atoll/v1/keys', { credentials: ADMIN })).status).toBe(201)
+    expect(await (await origin.ask('GET', '/api/atoll/v1/keys', { credentials: ADMIN })).json()).toMatchObject([{ signs: true }, { signs: false }])
   })
 })
 

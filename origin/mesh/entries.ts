@@ -1,3 +1,4 @@
+import type { JWK } from 'jose'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { Change } from '../../schema/changes.ts'
@@ -6,6 +7,8 @@ import type { Change } from '../../schema/changes.ts'
 export interface Lookups {
   /** undefined: the project is gone, and the feed says so itself. */
   projectName(id: number): Promise<string | undefined>
+  /** The public keys that are published now. */
+  keys(): Promise<readonly JWK[]>
   /** The proxy caches of this endpoint. */
   projectsOfEndpoint(id: number): Promise<readonly { readonly id: number; readonly name: string }[]>
 }
@@ -42,6 +45,9 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     case 'robot.updated':
     case 'robot.deleted':
       return [{ kind: 'principal', seq, id: subject }]
+    case 'key.created':
+    case 'key.deleted':
+      return [{ kind: 'keys', seq, keys: await lookups.keys() }]
     case 'tag.set':
     case 'tag.deleted': {
       const { repository, rest: tag } = split(subject, ':')

@@ -189,6 +189,8 @@ export class FeedHub {
     for (const change of changes) {
       entries.push(...(await entriesOf(change, lookups)))
       if (change.kind === 'edge.revoked') this.revoke(change.subject)
+      // Lines that a key has signed which is withdrawn now are lines no more.
+      if (change.kind === 'key.deleted') this.#lines = []
     }
     const time = clock.now()
     const upto = changes.at(-1)?.seq ?? after

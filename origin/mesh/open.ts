@@ -58,8 +58,12 @@ export function openMesh(options: MeshOptions): Mesh {
   }
 }
 
-function lookups({ db, source }: Pick<MeshOptions, 'db' | 'source'>): Lookups {
+function lookups({ db, source, keys }: Pick<MeshOptions, 'db' | 'source' | 'keys'>): Lookups {
   return {
+    keys: async () => {
+      await keys.reload()
+      return keys.jwks.keys
+    },
     projectName: async (id) => (await source.project(id))?.name,
     async projectsOfEndpoint(endpoint) {
       const found: { id: number; name: string }[] = []

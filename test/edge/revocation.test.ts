@@ -207,4 +207,16 @@ describe(`at ${EDGES} edges, ${LOSING} of which lose the message`, () => {
       old: ({ status }) => status !== 404,
     })
   })
+
+  it('what a withdrawn key has signed is good no more', async () => {
+    const [key] = (await (await tenant.call('GET', '/api/atoll/v1/keys')).json()) as { kid: string }[]
+    await revoked({
+      path: '/v2/',
+      token: await tokenAt(atoll.origin, 'repository:robots/app:pull', ADMIN),
+      change: () => tenant.call('DELETE', `/api/atoll/v1/keys/${key?.kid}`),
+      old: served,
+    })
+    const token = await tokenAt(atoll.origin, 'repository:robots/app:pull', ADMIN)
+    for (const edge of edges) expect((await edge.get('/v2/robots/app/manifests/v1', token)).status).toBe(200)
+  })
 })
