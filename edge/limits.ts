@@ -19,6 +19,9 @@ export const KEEP_EVERY_MS = 10_000
 export const REPORT_EVERY_MS = 5_000
 /** How long a project or principal that the origin does not know is not asked for again, unless the feed names it. */
 export const UNKNOWN_FOR_MS = 30_000
+/** Names that this edge knows nothing of, asked for at once; and so many a second that turn out to be nobody's. */
+export const GUESSES_AT_ONCE = 200
+export const GUESSES_PER_SECOND = 20
 /** The keys of the origin are not read more often than this because of a token or document with an unknown key. */
 export const KEYS_EVERY_MS = 10_000
 /** How far the wall clock may go back between two looks before an edge stops believing it. */
@@ -37,8 +40,16 @@ export const GRANT_SWEEP_MS = 3_600_000
 export const GRANT_TOKEN_MS = 300_000
 /** Logins of which is known that they were written down. */
 export const GRANTS_IN_MEMORY = 5_000
+/** How often what was served is written down, and told to the origin. */
+export const SPOOL_EVERY_MS = 1_000
+/** Different pulls in one batch for the origin; some 300 bytes each. */
+export const SPOOL_BATCH_PULLS = 1_000
+/** Batches that wait for the origin: up to 80 MB, and 256,000 different pulls. */
+export const SPOOL_BATCHES = 256
 
 export const DOCUMENTS_IN_MEMORY = 20_000
+/** Names that are nobody's. They have a memory of their own, so that making some up drives out no document. */
+export const UNKNOWNS_IN_MEMORY = 5_000
 export const TOKENS_IN_MEMORY = 5_000
 export const BASIC_LOGINS_IN_MEMORY = 1_000
 export const DOCUMENT_BYTES = 8 * 1024 * 1024

@@ -6,8 +6,9 @@ import type { FeedEntry } from '../mesh/feed.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
+import { Guesses } from './guesses.ts'
 import type { Kept } from './kept.ts'
-import { DOCUMENTS_IN_MEMORY, REFRESHES_AT_ONCE, RETRY_AFTER_S, UNKNOWN_FOR_MS } from './limits.ts'
+import { DOCUMENTS_IN_MEMORY, REFRESHES_AT_ONCE, RETRY_AFTER_S, UNKNOWN_FOR_MS, UNKNOWNS_IN_MEMORY } from './limits.ts'
 
 /** What an edge decides from: the origin's documents, each as fresh as the feed. */
 export interface Facts {
@@ -57,6 +58,9 @@ interface Stored {
 export class Snapshot implements Facts {
   readonly #options: SnapshotOptions
   readonly #held = new LRUCache<string, Held>({ max: DOCUMENTS_IN_MEMORY })
+  /** Names that the origin knows nothing of. */
+  readonly #absent = new LRUCache<string, Held>({ max: UNKNOWNS_IN_MEMORY })
+  readonly #guesses: Guesses
   readonly #reading = new Map<string, Promise<Held>>()
   /** Writes happen one after another, so that what the feed has named is gone from the disk before the cursor moves on. */
   readonly #writes = new PQueue({ concurrency: 1 })
@@ -69,6 +73,7 @@ export class Snapshot implements Facts {
 
   constructor(options: SnapshotOptions) {
     this.#options = options
+    this.#guesses = new Guesses(options.clock)
   }
 
   async project(name: string): Promise<ProjectDocument | undefined> {
@@ -104,6 +109,7 @@ export class Snapshot implements Facts {
     for (const { key, seq } of keys) {
       this.#heard = Math.max(this.#heard, seq)
       if (this.#reading.has(key)) this.#named.set(key, seq)
+      this.#absent.delete(key)
       const held = this.#held.get(key)
       // Read after that change was made: the feed is only now telling of it.
       if (held === undefined || (held.document?.version ?? 0) >= seq) continue
@@ -119,7 +125,7 @@ export class Snapshot implements Facts {
   trustOnly(keys: readonly JWK[]): void {
     const kids = new Set(keys.map(({ kid }) => kid))
     for (const [key, held] of [...this.#held.entries()]) {
-      if (held.document === undefined || kids.has(held.kid)) continue
+      if (kids.has(held.kid)) continue
       this.#held.set(key, { ...held, stale: true })
       void this.#refreshes.add(() => this.#refresh(key))
     }
@@ -139,7 +145,7 @@ export class Snapshot implements Facts {
 
   async #find(kind: PolicyDocument['type'], name: string): Promise<PolicyDocument | undefined> {
     const key = `${kind}/${name}`
-    const held = this.#held.get(key)
+    const held = this.#held.get(key) ?? this.#absent.get(key)
     if (held !== undefined && this.#usable(held)) return held.document
     let reading = this.#reading.get(key)
     if (reading === undefined) {
@@ -168,18 +174,21 @@ export class Snapshot implements Facts {
 
   /** From where it is kept, if that will do; else from the origin; if that is away, what was true a while ago. */
   async #obtain(key: string): Promise<Held> {
-    const known = this.#held.get(key) ?? (await this.#load(key))
+    const known = this.#held.get(key) ?? (await this.#load(key)) ?? this.#absent.get(key)
     if (known !== undefined && this.#usable(known)) {
       this.#held.set(key, known)
       return known
     }
     try {
-      return await this.#ask(key)
+      const guess = known?.document === undefined ? this.#guesses.take() : undefined
+      const answer = await this.#ask(key)
+      if (answer.document !== undefined) guess?.right()
+      return answer
     } catch (error) {
       // What is known to have changed since will not do.
       const changed = known === undefined || known.stale || this.#named.has(key)
       if (!changed && this.#withinGrace(known)) return known
-      if (changed || !(error instanceof RegistryError)) throw error
+      if (changed || (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS') || !(error instanceof RegistryError)) throw error
       throw new RegistryError(
         'UNAVAILABLE',
         'This edge has not heard from its origin for longer than its grace, and so cannot say who may pull this. It will as soon as the origin is back.',
@@ -220,7 +229,8 @@ export class Snapshot implements Facts {
       if (jws === undefined) {
         if (this.#named.delete(key)) continue
         const held: Held = { document: undefined, readAt: clock.now(), run, stale: false, kid: undefined }
-        this.#held.set(key, held)
+        this.#held.delete(key)
+        this.#absent.set(key, held)
         return held
       }
       const document = await verified(jws, verify)
@@ -241,6 +251,7 @@ export class Snapshot implements Facts {
   #hold(key: string, document: PolicyDocument, jws: string, run = this.#run): Held {
     const held: Held = { document, readAt: this.#options.clock.now(), run, stale: false, kid: kidOf(jws) }
     this.#held.set(key, held)
+    this.#absent.delete(key)
     void this.#writes.add(async () => {
       // Named by the feed since: then it must not be found after a restart.
       if (this.#held.peek(key) !== held) return

@@ -1,0 +1,142 @@
+import { generateKeyPair } from 'jose'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { PolicyDocument } from '../mesh/documents.ts'
+import { type SigningKey, signDocument } from '../mesh/signing.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
+import { TestClock } from '../test/support/clock.ts'
+import { keptInMemory } from './kept.ts'
+import { GUESSES_AT_ONCE, GUESSES_PER_SECOND, UNKNOWN_FOR_MS } from './limits.ts'
+import { Snapshot } from './snapshot.ts'
+
+const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
+let key: SigningKey
+beforeAll(async () => {
+  const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
+  key = { kid: 'k1', privateKey }
+})
+
+/** A snapshot whose origin is a map of the test's. */
+function world(kept = keptInMemory()) {
+  const clock = new TestClock()
+  const state = { cursor: 1, trusted: true, away: false, asked: [] as string[] }
+  const projects = new Map<string, { version: number; public: boolean }>()
+  const snapshot = new Snapshot({
+    kept,
+    clock,
+    log: silent,
+    fetch: async (_kind, name) => {
+      state.asked.push(name)
+      if (state.away) throw new RegistryError('UNAVAILABLE', 'away')
+      const found = projects.get(name)
+      if (found === undefined) return undefined
+      const facts = { id: 1, name, public: found.public, members: [], proxy: false }
+      const document: PolicyDocument = { type: 'project', version: found.version, issuedAt: 0, facts }
+      return await signDocument('atoll-policy+jws', document, key)
+    },
+    verify: async (jws) => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as PolicyDocument,
+    cursor: () => state.cursor,
+    trust: {
+      get trusted() {
+        return state.trusted
+      },
+      grace: 3_600_000,
+    },
+  })
+  snapshot.begin(1)
+  const change = async (name: string, seq: number) => {
+    state.cursor = seq
+    await snapshot.apply([{ kind: 'project', seq, projectId: 1, name }])
+  }
+  return { clock, state, projects, snapshot, kept, change }
+}
+
+describe('the documents that an edge holds', () => {
+  it('are asked for once, however many want them, and again when the feed names them', async () => {
+    const { state, projects, snapshot, change } = world()
+    projects.set('team', { version: 1, public: true })
+    await Promise.all(Array.from({ length: 20 }, () => snapshot.project('team')))
+    expect(state.asked).toEqual(['team'])
+    projects.set('team', { version: 2, public: false })
+    await change('team', 2)
+    expect((await snapshot.project('team'))?.facts.public).toBe(false)
+    expect(state.asked).toEqual(['team', 'team'])
+  })
+
+  it('are not acted on once they are known to have changed, though the origin is away', async () => {
+    const { state, projects, snapshot, change } = world()
+    projects.set('team', { version: 1, public: true })
+    await snapshot.project('team')
+    state.away = true
+    await change('team', 2)
+    await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+  })
+
+  it('are never older than what the feed has told of', async () => {
+    const { projects, snapshot, change } = world()
+    projects.set('team', { version: 1, public: true })
+    await snapshot.project('team')
+    await change('team', 5)
+    await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+  })
+
+  it('outlive a restart, and are no more trusted than the origin’s last word', async () => {
+    const kept = keptInMemory()
+    const before = world(kept)
+    before.projects.set('team', { version: 1, public: true })
+    await before.snapshot.project('team')
+    await before.snapshot.idle()
+    const after = world(kept)
+    after.state.away = true
+    expect((await after.snapshot.project('team'))?.facts.public).toBe(true)
+    after.state.trusted = false
+    await expect(after.snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+  })
+
+  it('are read again when the key that signed them is withdrawn', async () => {
+    const { state, projects, snapshot } = world()
+    projects.set('team', { version: 1, public: true })
+    await snapshot.project('team')
+    snapshot.trustOnly([{ kty: 'OKP', kid: 'k1' }])
+    await snapshot.project('team')
+    expect(state.asked).toHaveLength(1)
+    snapshot.trustOnly([{ kty: 'OKP', kid: 'k2' }])
+    await snapshot.project('team')
+    expect(state.asked).toHaveLength(2)
+  })
+})
+
+describe('names that are nobody’s', () => {
+  it('are remembered for a while, until the feed says that there is somebody now', async () => {
+    const { state, clock, projects, snapshot, change } = world()
+    for (let i = 0; i < 5; i++) expect(await snapshot.project('none')).toBeUndefined()
+    expect(state.asked).toHaveLength(1)
+    clock.advance(UNKNOWN_FOR_MS)
+    await snapshot.project('none')
+    expect(state.asked).toHaveLength(2)
+    projects.set('none', { version: 2, public: true })
+    await change('none', 2)
+    expect(await snapshot.project('none')).toBeDefined()
+  })
+
+  it('cost the origin a bounded number of questions, and nobody else his document', async () => {
+    const { state, clock, projects, snapshot } = world()
+    projects.set('team', { version: 1, public: true })
+    await snapshot.project('team')
+    const made = Array.from({ length: 1_000 }, (_, i) => snapshot.project(`made-up-${i}`).catch((error: RegistryError) => error.status))
+    expect((await Promise.all(made)).filter((status) => status === 429)).toHaveLength(1_000 - GUESSES_AT_ONCE)
+    expect(state.asked).toHaveLength(1 + GUESSES_AT_ONCE)
+    expect(await snapshot.project('team')).toBeDefined()
+    clock.advance(1_000)
+    const later = Array.from({ length: 100 }, (_, i) => snapshot.project(`later-${i}`).catch((error: RegistryError) => error.status))
+    expect((await Promise.all(later)).filter((status) => status === undefined)).toHaveLength(GUESSES_PER_SECOND)
+  })
+
+  it('do not count where they turn out to be somebody’s', async () => {
+    const { projects, snapshot } = world()
+    for (let i = 0; i < 3 * GUESSES_AT_ONCE; i++) {
+      projects.set(`real-${i}`, { version: 1, public: true })
+      expect(await snapshot.project(`real-${i}`)).toBeDefined()
+    }
+  })
+})
