@@ -71,7 +71,9 @@ export const projectMetadata = ({ services: { db }, guard }: ApiParts) => {
   const settings = async (projectId: number): Promise<ReadonlyMap<string, string>> => {
     const project = await findProjectById(db, projectId)
     if (project === undefined) throw notFound(`project ${projectId}`)
-    return new Map(Object.entries({ ...project.metadata, public: String(project.public) }))
+    // What only Atoll knows is set and shown elsewhere.
+    const known = Object.entries(project.metadata).filter(([name]) => isSettingName(name))
+    return new Map([...known, ['public', String(project.public)]])
   }
 
   /** The one setting of a body. */

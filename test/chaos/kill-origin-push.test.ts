@@ -40,9 +40,8 @@ describe('kill -9 of the origin in the middle of a push through an edge', () => 
       expect((await send('GET', `/v2/team/app/blobs/${digest}`, await bearer())).status).toBe(404)
     }
     const authorization = await bearer()
-    await begin(authorization)
-    const whole = await send('POST', `/v2/team/app/blobs/uploads/?digest=${digest}`, authorization, layer)
-    expect(whole.status).toBe(201)
+    const push = async () => (await send('POST', `/v2/team/app/blobs/uploads/?digest=${digest}`, authorization, layer)).status
+    await until('the edge hears its origin and takes the push', async () => (await push()) === 201)
     await origin.kill()
     const warm = await fetch(`http://${edge.edge}/v2/team/app/blobs/${digest}`, { headers: { authorization } })
     expect(sha256(new Uint8Array(await warm.arrayBuffer()))).toBe(digest)

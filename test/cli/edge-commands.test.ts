@@ -1,0 +1,78 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { EXIT } from '../../cli/exit-codes.ts'
+import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
+import { pushImage, randomImage } from '../support/images.ts'
+
+let atoll: AtollProcess
+let folder: string
+
+beforeAll(async () => {
+  atoll = await startAtoll()
+  folder = await mkdtemp(join(tmpdir(), 'atoll-edge-commands-'))
+}, 60_000)
+afterAll(async () => {
+  await atoll?.[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Its answer, if it ends with `code`. */
+async function cli(code: number, ...args: string[]): Promise<string> {
+  const outcome = await atoll.cli(...args)
+  expect({ args, code: outcome.code, said: outcome.code === code ? '' : `${outcome.stdout}${outcome.stderr}` }).toEqual({ args, code, said: '' })
+  return code === EXIT.ok ? outcome.stdout : outcome.stderr
+}
+
+test('warm fetches images to an edge, by its name or its address, and says what is wrong with others', async () => {
+  const image = randomImage({ layers: [50_000, 60_000] })
+  const authorization = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`
+  await pushImage({ url: new URL(`http://${atoll.origin}`), repository: 'library/app', headers: { authorization } }, image, '1.0.0')
+  const [warmed] = JSON.parse(await cli(EXIT.ok, 'warm', 'local', 'library/app:1.0.0', '--json')) as object[]
+  expect(warmed).toMatchObject({ image: 'library/app:1.0.0', digest: image.manifest.digest, manifests: 1, blobs: 3 })
+  expect(await cli(EXIT.ok, 'warm', `http://${atoll.edge}`, `library/app@${image.manifest.digest}`)).toContain('3 blobs')
+  expect(await cli(EXIT.notFound, 'warm', 'local', 'library/app:none')).toContain('library/app:none')
+  expect(await cli(EXIT.notFound, 'warm', 'nowhere', 'library/app:1.0.0')).toContain('atoll edge ls')
+  expect(await cli(EXIT.unreachable, 'warm', 'http://127.0.0.1:1', 'library/app:1.0.0')).toContain('127.0.0.1:1')
+})
+
+test('mirror-config writes a file for every registry that is mirrored, and never over another', async () => {
+  const printed = await cli(EXIT.ok, 'edge', 'mirror-config', '--edge', 'local')
+  for (const registry of ['docker.io', 'quay.io']) expect(printed).toContain(`# certs.d/${registry}/hosts.toml`)
+  const write = (code: number) => cli(code, 'edge', 'mirror-config', '--edge', 'local', '--registry', 'docker.io', '--only', '--out', folder)
+  await write(EXIT.ok)
+  const text = await readFile(join(folder, 'certs.d/docker.io/hosts.toml'), 'utf8')
+  expect(text).toContain(`server = "http://${atoll.edge}"`)
+  expect(text).toContain(`[host."http://${atoll.edge}"]`)
+  expect(await write(EXIT.conflict)).toContain('is there already')
+  await cli(EXIT.usage, 'edge', 'mirror-config', '--edge', 'local', '--registry', 'no host')
+  await cli(EXIT.ok, 'project', 'mirror', 'set', 'quay-proxy', '--off')
+  expect(await cli(EXIT.ok, 'edge', 'mirror-config', '--edge', 'local')).not.toContain('quay.io')
+  await cli(EXIT.ok, 'project', 'mirror', 'set', 'quay-proxy', '--registry', 'mirror.example.com')
+  expect(await cli(EXIT.ok, 'edge', 'mirror-config', '--edge', 'local')).toContain('certs.d/mirror.example.com/')
+  expect(await cli(EXIT.ok, 'project', 'mirror', 'clear', 'quay-proxy')).toContain('the registry that its endpoint names')
+})
+
+test('rules are set, shown and taken back, and what is no rule is refused by name', async () => {
+  const set = ['project', 'upstream-rules', 'set', 'dockerhub-proxy']
+  await cli(EXIT.ok, ...set, '--allow', 'library/*', 'grafana/**', '--deny', '**:edge', '--minimum-age', '7')
+  const rules = { allow: ['library/*', 'grafana/**'], deny: ['**:edge'], minimum_age_days: 7, exempt: [] }
+  expect(JSON.parse(await cli(EXIT.ok, 'project', 'upstream-rules', 'show', 'dockerhub-proxy', '--json'))).toEqual(rules)
+  expect(await cli(EXIT.failed, ...set, '--allow', 'Not A Pattern')).toContain('allow.0')
+  expect(await cli(EXIT.failed, ...set, '--exempt', 'sha256:short')).toContain('exempt.0')
+  await cli(EXIT.usage, ...set, '--minimum-age', '-1')
+  expect(await cli(EXIT.conflict, 'project', 'upstream-rules', 'set', 'library', '--deny', 'x')).toContain('no proxy cache')
+  expect(await cli(EXIT.ok, 'project', 'upstream-rules', 'clear', 'dockerhub-proxy')).toContain('everything')
+  // Harbor's own API says nothing of them, and keeps them.
+  await cli(EXIT.ok, ...set, '--deny', 'evil/**')
+  const settings = (await (await atoll.api('GET', '/api/v2.0/projects/dockerhub-proxy')).json()) as { metadata: object }
+  expect(Object.keys(settings.metadata).filter((name) => name.startsWith('atoll'))).toEqual([])
+  const listed = (await (await atoll.api('GET', '/api/v2.0/projects/dockerhub-proxy/metadatas/')).json()) as object
+  expect(Object.keys(listed).filter((name) => name.startsWith('atoll'))).toEqual([])
+  expect((await atoll.api('PUT', '/api/v2.0/projects/dockerhub-proxy', { metadata: { public: 'true' } })).status).toBe(200)
+  expect(JSON.parse(await cli(EXIT.ok, 'project', 'upstream-rules', 'show', 'dockerhub-proxy', '--json'))).toMatchObject({ deny: ['evil/**'] })
+  const warming = ['project', 'warming', 'set', 'library', '--pattern', 'web/*:v*', '--edge', 'local', '--platform', 'linux/amd64']
+  expect(await cli(EXIT.ok, ...warming)).toContain('web/*:v*')
+  expect(await cli(EXIT.ok, 'project', 'warming', 'clear', 'library')).toContain('nothing')
+})
