@@ -71,6 +71,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     host: config['edge.host'],
     port: config['edge.port'],
     headers: SECURITY_HEADERS,
+    trustedProxies: config['edge.trusted_proxies'],
     log,
   })
   try {

@@ -1,12 +1,17 @@
 import { LOG_LEVELS } from '../runtime/logger.ts'
 import { amount } from '../runtime/settings/amount.ts'
 import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
-import { choice, duration, list, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
+import { choice, duration, list, networks, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
 
 /** Every setting of an edge: the only list of them. */
 export const edgeSettings = defineSettings({
   'edge.host': setting(text, '127.0.0.1', 'The address that the edge listens on; `0.0.0.0` for every one.'),
   'edge.port': setting(port, 8081, 'The port that the edge listens on; 0 for any free one.'),
+  'edge.trusted_proxies': setting(
+    networks,
+    [],
+    'The proxies in front of the edge: only what these say is believed of where a request comes from (`X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`).',
+  ),
   'edge.origin_url': setting(optionalUrl, undefined, 'Where its origin is, for instance `https://registry.example.com`.'),
   'edge.enrolment_token': setting(
     optionalText,

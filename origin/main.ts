@@ -30,7 +30,14 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const startedAt = systemClock.now()
   const origin = await openOrigin({ config, log, clock: systemClock })
   try {
-    const server = await serveHttp({ fetch: originApp(origin), headers: SECURITY_HEADERS, host: config['http.host'], port: config['http.port'], log })
+    const server = await serveHttp({
+      fetch: originApp(origin),
+      headers: SECURITY_HEADERS,
+      host: config['http.host'],
+      port: config['http.port'],
+      trustedProxies: config['http.trusted_proxies'],
+      log,
+    })
     if (origin.madePassword !== undefined) print(banner(server.url, origin.madePassword))
     log.info({ url: server.url, ms: systemClock.now() - startedAt }, 'The origin listens.')
     return {

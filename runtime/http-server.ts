@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Log } from '../registry/log.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
+import { TrustedProxies } from './http/proxies.ts'
 import { BadRequest, hasBody, webRequest } from './http/request.ts'
 import { sendResponse } from './http/response.ts'
 
@@ -23,6 +24,8 @@ export interface ServeHttpOptions {
   /** What every answer says in its headers, unless it says otherwise. */
   readonly headers?: Readonly<Record<string, string>>
   readonly limits?: Partial<HttpLimits>
+  /** Networks whose proxies are believed about where a request comes from (see TrustedProxies). */
+  readonly trustedProxies?: readonly string[]
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
@@ -39,10 +42,11 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits }
   const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
   const scheme = options.tls ? 'https' : 'http'
+  const proxies = new TrustedProxies(options.trustedProxies ?? [])
   const state = { closing: false }
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits, headers }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
@@ -83,6 +87,7 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
 interface Exchange extends ServeHttpOptions {
   readonly scheme: 'http' | 'https'
   readonly limits: HttpLimits
+  readonly proxies: TrustedProxies
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -122,8 +127,8 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
 
 async function answerOf(incoming: IncomingMessage, context: Exchange, signal: () => AbortSignal): Promise<Response> {
   try {
-    const request = webRequest(incoming, context.scheme, signal)
-    return await context.fetch(request, { remoteAddress: incoming.socket.remoteAddress ?? '' })
+    const { scheme, address } = context.proxies.sighting(incoming, context.scheme)
+    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address })
   } catch (error) {
     if (error instanceof BadRequest) return refusal(error.status, error.message)
     context.log.error({ err: error, path: incoming.url?.split('?', 1)[0] }, 'A request failed for a reason of our own.')

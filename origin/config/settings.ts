@@ -1,6 +1,17 @@
 import { LOG_LEVELS } from '../../runtime/logger.ts'
 import { defineSettings, setting, type Values } from '../../runtime/settings/define.ts'
-import { boolean, choice, duration, integer, optionalPassword, optionalText, optionalUrl, port, text } from '../../runtime/settings/kinds.ts'
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  networks,
+  optionalPassword,
+  optionalText,
+  optionalUrl,
+  port,
+  text,
+} from '../../runtime/settings/kinds.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
@@ -12,6 +23,11 @@ export const originSettings = defineSettings({
   ),
   'http.host': setting(text, '127.0.0.1', 'The address to listen on; `0.0.0.0` for every one.'),
   'http.port': setting(port, 8080, 'The port to listen on; 0 for any free one.'),
+  'http.trusted_proxies': setting(
+    networks,
+    [],
+    'The proxies in front of the origin: only what these say is believed of where a request comes from (`X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`).',
+  ),
   data_volume: setting(text, './data', 'The folder for everything that is kept: blobs, the embedded database, generated keys.'),
   admin_password: setting(
     optionalPassword,

@@ -1,3 +1,4 @@
+import { isNetwork } from '../http/proxies.ts'
 import type { Kind } from './define.ts'
 
 // The kinds of values that settings have. The environment gives text, so each kind also reads its own text.
@@ -119,5 +120,19 @@ export const list: Kind<readonly string[]> = {
     if (!Array.isArray(value)) return undefined
     const texts = value.map((one) => text.read(one))
     return texts.every((one) => one !== undefined) ? texts : undefined
+  },
+}
+
+/** Addresses and networks. */
+export const networks: Kind<readonly string[]> = {
+  expected: 'addresses and networks such as 10.0.0.0/8,fd00::/8',
+  read: (value) => {
+    const list = Array.isArray(value)
+      ? value.map(String)
+      : String(value)
+          .split(',')
+          .map((one) => one.trim())
+    const named = list.filter((one) => one !== '')
+    return named.every(isNetwork) ? named : undefined
   },
 }
