@@ -10,7 +10,7 @@ import { isRulesName, PROJECT_RULES, type RulesName, rulesIn } from './settings.
 const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|tag-leases|warming}'
 
 /** What a project lets through of its upstream, which registry it stands for, and what edges fetch ahead. */
-export function projectRulesApi({ db, authenticate, authorize }: Pick<OriginServices, 'db' | 'authenticate' | 'authorize'>): Hono {
+export function projectRulesApi({ db, authenticate, authorize, decide }: Pick<OriginServices, 'db' | 'authenticate' | 'authorize' | 'decide'>): Hono {
   const open = async (request: Request, name: string, action: 'read' | 'update'): Promise<{ principal: Principal; project: Project }> => {
     const principal = await authenticate(request)
     await authorize(principal, { resource: 'metadata', action }, name)
@@ -47,6 +47,13 @@ export function projectRulesApi({ db, authenticate, authorize }: Pick<OriginServ
     .get('/api/atoll/v1/mirrors', async (c) => {
       const principal = await authenticate(c.req.raw)
       if (principal.kind === 'anonymous') throw new RegistryError('UNAUTHORIZED', 'Log in to see which registries are mirrored.')
-      return c.json(await mirrorsOf(db))
+      // As far as he may know that they are there.
+      const seen: Record<string, string[]> = {}
+      for (const [host, projects] of Object.entries(await mirrorsOf(db))) {
+        const decisions = await Promise.all(projects.map((name) => decide(principal, { resource: 'project', action: 'read' }, name)))
+        const shown = projects.filter((_, i) => decisions[i]?.allow)
+        if (shown.length > 0) seen[host] = shown
+      }
+      return c.json(seen)
     })
 }
