@@ -37,6 +37,14 @@ const ANSWER_HEADERS = [
   'warning',
 ]
 
+const STREAMED = { duplex: 'half' } as const
+
+/**
+ * For a body that is a stream: fetch keeps no second copy of it for a redirect or another login, which it would have to hold in memory
+ * (Fetch, "HTTP-network-or-cache fetch", 8.2). An origin that redirects a push is refused so.
+ */
+const UNCLONED = { ...STREAMED, redirect: 'error', window: null } as const
+
 /**
  * The same request at the origin, with the client's own token, and the origin's answer.
  * @throws RegistryError UNAVAILABLE when there is none; the request's reason when its client left
@@ -56,7 +64,14 @@ export async function forward({ request, bytes, onChunk, ...how }: Forwarded, { 
   try {
     watch.wait(body instanceof ReadableStream && !how.untouched ? PUSH_STALL_MS : PUSH_ANSWER_MS)
     const signal = AbortSignal.any([request.signal, watch.signal])
-    const answer = await fetch(url, { method: request.method, headers, body, signal, redirect: 'manual', ...(body !== null && { duplex: 'half' }) })
+    const init = {
+      method: request.method,
+      headers,
+      body,
+      signal,
+      ...(body instanceof ReadableStream && (how.untouched ? STREAMED : UNCLONED)),
+    }
+    const answer = await fetch(url, { redirect: 'manual', ...init })
     return new Response(answer.body, { status: answer.status, headers: answered(answer.headers, url) })
   } catch (cause) {
     request.signal.throwIfAborted()
