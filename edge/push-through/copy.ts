@@ -5,7 +5,7 @@ import type { Digest, DigestAlgorithm } from '../../registry/spec/digests.ts'
 import { COPY_STALL_MS } from './limits.ts'
 
 export interface CopyOptions {
-  readonly blobs: BlobStore
+  readonly blobs: Pick<BlobStore, 'draft'>
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -44,12 +44,25 @@ export class Copy {
   /** Takes a chunk, if this copy is still whole. */
   async take(chunk: Uint8Array): Promise<void> {
     await this.#try(async () => {
-      this.#writer ??= await this.#draft.writer({ offset: this.#size })
-      const written = this.#writer.write(chunk)
+      const writer = this.#writer ?? (await this.#opened())
+      if (writer === undefined) return
+      const written = writer.write(chunk)
       this.#hasher.update(chunk)
       this.#size += chunk.byteLength
       await written
     })
+  }
+
+  /** undefined: this was dropped while it opened, so that nobody else closes what came of it. */
+  async #opened(): Promise<DraftWriter | undefined> {
+    const writer = await this.#draft.writer({ offset: this.#size })
+    if (!this.#lost) {
+      this.#writer = writer
+      return writer
+    }
+    await writer.abort()
+    await this.#draft.discard()
+    return undefined
   }
 
   /** A request has ended; another may follow. */
