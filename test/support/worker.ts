@@ -2,12 +2,17 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { Miniflare } from 'miniflare'
 import { bundleWorker, WORKER_OPTIONS } from '../edge/worker-support.ts'
+import { childrenNamed } from './processes.ts'
 import { until } from './until.ts'
 
 /** The Cloudflare edge in workerd, enrolled at an origin that runs elsewhere on this machine. */
 export interface AtollWorker extends AsyncDisposable {
   /** `127.0.0.1:port` */
   readonly host: string
+  /** The same without the front that keeps TLS away: workerd's own socket. */
+  readonly direct: string
+  /** Of workerd. */
+  readonly pid: number
 }
 
 export interface AtollWorkerOptions {
@@ -23,6 +28,7 @@ export async function startAtollWorker({ origin, admin }: AtollWorkerOptions): P
   })
   if (enrolment.status !== 201) throw new Error(`no token for the worker: ${enrolment.status} ${await enrolment.text()}`)
   const { token } = (await enrolment.json()) as { token: string }
+  const others = await childrenNamed('workerd')
   const miniflare = new Miniflare({
     ...WORKER_OPTIONS,
     script: await bundleWorker(),
@@ -33,9 +39,13 @@ export async function startAtollWorker({ origin, admin }: AtollWorkerOptions): P
     const health = (await (await fetch(`${url}/healthz`)).json()) as { status: string }
     return health.status === 'connected'
   })
+  const [pid] = (await childrenNamed('workerd')).filter((child) => !others.includes(child))
+  if (pid === undefined) throw new Error('no child process is named workerd')
   const front = await refuseTls(inner)
   return {
     host: front.host,
+    direct: inner,
+    pid,
     async [Symbol.asyncDispose]() {
       await front.close()
       await miniflare.dispose()
