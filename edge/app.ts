@@ -3,11 +3,13 @@ import type { Caller } from '../mesh/caller.ts'
 import { type Challenge, unauthorized } from '../mesh/challenge.ts'
 import { catalogGate, gateOf } from '../mesh/gate.ts'
 import { mountSource } from '../mesh/mount-source.ts'
+import type { Pulled } from '../mesh/pulls.ts'
 import { type Gate, restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
+import { observePulls } from '../registry/observe.ts'
 import { CreationTimes, ruled } from '../registry/rules/ruled.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName } from '../registry/spec/names.ts'
@@ -41,6 +43,8 @@ export interface EdgeAppOptions {
   readonly url: string | undefined
   readonly newId: () => string
   readonly log: Log
+  /** Told of each manifest that somebody gets. */
+  readonly pulled?: (pulled: Pulled) => void
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
@@ -85,7 +89,9 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
         const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)
         const gate =
           resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
-        const registry = registryOf(request, gate)
+        const registry = observePulls(registryOf(request, gate), (pull) =>
+          options.pulled?.({ subject: caller.principal.id, ...pull, ...(client !== undefined && { client }) }),
+        )
         return name && here ? await mirrored(registry, name, here, gate) : registry
       },
     })(request)

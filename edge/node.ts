@@ -14,6 +14,7 @@ import { createHasher } from '../stores/hasher.ts'
 import { edgeApp } from './app.ts'
 import { Grants } from './away/grants.ts'
 import { awayLogin } from './away/login.ts'
+import { Spool } from './away/spool.ts'
 import { keyPair, macKey } from './identity.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { Link } from './link.ts'
@@ -140,8 +141,10 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       knowledge: knowledgeOf(link),
       log,
     })
+    const spool = await Spool.open({ kept, mesh: link, clock, newId, log })
     parts.app = edgeApp({
       mesh: link,
+      pulled: (pulled) => spool.note(pulled),
       sources,
       tokens,
       pushes,
@@ -156,7 +159,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     })
     const joined = link.join(ending.signal)
     const running = joined.then(
-      () => link.run(ending.signal),
+      async () => {
+        await Promise.all([link.run(ending.signal), spool.run(ending.signal)])
+      },
       (error: unknown) => log.error({ err: error }, 'This edge could not join its origin.'),
     )
     const counting = new AbortController()

@@ -22,7 +22,7 @@ export const SECURITY_HEADERS = {
 
 /** Everything that an origin answers. */
 export function originApp(origin: OpenOrigin): (request: Request, connection: ConnectionInfo) => Promise<Response> {
-  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses, mesh } = origin
+  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses, mesh, pulls } = origin
   const { log, clock } = services
   const ids = new RequestIds(services.newId)
   const requestId = (request: Request) => ids.of(request)
@@ -39,6 +39,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     service: issuer.service,
     local: (actor) => local.as(actor),
     proxy: (project, request) => proxies.open(project, request),
+    pulled: ({ principal }, pull, request) => pulls.note(principal.id, pull, addressOf(request)),
   })
   // A third of all that an origin loads, and no pull or push needs it: the first request for it brings it.
   let loaded: Promise<Hono> | undefined

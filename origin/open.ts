@@ -34,6 +34,7 @@ import { Nonces } from './identity/nonces.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
 import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
+import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
 import type { OriginServices } from './services.ts'
 import { openStores } from './stores.ts'
@@ -67,6 +68,7 @@ export interface OpenOrigin {
   readonly local: LocalRegistry
   readonly proxies: ProxyCaches
   readonly mesh: Mesh
+  readonly pulls: PullLedger
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
   close(): Promise<void>
@@ -140,6 +142,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     fetchFor,
   })
   const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
+  const pulls = new PullLedger({ db, clock, log })
   const services: OriginServices = {
     config,
     db,
@@ -170,9 +173,11 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     local,
     proxies,
     mesh,
+    pulls,
     madePassword,
     close: async () => {
       mesh.close()
+      await pulls.close()
       tending.stop()
       recent.close()
       await db.close()

@@ -6,6 +6,7 @@ import { type AccessAction, restrict } from '../registry/access.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
+import { observePulls, type Pull } from '../registry/observe.ts'
 import type { Registry } from '../registry/registry.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
@@ -24,6 +25,8 @@ export interface V2Options {
   readonly local: (actor: string) => Registry
   /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
   readonly proxy: (project: string, request: Request) => Promise<Registry | undefined>
+  /** Told of each manifest that somebody gets. */
+  readonly pulled: (caller: Caller, pull: Pull, request: Request) => void
 }
 
 /** All of /v2: who sends a request, what they may, and which registry they see. It never throws. */
@@ -54,7 +57,8 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
     open: async (request, resource) => {
       const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
       const caller = await identify(request, name === undefined ? undefined : `repository:${name}:pull`)
-      const local = options.local(caller.principal.id)
+      const seen = (registry: Registry) => observePulls(registry, (pull) => options.pulled(caller, pull, request))
+      const local = seen(options.local(caller.principal.id))
       if (resource.kind === 'catalog') return restrict(local, catalogGate(caller, knowledge, challengeOf(request)))
       const gate = gateOf(caller, knowledge, challengeOf(request))
       if (name === undefined) return restrict(local, gate)
@@ -62,7 +66,8 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       if ((await knowledge.project(project))?.proxy !== true) return restrict(local, gate)
       // A proxy cache is opened with its upstream and its secrets: for nobody who may not use it.
       await gate.require(name, actionOf(request.method))
-      return restrict((await options.proxy(project, request)) ?? local, gate)
+      const proxy = await options.proxy(project, request)
+      return restrict(proxy === undefined ? local : seen(proxy), gate)
     },
   })
 }

@@ -17,3 +17,5 @@ export const CHANGES_POLL_MS = 250
 export const LOG_LIMIT = 64 * 1024
 /** How many rows one statement inserts: 4 columns to a row stay far below SQLite's limit of variables. */
 export const INSERT_ROWS = 500
+/** How many lines of the pull log one statement inserts, of 9 columns each. */
+export const PULL_ROWS = 500

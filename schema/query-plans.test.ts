@@ -11,14 +11,16 @@ import { failJob, finishJob, leaseJob, nextRunAt, renewLease } from './jobs.ts'
 import { listMembers } from './members.ts'
 import { metadataStore } from './metadata-store.ts'
 import { findProjectByName, listProjects, projectFacts } from './projects.ts'
+import { forgetPullsBefore, recordPulls, takeSpooledPulls } from './pulls.ts'
 import { listExecutions, listTasks } from './replication-executions.ts'
-import { deleteRepository, findRepositorySummary, listRepositorySummaries, recordPulls } from './repositories.ts'
+import { deleteRepository, findRepositorySummary, listRepositorySummaries } from './repositories.ts'
 import { findRobotByName } from './robots.ts'
 import { findUserByUsername } from './users.ts'
 
 const digest = parseDigest(`sha256:${'a'.repeat(64)}`)
 const app = parseRepositoryName('team/app')
 const latest = parseTag('latest')
+const pull = { subject: 'user:1', repository: app, digest, tag: latest, count: 1, first: 1, last: 1 }
 const page = { limit: 10, last: 'a' }
 const listing = { page: 1, pageSize: 10 }
 
@@ -97,7 +99,9 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'find an artifact': () => findArtifact(db, app, { tag: latest }),
     'tags of an artifact': () => listTagRows(db, 1, { digest }, listing),
     'parents of a manifest': () => listParents(db, app, digest),
-    'count pulls': () => recordPulls(db, [{ repository: app, digest, tag: latest, count: 1, at: 1 }]),
+    'count pulls': () => recordPulls(db, [pull]),
+    'take pulls of an edge': () => takeSpooledPulls(db, 'e', { spool: 's', number: 1, pulls: [pull], lost: 0 }),
+    'forget old pulls': () => forgetPullsBefore(db, 5, 10),
     'read the feed': () => readChanges(db, 5, 10),
     'read the feed of a project': () => readChanges(db, 5, 10, { projectId: 1 }),
     'head of the feed': () => headOfChanges(db),

@@ -7,6 +7,7 @@ import { createEnrolmentToken, enrolEdge, findEdgeByName, listEdges, revokeEdge 
 import { findJob, leaseJob, renewLease } from './jobs.ts'
 import { LOG_LIMIT } from './limits.ts'
 import { metadataStore } from './metadata-store.ts'
+import { recordPulls } from './pulls.ts'
 import { createReplicationPolicy, deleteReplicationPolicy, updateReplicationPolicy } from './replication.ts'
 import {
   addTask,
@@ -20,7 +21,7 @@ import {
   stopExecution,
   updateTask,
 } from './replication-executions.ts'
-import { findRepositorySummary, listRepositorySummaries, recordPulls } from './repositories.ts'
+import { findRepositorySummary, listRepositorySummaries } from './repositories.ts'
 import { readStatistics } from './statistics.ts'
 
 const listing = { page: 1, pageSize: 10 }
@@ -164,9 +165,9 @@ describe('repositories and artifacts', () => {
     await expect(addTag(db, app, digest(1), parseTag('a'), 'user:1')).rejects.toMatchObject({ status: 409 })
     await expect(addTag(db, app, digest(9), parseTag('z'), 'user:1')).rejects.toMatchObject({ status: 404 })
     await recordPulls(db, [
-      { repository: app, digest: digest(1), tag: parseTag('d'), count: 3, at: 50 },
-      { repository: app, digest: digest(1), count: 1, at: 40 },
-      { repository: parseRepositoryName('team/gone'), digest: digest(1), count: 1, at: 40 },
+      { subject: 'user:1', repository: app, digest: digest(1), tag: parseTag('d'), count: 3, first: 30, last: 50 },
+      { subject: 'user:1', repository: app, digest: digest(1), count: 1, first: 40, last: 40 },
+      { subject: 'user:1', repository: parseRepositoryName('team/gone'), digest: digest(1), count: 1, first: 40, last: 40 },
     ])
     expect(await findRepositorySummary(db, app)).toMatchObject({ pullCount: 4 })
     expect(await findArtifact(db, app, { tag: parseTag('d') })).toMatchObject({

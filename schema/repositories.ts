@@ -1,11 +1,10 @@
-import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
+import { and, eq, inArray, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
-import type { RepositoryName, Tag } from '../registry/spec/names.ts'
+import type { RepositoryName } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
-import { INSERT_ROWS } from './limits.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { refund } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
@@ -123,44 +122,3 @@ async function ownBytes(sql: LibSQLDatabase, table: typeof manifests | typeof re
 }
 
 const listOf = (rows: readonly { readonly digest: Digest }[]) => raw`(SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.digest))}))`
-
-/** A number of pulls of one manifest, by one name. */
-export interface Pulls {
-  readonly repository: RepositoryName
-  readonly digest: Digest
-  /** The tag that it was asked by, if it was. */
-  readonly tag?: Tag | undefined
-  readonly count: number
-  /** Of the last one, milliseconds since the epoch. */
-  readonly at: number
-}
-
-/** Counts pulls, many in one transaction: whoever serves them collects them first. Not in the feed. What is gone by now is passed over. */
-export async function recordPulls(db: Database, pulls: readonly Pulls[]): Promise<void> {
-  for (let from = 0; from < pulls.length; from += INSERT_ROWS) {
-    await db.write(async ({ sql }) => {
-      for (const { repository, digest, tag, count, at } of pulls.slice(from, from + INSERT_ROWS)) {
-        const row = await sql
-          .update(repositories)
-          .set({ pullCount: raw`${repositories.pullCount} + ${count}` })
-          .where(eq(repositories.name, repository))
-          .returning({ id: repositories.id })
-          .get()
-        if (row === undefined) continue
-        await sql
-          .update(manifests)
-          .set({ pulledAt: later(manifests.pulledAt, at) })
-          .where(and(eq(manifests.repositoryId, row.id), eq(manifests.digest, digest)))
-        if (tag === undefined) continue
-        await sql
-          .update(tags)
-          .set({ pulledAt: later(tags.pulledAt, at) })
-          .where(and(eq(tags.repositoryId, row.id), eq(tags.name, tag), eq(tags.digest, digest)))
-      }
-    })
-  }
-}
-
-function later(column: typeof manifests.pulledAt | typeof tags.pulledAt, at: number): SQL {
-  return raw`max(coalesce(${column}, 0), ${at})`
-}

@@ -2,20 +2,20 @@ import type { z } from 'zod'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { BODY_BYTES } from './limits.ts'
 
-/** The JSON body of a request, as the schema wants it. @throws RegistryError 400, 413 */
-export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
-  const result = schema.safeParse(await readJson(request))
+/** The JSON body of a request, of at most `limit` bytes, as the schema wants it. @throws RegistryError 400, 413 */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>, limit: number = BODY_BYTES): Promise<T> {
+  const result = schema.safeParse(await readJson(request, limit))
   if (result.success) return result.data
   const problems = result.error.issues.slice(0, 10).map(({ path, message }) => `${path.join('.') || 'the body'}: ${message}`)
   throw bad(problems.join('; '))
 }
 
-async function readJson(request: Request): Promise<unknown> {
+async function readJson(request: Request, limit: number): Promise<unknown> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength
-    if (size > BODY_BYTES) throw new RegistryError('SIZE_INVALID', `A body here has at most ${BODY_BYTES} bytes.`, undefined, { status: 413 })
+    if (size > limit) throw new RegistryError('SIZE_INVALID', `A body here has at most ${limit} bytes.`, undefined, { status: 413 })
     chunks.push(chunk)
   }
   try {

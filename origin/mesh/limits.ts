@@ -12,6 +12,9 @@ export const HEARD_MS = 15_000
 export const EDGES_PAGE = 1_000
 /** Bodies of requests in this room, in bytes. */
 export const BODY_BYTES = 64 * 1024
+/** A batch of pulls of an edge, and how many different pulls it may hold. */
+export const PULL_BATCH_BYTES = 2 * 1024 * 1024
+export const PULL_BATCH_PULLS = 1_000
 /** Projects read at once to find those of an endpoint. */
 export const PROJECTS_PAGE = 100
 /** How long a token of an upstream is said to be good when the token itself does not say, in milliseconds. */

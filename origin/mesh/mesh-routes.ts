@@ -3,9 +3,13 @@ import { z } from 'zod'
 import { BUDGETS_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
+import type { PullBatch } from '../../mesh/pulls.ts'
+import { type Digest, isDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { isRepositoryName, isTag, type RepositoryName, type Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { noteEdge } from '../../schema/edges.ts'
+import { takeSpooledPulls } from '../../schema/pulls.ts'
 import type { Callers } from '../identity/callers.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import type { KeyRing } from '../identity/key-ring.ts'
@@ -15,6 +19,7 @@ import type { Documents } from './documents.ts'
 import type { EdgePresence } from './edge-presence.ts'
 import { admitEdge, enrolmentRequest } from './enrol.ts'
 import type { FeedHub } from './feed-hub.ts'
+import { PULL_BATCH_BYTES, PULL_BATCH_PULLS } from './limits.ts'
 import type { UpstreamTokens } from './upstream-tokens.ts'
 
 export interface MeshRoutesOptions {
@@ -63,6 +68,27 @@ const edgeReport: z.ZodType<EdgeReport> = z.object({
     )
     .max(BUDGETS_LIMIT)
     .optional(),
+})
+
+/** An edge is a member, but what it says is not believed to be well-formed. */
+const pullBatch: z.ZodType<PullBatch> = z.object({
+  spool: z.string().min(1).max(64),
+  number: count.min(1),
+  lost: count,
+  pulls: z
+    .array(
+      z.object({
+        subject: z.string().min(1).max(255),
+        repository: z.custom<RepositoryName>((value) => typeof value === 'string' && isRepositoryName(value), 'is no repository name'),
+        digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value), 'is no digest'),
+        tag: z.custom<Tag>((value) => typeof value === 'string' && isTag(value), 'is no tag').optional(),
+        client: z.string().max(64).optional(),
+        count: count.min(1),
+        first: count,
+        last: count,
+      }),
+    )
+    .max(PULL_BATCH_PULLS),
 })
 
 const upstreamTokenRequest = z.object({ project: z.string().max(255), scope: z.string().max(1024) })
@@ -123,6 +149,11 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       await callers.edge(c.req.raw)
       const { project, scope } = await readBody(c.req.raw, upstreamTokenRequest)
       return c.json(await upstreamTokens.get(project, scope), 200, { 'Cache-Control': 'no-store' })
+    })
+    .post(MESH.pulls, async (c) => {
+      const edge = await callers.edge(c.req.raw)
+      await takeSpooledPulls(db, edge.id, await readBody(c.req.raw, pullBatch, PULL_BATCH_BYTES))
+      return c.body(null, 204)
     })
     .post(MESH.report, async (c) => {
       const edge = await callers.edge(c.req.raw)

@@ -180,6 +180,29 @@ CREATE UNIQUE INDEX `projects_name` ON `projects` (`name`);--> statement-breakpo
 CREATE INDEX `projects_by_owner` ON `projects` (`owner_id`);--> statement-breakpoint
 CREATE INDEX `projects_by_visibility` ON `projects` (`public`,`name`);--> statement-breakpoint
 CREATE INDEX `projects_by_endpoint` ON `projects` (`endpoint_id`) WHERE "projects"."endpoint_id" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `pull_spools` (
+	`edge` text NOT NULL,
+	`spool` text NOT NULL,
+	`number` integer NOT NULL,
+	`lost` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`edge`, `spool`)
+);
+--> statement-breakpoint
+CREATE TABLE `pulls` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`edge` text,
+	`subject` text NOT NULL,
+	`repository` text NOT NULL,
+	`digest` text NOT NULL,
+	`tag` text,
+	`client` text,
+	`count` integer NOT NULL,
+	`first` integer NOT NULL,
+	`last` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `pulls_by_time` ON `pulls` (`last`);--> statement-breakpoint
 CREATE TABLE `replication_executions` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`policy_id` integer NOT NULL,

@@ -80,6 +80,36 @@ describe('an edge that loses its origin', () => {
     edge.skew = 0
   })
 
+  it('tells the origin once, and all of it, what it served while the origin was away', async () => {
+    const image = await origin.push('open/counted', 'v1')
+    await using edge = await TestEdge.start(origin, { name: 'counted' })
+    const pull = async () => expect((await edge.get('/v2/open/counted/manifests/v1')).status).toBe(200)
+    const counted = async () =>
+      ((await (await origin.api('GET', '/api/v2.0/projects/open/repositories/counted')).json()) as { pull_count: number }).pull_count
+    await pull()
+    // Cut off in the middle of telling, so that the edge does not know what has arrived.
+    edge.line.forge = async (url, response) => {
+      if (url.pathname.endsWith('/mesh/pulls')) throw new TypeError('the answer is lost')
+      return response
+    }
+    await until('the origin has counted the first', async () => (await counted()) === 1)
+    edge.line.cut()
+    await edge.disconnected()
+    for (let i = 0; i < 5; i++) await pull()
+    await edge.stop()
+    await edge.start()
+    await pull()
+    edge.line.forge = async (_url, response) => response
+    edge.line.down = false
+    await edge.connected()
+    await until('all are counted', async () => (await counted()) >= 7)
+    await pull()
+    await until('the last is counted', async () => (await counted()) >= 8)
+    expect(await counted()).toBe(8)
+    const artifact = (await (await origin.api('GET', '/api/v2.0/projects/open/repositories/counted/artifacts/v1')).json()) as Record<string, unknown>
+    expect([artifact.digest, Date.parse(String(artifact.pull_time)) > Date.now() - HOUR]).toEqual([image.digest, true])
+  })
+
   it('does not believe a clock that was set back while it was off', async () => {
     await using edge = await TestEdge.start(origin, { name: 'set-back', grace: 7_200 })
     await warm(edge)
