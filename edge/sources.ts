@@ -10,6 +10,7 @@ import { newCounters } from '../registry/pull-through/context.ts'
 import { type Freshness, followed, leases } from '../registry/pull-through/freshness.ts'
 import { type LeaseRule, leaseTimesOf, parseLeaseRules } from '../registry/pull-through/lease-rules.ts'
 import type { PullThroughLimits } from '../registry/pull-through/limits.ts'
+import type { Warm } from '../registry/pull-through/prefetch.ts'
 import type { Source } from '../registry/pull-through/source.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -28,6 +29,8 @@ export interface SourcesOptions {
   readonly fetchFor: (options: { readonly verifyTls: boolean }) => Fetch
   readonly cache: { readonly blobs: BlobStore; readonly records: ObjectStore }
   readonly fills: Fills
+  /** Who brings a blob ahead of its client; by default a fill of `fills`. */
+  readonly warm?: Warm
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -167,8 +170,18 @@ export class Sources {
   }
 
   #pullThrough(source: Source, freshness?: Freshness): PullThrough {
-    const { cache, fills, createHasher, clock, log, limits } = this.#options
-    return new PullThrough({ source, cache, fills, createHasher, clock, log, ...(freshness && { freshness }), ...(limits && { limits }) })
+    const { cache, fills, warm, createHasher, clock, log, limits } = this.#options
+    return new PullThrough({
+      source,
+      cache,
+      fills,
+      createHasher,
+      clock,
+      log,
+      ...(warm && { warm }),
+      ...(freshness && { freshness }),
+      ...(limits && { limits }),
+    })
   }
 }
 

@@ -10,14 +10,12 @@ import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
 import { Sources } from '../sources.ts'
+import { askObject, BUCKET_HEADER } from './ask-object.ts'
 import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
 import { TOLD_PATH, type Told } from './tell-object.ts'
-
-/** A header that isolates set: which bucket this object fills. */
-export const BUCKET_HEADER = 'X-Atoll-Bucket'
 
 interface Wanted {
   readonly bucket: string
@@ -104,8 +102,23 @@ export class FillObject {
     const records = r2ObjectStore(bucketOf(env, bucket))
     const blobs = slicedBlobStore(records)
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
-    const sourcesOn = (mesh: LinkedMesh) =>
-      new Sources({ mesh, fetchFor: strictFetch, cache: { blobs, records }, fills, createHasher, clock: systemClock, log, grace: graceOf(env), limits: LIMITS })
+    // A blob has an object of its own: whoever asks for it later comes there.
+    const warm = async (name: string, digest: string) => {
+      const response = await askObject({ env, bucket, what: `blob ${digest}` }, new URL(`https://edge.internal/v2/${name}/blobs/${digest}`), {})
+      await response.body?.cancel()
+    }
+    const common = {
+      fetchFor: strictFetch,
+      cache: { blobs, records },
+      fills,
+      warm,
+      createHasher,
+      clock: systemClock,
+      log,
+      grace: graceOf(env),
+      limits: LIMITS,
+    }
+    const sourcesOn = (mesh: LinkedMesh) => new Sources({ mesh, ...common })
     const mesh: LinkedMesh = new LinkedMesh({
       env,
       onEntries: async (entries) => {

@@ -11,8 +11,8 @@ import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import type { Mesh } from '../mesh.ts'
 import { originSourceId } from '../sources.ts'
 import { upstreamSourceId } from '../upstreams.ts'
+import { askObject } from './ask-object.ts'
 import { bucketOf, type Env } from './env.ts'
-import { BUCKET_HEADER } from './fill-object.ts'
 
 export interface RegionOptions {
   readonly env: Env
@@ -60,15 +60,10 @@ async function sourceId(name: RepositoryName, mesh: Mesh): Promise<string> {
 
 /** One of the objects that fetch, as a registry. */
 function remote({ env, bucket, log }: RegionOptions, what: string): RemoteRegistry {
-  const stub = env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`))
   return new RemoteRegistry({
     url: new URL('https://edge.internal'),
     // Redirects and tokens are the object's business: what it answers is for our client.
-    fetch: (url, init) => {
-      const headers = new Headers(init.headers)
-      headers.set(BUCKET_HEADER, bucket)
-      return stub.fetch(url, { ...init, headers })
-    },
+    fetch: (url, init) => askObject({ env, bucket, what }, url, init),
     authorizer: { headers: async () => ({}) },
     clock: systemClock,
     limits: { attempts: 1 },

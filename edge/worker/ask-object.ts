@@ -1,0 +1,53 @@
+import { type ErrorCode, RegistryError } from '../../registry/spec/errors.ts'
+import type { Env } from './env.ts'
+
+/** A header that isolates and objects set: which bucket is to be filled. */
+export const BUCKET_HEADER = 'X-Atoll-Bucket'
+
+export interface Asked {
+  readonly env: Pick<Env, 'FILL'>
+  readonly bucket: string
+  /** `blob <digest>` or `repository <name>`: one object does it for the whole region. */
+  readonly what: string
+}
+
+const BY_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
+  [403, 'DENIED'],
+  [416, 'RANGE_INVALID'],
+  [429, 'TOOMANYREQUESTS'],
+  [502, 'UPSTREAM_INVALID'],
+  [503, 'UNAVAILABLE'],
+])
+const PASSED_ON = ['Retry-After', 'Content-Range']
+
+/** Asks the object that does the fetching. @throws RegistryError what it refuses, in its own words; that something is not there is an answer */
+export async function askObject({ env, bucket, what }: Asked, url: URL, init: RequestInit): Promise<Response> {
+  const headers = new Headers(init.headers)
+  headers.set(BUCKET_HEADER, bucket)
+  const response = await env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`)).fetch(url, { ...init, headers })
+  if (response.status < 400 || response.status === 404) return response
+  throw await refusal(response)
+}
+
+async function refusal(response: Response): Promise<RegistryError> {
+  const { status } = response
+  const {
+    code = BY_STATUS.get(status) ?? 'UNAVAILABLE',
+    message = 'The source could not give this. Ask with GET to hear why.',
+    detail,
+  } = await said(response)
+  const headers = Object.fromEntries(PASSED_ON.flatMap((name) => [[name, response.headers.get(name)] as const]).filter(hasValue))
+  return new RegistryError(code, message, detail, { status, headers })
+}
+
+/** Our own envelope; an answer to HEAD has none. */
+async function said(response: Response): Promise<{ readonly code?: ErrorCode; readonly message?: string; readonly detail?: unknown }> {
+  const text = await response.text()
+  if (text === '' || !response.headers.get('Content-Type')?.startsWith('application/json')) return {}
+  const { errors } = JSON.parse(text) as ReturnType<RegistryError['toJSON']>
+  return errors[0] ?? {}
+}
+
+function hasValue(entry: readonly [string, string | null]): entry is readonly [string, string] {
+  return entry[1] !== null
+}
