@@ -2,7 +2,8 @@ import type { ObjectEntry, ObjectStore, SizedStream } from '../registry/object-s
 import { RegistryError } from '../registry/spec/errors.ts'
 import type { Page, Slice } from '../registry/spec/pages.ts'
 import type { ByteRange } from '../registry/spec/ranges.ts'
-import { bytesStream, guard, partOf } from './sized.ts'
+import { largePieces } from './pieces.ts'
+import { bytesStream, exactly, partOf } from './sized.ts'
 
 /**
  * The part of a Worker's R2 binding that is used here. Cloudflare's own types replace the globals of whatever imports them (streams, Response),
@@ -57,12 +58,12 @@ class R2ObjectStore implements ObjectStore {
     }
     if (range === undefined) {
       const object = await asUnavailable(this.#bucket.get(key))
-      return object ? { size: object.size, stream: object.body } : undefined
+      return object ? { size: object.size, stream: largePieces(object.body, object.size) } : undefined
     }
     try {
       const object = await this.#bucket.get(key, { range })
       if (!object) return undefined
-      if (range.offset + range.length <= object.size) return { size: range.length, stream: object.body }
+      if (range.offset + range.length <= object.size) return { size: range.length, stream: largePieces(object.body, range.length) }
       await object.body.cancel()
     } catch (error) {
       // A range that lies outside fails, and not in the same way everywhere: the object's size tells whether that was it.
@@ -93,15 +94,34 @@ class R2ObjectStore implements ObjectStore {
     }
   }
 
+  /** By hand, where a pipe would need one more stream to say on which side it broke. */
   async #putStream(key: string, body: SizedStream): Promise<void> {
-    const guarded = guard(body)
     const fixed = new FixedLengthStream(body.size)
-    const piped = guarded.stream.pipeTo(fixed.writable)
-    const [stored, sent] = await Promise.allSettled([this.#bucket.put(key, fixed.readable), piped])
-    const failure = guarded.failure()
+    const writer = fixed.writable.getWriter()
+    const chunks = exactly(body)
+    let failure: { readonly error: unknown } | undefined
+    const send = async () => {
+      for (;;) {
+        const chunk = await chunks.next().catch((error: unknown) => {
+          failure = { error }
+          throw error
+        })
+        if (chunk.done) return await writer.close()
+        await writer.write(chunk.value)
+      }
+    }
+    const sent = send().catch(async (error: unknown) => {
+      // What failed is known; that the two sides are told of it can only fail for the same reason.
+      await Promise.allSettled([writer.abort(error), chunks.return(undefined)])
+      throw error
+    })
+    const stored = this.#bucket.put(key, fixed.readable).catch(async (error: unknown) => {
+      await writer.abort(error).catch(() => undefined)
+      throw error
+    })
+    const outcomes = await Promise.allSettled([stored, sent])
     if (failure) throw failure.error
-    if (stored.status === 'rejected') throw unavailable(stored.reason)
-    if (sent.status === 'rejected') throw unavailable(sent.reason)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw unavailable(outcome.reason)
   }
 }
 

@@ -150,6 +150,7 @@ class StreamedSlice implements OpenSlice {
   readonly #stored: Promise<void>
   #written = 0
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  #ended: { readonly error: unknown } | undefined
   #wanted = Promise.withResolvers<void>()
   #supplied = Promise.withResolvers<void>()
 
@@ -157,9 +158,11 @@ class StreamedSlice implements OpenSlice {
     this.key = key
     this.#length = length
     this.#stored = objects.put(key, this.#body(length))
-    // A failure reaches whoever writes next, or finishes; this keeps it from also being reported as nobody's.
-    this.#stored.catch(() => undefined)
-    this.#wanted.promise.catch(() => undefined)
+    // A store that is done before the slice is full ends the wait of whoever writes: once here, not with each part.
+    this.#stored.then(
+      () => this.#end(wrongSize(length, 'fewer')),
+      (error: unknown) => this.#end(error),
+    )
   }
 
   get room(): number {
@@ -167,9 +170,9 @@ class StreamedSlice implements OpenSlice {
   }
 
   async write(part: Uint8Array): Promise<void> {
-    await Promise.race([this.#wanted.promise, this.#stored.then(() => Promise.reject(wrongSize(this.#length, 'fewer')))])
+    if (this.#ended) throw this.#ended.error
+    await this.#wanted.promise
     this.#wanted = Promise.withResolvers<void>()
-    this.#wanted.promise.catch(() => undefined)
     try {
       this.#controller?.enqueue(part)
     } catch (closed) {
@@ -188,8 +191,15 @@ class StreamedSlice implements OpenSlice {
   }
 
   abort(reason: unknown): void {
-    this.#wanted.reject(reason)
+    this.#end(reason)
     if (this.room > 0) this.#controller?.error(reason)
+  }
+
+  #end(error: unknown): void {
+    this.#ended ??= { error }
+    // Whoever waits gets it; with nobody waiting it is the next one's, or nobody's.
+    this.#wanted.promise.catch(() => undefined)
+    this.#wanted.reject(this.#ended.error)
   }
 
   #body(size: number): SizedStream {
@@ -204,7 +214,7 @@ class StreamedSlice implements OpenSlice {
           return this.#supplied.promise
         },
         cancel: (reason) => {
-          this.#wanted.reject(reason)
+          this.#end(reason)
           this.#supplied.resolve()
         },
       },

@@ -67,6 +67,8 @@ function remote({ env, bucket, log }: RegionOptions, what: string): RemoteRegist
     authorizer: { headers: async () => ({}) },
     clock: systemClock,
     limits: { attempts: 1 },
+    // It keeps the deadlines, the length and the digest; here the runtime hands its bytes on by itself.
+    passBlobs: true,
     log,
   })
 }

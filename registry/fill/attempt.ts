@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.ts'
+import { Deadline } from '../deadline.ts'
 
 /** One try at a source: its own AbortSignal, and waits that end by our clock even if whoever is waited for ignores the signal. */
 export class Attempt {
   readonly #controller = new AbortController()
   readonly #clock: Clock
+  readonly #patience: Deadline<() => unknown>
   readonly #outer: AbortSignal
   readonly #onAbort = () => this.end(this.#outer.reason)
   #disarm: (() => void) | undefined
@@ -11,6 +13,7 @@ export class Attempt {
 
   constructor(clock: Clock, outer: AbortSignal) {
     this.#clock = clock
+    this.#patience = new Deadline(clock, (late) => this.end(late()))
     this.#outer = outer
     outer.throwIfAborted()
     outer.addEventListener('abort', this.#onAbort, { once: true })
@@ -24,9 +27,9 @@ export class Attempt {
   within<T>(ms: number, late: () => unknown, promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.signal.aborted) return reject(this.signal.reason)
-      const disarm = this.#clock.after(ms, () => this.end(late()))
+      this.#patience.set(ms, late)
       const settle = () => {
-        disarm()
+        this.#patience.lift()
         this.#reject = undefined
       }
       this.#reject = (reason) => {
@@ -58,6 +61,7 @@ export class Attempt {
   end(reason: unknown): void {
     this.#outer.removeEventListener('abort', this.#onAbort)
     this.#disarm?.()
+    this.#patience.end()
     if (this.signal.aborted) return
     this.#controller.abort(reason)
     this.#reject?.(reason)

@@ -11,15 +11,20 @@ import { lengthOf } from './manifests.ts'
 import { exactly, verified } from './streams.ts'
 import type { Reply } from './transport.ts'
 
+export interface RemoteBlobsOptions {
+  readonly createHasher: CreateHasher | undefined
+  readonly pass: boolean
+}
+
 export class RemoteBlobs implements Blobs {
   readonly #client: Client
   readonly #name: string
-  readonly #createHasher: CreateHasher | undefined
+  readonly #options: RemoteBlobsOptions
 
-  constructor(client: Client, name: RepositoryName, createHasher: CreateHasher | undefined) {
+  constructor(client: Client, name: RepositoryName, options: RemoteBlobsOptions) {
     this.#client = client
     this.#name = client.nameOf(name)
-    this.#createHasher = createHasher
+    this.#options = options
   }
 
   async stat(digest: Digest): Promise<Descriptor | undefined> {
@@ -80,7 +85,7 @@ export class RemoteBlobs implements Blobs {
       if (Number(offset) !== range.offset || Number(last) !== range.offset + range.length - 1) {
         throw upstreamInvalid(reply.url, `sends another range of ${digest} than it was asked for.`)
       }
-      return { size: Number(size), range, stream: exactly(reply.body, { skip: 0, take: range.length, whole: range.length }, reply.url) }
+      return { size: Number(size), range, stream: this.#all(reply, range.length) }
     }
     const size = lengthOf(reply)
     if (size === undefined) throw upstreamInvalid(reply.url, `does not say how long ${digest} is.`)
@@ -89,7 +94,12 @@ export class RemoteBlobs implements Blobs {
       if (range.offset + range.length > size) throw upstreamInvalid(reply.url, `has only ${size} bytes of ${digest}.`)
       return { size, range, stream: exactly(reply.body, { skip: range.offset, take: range.length, whole: size }, reply.url) }
     }
-    const stream = exactly(reply.body, { skip: 0, take: size, whole: size }, reply.url)
-    return { size, stream: this.#createHasher ? verified(stream, digest, this.#createHasher, reply.url) : stream }
+    const stream = this.#all(reply, size)
+    const { createHasher } = this.#options
+    return { size, stream: createHasher ? verified(stream, digest, createHasher, reply.url) : stream }
+  }
+
+  #all(reply: Reply, size: number): ReadableStream<Uint8Array> {
+    return this.#options.pass ? reply.unguarded() : exactly(reply.body, { skip: 0, take: size, whole: size }, reply.url)
   }
 }

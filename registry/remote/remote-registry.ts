@@ -5,7 +5,7 @@ import type { Registry, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
 import { type Authorizer, basicAuthorizer, type Credentials } from './authorizer.ts'
-import { RemoteBlobs } from './blobs.ts'
+import { RemoteBlobs, type RemoteBlobsOptions } from './blobs.ts'
 import { ChallengeAuthorizer, type ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
 import { retryAfterSeconds } from './errors.ts'
@@ -35,6 +35,8 @@ export interface RemoteRegistryOptions {
   readonly challengeMemory?: ChallengeMemory
   /** With it, a blob read as a whole is verified on the way; without it, that is left to the reader. */
   readonly createHasher?: CreateHasher
+  /** Blobs are given as the fetch gives them, without a deadline and a count of ours: for a server that sees to both, before a client to which the runtime can hand them on by itself. */
+  readonly passBlobs?: boolean
   readonly limits?: Partial<RemoteLimits>
   /** In [0, 1): spreads retries. */
   readonly random?: () => number
@@ -56,10 +58,10 @@ export class RemoteRegistry {
   readonly #authorizer: Authorizer
   /** A vendor's own API takes a name and a password, and no tokens that are for images. */
   readonly #manager: Authorizer
-  readonly #createHasher: CreateHasher | undefined
+  readonly #blobs: RemoteBlobsOptions
 
   constructor(options: RemoteRegistryOptions) {
-    const { fetch, clock, vendor = generic, createHasher, random = Math.random, onRateLimit, log } = options
+    const { fetch, clock, vendor = generic, createHasher, passBlobs = false, random = Math.random, onRateLimit, log } = options
     this.vendor = vendor
     this.url = vendor.base(options.url)
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -77,14 +79,14 @@ export class RemoteRegistry {
         memory: options.challengeMemory,
       })
     this.#manager = options.credentials ? basicAuthorizer(options.credentials) : this.#authorizer
-    this.#createHasher = createHasher
+    this.#blobs = { createHasher, pass: passBlobs }
   }
 
   /** The registry for one caller: `signal` ends everything that is asked through it, also streams. */
   with(signal?: AbortSignal): Registry {
     const client = this.#client(signal)
     return {
-      repository: (name) => remoteRepository(client, name, this.#createHasher),
+      repository: (name) => remoteRepository(client, name, this.#blobs),
       repositories: async (page) => {
         const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
         const what = 'the catalog'
@@ -114,12 +116,12 @@ export class RemoteRegistry {
   }
 }
 
-function remoteRepository(client: Client, name: RepositoryName, createHasher: CreateHasher | undefined): Repository {
+function remoteRepository(client: Client, name: RepositoryName, blobs: RemoteBlobsOptions): Repository {
   return {
     name,
     manifests: new RemoteManifests(client, name),
     tags: new RemoteTags(client, name),
-    blobs: new RemoteBlobs(client, name, createHasher),
+    blobs: new RemoteBlobs(client, name, blobs),
     uploads: new RemoteUploads(client, name),
     referrers: new RemoteReferrers(client, name),
   }

@@ -1,4 +1,5 @@
 import { type Clock, pause } from '../clock.ts'
+import { Deadline } from '../deadline.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { retryAfterSeconds, TimedOut, unreachable, upstreamInvalid } from './errors.ts'
 import type { RemoteLimits } from './limits.ts'
@@ -26,6 +27,8 @@ export interface Reply {
   /** It came from where the request was sent, not from where it was redirected to. */
   readonly direct: boolean
   readonly body: ReadableStream<Uint8Array>
+  /** In place of `body`: as the fetch gave it, without a deadline between its chunks, so that no chunk need pass through here. */
+  unguarded(): ReadableStream<Uint8Array>
   discard(): Promise<void>
 }
 
@@ -118,13 +121,19 @@ export class Transport {
           : body !== undefined && { body: new Uint8Array(body) }),
       })
       watch.disarm()
-      const stream = guarded(response.body, watch, url, stallMs)
+      const received = response.body ?? empty()
+      if (response.body === null) watch.end()
+      const stream = guarded(received, watch, url, stallMs)
       return {
         status: response.status,
         headers: response.headers,
         url,
         direct,
         body: stream,
+        unguarded: () => {
+          watch.disarm()
+          return received
+        },
         discard: () => stream.cancel(),
       }
     } catch (error) {
@@ -137,13 +146,12 @@ export class Transport {
 /** The one AbortSignal of an exchange: the caller's, or our deadline's. */
 class Watch {
   readonly #controller = new AbortController()
-  readonly #clock: Clock
   readonly #outer: AbortSignal | undefined
   readonly #onAbort = () => this.#controller.abort(this.#outer?.reason)
-  #disarm: (() => void) | undefined
+  readonly #deadline: Deadline<string>
 
   constructor(clock: Clock, outer: AbortSignal | undefined) {
-    this.#clock = clock
+    this.#deadline = new Deadline(clock, (message) => this.#controller.abort(new TimedOut(message)))
     this.#outer = outer
     outer?.throwIfAborted()
     outer?.addEventListener('abort', this.#onAbort, { once: true })
@@ -154,17 +162,15 @@ class Watch {
   }
 
   arm(ms: number, message: string): void {
-    this.#disarm?.()
-    this.#disarm = this.#clock.after(ms, () => this.#controller.abort(new TimedOut(message)))
+    this.#deadline.set(ms, message)
   }
 
   disarm(): void {
-    this.#disarm?.()
-    this.#disarm = undefined
+    this.#deadline.lift()
   }
 
   end(): void {
-    this.disarm()
+    this.#deadline.end()
     this.#outer?.removeEventListener('abort', this.#onAbort)
   }
 
@@ -177,12 +183,8 @@ class Watch {
 }
 
 /** The body of an answer, which fails when nothing comes for `stallMs`. */
-function guarded(body: ReadableStream<Uint8Array> | null, watch: Watch, url: URL, stallMs: number): ReadableStream<Uint8Array> {
-  if (body === null) {
-    watch.end()
-    return new ReadableStream({ start: (controller) => controller.close() })
-  }
-  const reader = body.getReader()
+function guarded(body: ReadableStream<Uint8Array>, watch: Watch, url: URL, stallMs: number): ReadableStream<Uint8Array> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   let ended = false
   const end = () => {
     ended = true
@@ -198,7 +200,7 @@ function guarded(body: ReadableStream<Uint8Array> | null, watch: Watch, url: URL
             if (ended) return
             end()
             controller.error(watch.verdict(url, watch.signal.reason))
-            reader.cancel(watch.signal.reason).catch(() => undefined)
+            reader?.cancel(watch.signal.reason).catch(() => undefined)
           },
           { once: true },
         )
@@ -206,6 +208,7 @@ function guarded(body: ReadableStream<Uint8Array> | null, watch: Watch, url: URL
       async pull(controller) {
         watch.arm(stallMs, 'stopped sending')
         try {
+          reader ??= body.getReader()
           const { done, value } = await reader.read()
           if (ended) return
           watch.disarm()
@@ -220,11 +223,15 @@ function guarded(body: ReadableStream<Uint8Array> | null, watch: Watch, url: URL
       },
       cancel(reason) {
         end()
-        return reader.cancel(reason)
+        return reader === undefined ? body.cancel(reason) : reader.cancel(reason)
       },
     },
     { highWaterMark: 0 },
   )
+}
+
+function empty(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.close() })
 }
 
 /** The body of a request: while it moves, the deadline is that of a stall. */

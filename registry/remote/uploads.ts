@@ -20,7 +20,7 @@ export class RemoteUploads implements Uploads {
   constructor(client: Client, name: RepositoryName) {
     this.#client = client
     this.#name = client.nameOf(name)
-    this.#blobs = new RemoteBlobs(client, name, undefined)
+    this.#blobs = new RemoteBlobs(client, name, { createHasher: undefined, pass: false })
   }
 
   async begin({ algorithm = 'sha256' }: { readonly algorithm?: DigestAlgorithm } = {}): Promise<Upload> {
