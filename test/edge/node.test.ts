@@ -28,10 +28,15 @@ describe('an edge in Node', () => {
     const pull = async () => {
       const manifest = await edge.get('/v2/open/app/manifests/v1')
       expect(manifest.status).toBe(200)
-      expect(sha256(new Uint8Array(await manifest.arrayBuffer()))).toBe(open.digest)
-      const blob = await edge.get(`/v2/open/app/blobs/${open.layer}`)
-      expect(blob.status).toBe(200)
-      expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(open.layer)
+      const bytes = new Uint8Array(await manifest.arrayBuffer())
+      expect(sha256(bytes)).toBe(open.digest)
+      // The whole image: the edge asks for all of it as soon as somebody takes the manifest.
+      const { config } = JSON.parse(new TextDecoder().decode(bytes)) as { config: { digest: string } }
+      for (const digest of [config.digest, open.layer]) {
+        const blob = await edge.get(`/v2/open/app/blobs/${digest}`)
+        expect(blob.status).toBe(200)
+        expect(sha256(new Uint8Array(await blob.arrayBuffer()))).toBe(digest)
+      }
     }
     await pull()
     const asked = edge.line.asked.length
@@ -89,10 +94,12 @@ describe('an edge in Node', () => {
     expect((await edge.token('repository:closed/app:pull', { ...robot, password: 'wrong' })).status).toBe(401)
   })
 
-  it('refuses what is pushed to it', async () => {
-    const bearer = await tokenOf(await edge.token('repository:open/app:pull,push', { username: 'admin', password: 'Harbour12345' }))
-    const response = await fetch(`${edge.url}/v2/open/app/blobs/uploads/`, { method: 'POST', headers: { authorization: `Bearer ${bearer}` } })
-    expect([response.status, ((await response.json()) as { errors: { code: string }[] }).errors[0]?.code]).toEqual([405, 'UNSUPPORTED'])
+  it('refuses a push as the origin does, where there is no right to it', async () => {
+    const begin = async (url: string, bearer: string) =>
+      (await whole(await fetch(`${url}/v2/closed/app/blobs/uploads/`, { method: 'POST', headers: { authorization: `Bearer ${bearer}` } }))).status
+    const here = await begin(edge.url, await tokenOf(await edge.token('repository:closed/app:pull,push', robot)))
+    const there = await begin(origin.url, await tokenOf(await token(origin.url, 'repository:closed/app:pull,push', robot)))
+    expect([here, there]).toEqual([403, 403])
   })
 
   it('takes no token of another edge, and the origin takes none of an edge', async () => {
