@@ -259,7 +259,9 @@ describe('for whoever types', () => {
       const { stdout } = await cli([...path, '--help'].join(' '))
       expect(stdout).toContain(`Usage: ${['atoll', ...path].join(' ')}`)
       const commands = stdout.split('\nCommands:\n')[1]?.split('\n\n')[0] ?? ''
-      const names = [...commands.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name = '']) => name).filter((name) => name !== 'help' && name !== 'complete')
+      const names = [...commands.matchAll(/^ {2}([a-z][a-z-]*)/gm)]
+        .map(([, name = '']) => name)
+        .filter((name) => name !== 'help' && name !== 'complete')
       let count = 1
       for (const name of names) count += await walk([...path, name])
       return count
