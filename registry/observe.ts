@@ -1,6 +1,6 @@
 // Tells of what is taken from a Registry.
 
-import type { Manifests, Registry } from './registry.ts'
+import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, Uploads } from './registry.ts'
 import type { Digest } from './spec/digests.ts'
 import type { RepositoryName, Tag } from './spec/names.ts'
 
@@ -16,39 +16,53 @@ export interface Pull {
 export function observePulls(registry: Registry, pulled: (pull: Pull) => void): Registry {
   return {
     repositories: (page) => registry.repositories(page),
-    repository(name) {
-      const repository = registry.repository(name)
-      return {
-        name: repository.name,
-        get manifests(): Manifests {
-          const { manifests } = repository
-          return {
-            stat: (reference) => manifests.stat(reference),
-            put: (manifest) => manifests.put(manifest),
-            delete: (digest) => manifests.delete(digest),
-            async get(reference) {
-              const manifest = await manifests.get(reference)
-              if (manifest !== undefined) {
-                const { digest } = manifest.descriptor
-                pulled(reference.tag === undefined ? { repository: name, digest } : { repository: name, digest, tag: reference.tag })
-              }
-              return manifest
-            },
-          }
-        },
-        get tags() {
-          return repository.tags
-        },
-        get blobs() {
-          return repository.blobs
-        },
-        get uploads() {
-          return repository.uploads
-        },
-        get referrers() {
-          return repository.referrers
-        },
-      }
-    },
+    repository: (name) => new ObservedRepository(registry.repository(name), pulled),
+  }
+}
+
+/** A class for the sake of its getters, as in access.ts: those of an object literal would keep its request until the next full collection. */
+class ObservedRepository implements Repository {
+  readonly name: RepositoryName
+  readonly #repository: Repository
+  readonly #pulled: (pull: Pull) => void
+
+  constructor(repository: Repository, pulled: (pull: Pull) => void) {
+    this.name = repository.name
+    this.#repository = repository
+    this.#pulled = pulled
+  }
+
+  get manifests(): Manifests {
+    const { manifests } = this.#repository
+    return {
+      stat: (reference) => manifests.stat(reference),
+      put: (manifest) => manifests.put(manifest),
+      delete: (digest) => manifests.delete(digest),
+      get: async (reference) => {
+        const manifest = await manifests.get(reference)
+        if (manifest !== undefined) {
+          const repository = this.name
+          const { digest } = manifest.descriptor
+          this.#pulled(reference.tag === undefined ? { repository, digest } : { repository, digest, tag: reference.tag })
+        }
+        return manifest
+      },
+    }
+  }
+
+  get tags(): Tags {
+    return this.#repository.tags
+  }
+
+  get blobs(): Blobs {
+    return this.#repository.blobs
+  }
+
+  get uploads(): Uploads {
+    return this.#repository.uploads
+  }
+
+  get referrers(): Referrers {
+    return this.#repository.referrers
   }
 }
