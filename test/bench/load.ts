@@ -2,8 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { must } from '../support/run.ts'
 import { headsPerSecond } from './heads.ts'
 
-const SECONDS = 5
+/** How long requests are counted. */
+export const SECONDS = 5
 const CONNECTIONS = 16
+/** Of the kernel's clock for processes, in a second. */
+const TICKS = 100
 
 /** Requests per second of one URL: GET by wrk, HEAD by ourselves. */
 export async function requestsPerSecond(
@@ -53,6 +56,17 @@ export async function upload(url: string, file: string, headers: Readonly<Record
 export async function peakMemory(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(status.match(/VmHWM:\s+(\d+) kB/)?.[1]) / 1024
+}
+
+/** Seconds of processor time that a process has used, in user mode and in the kernel. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number)
+  return (user + system) / TICKS
 }
 
 /** The process of this name that this one started. */

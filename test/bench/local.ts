@@ -1,7 +1,7 @@
 import { startAtoll } from '../support/atoll.ts'
 import { pushBlob, pushManifest, randomFile } from './images.ts'
-import { download, median, requestsPerSecond, upload } from './load.ts'
-import { startDistribution } from './peers.ts'
+import { cpuSeconds, download, median, requestsPerSecond, SECONDS, upload } from './load.ts'
+import { startDistribution, startNginx } from './peers.ts'
 import { printRows, type Row } from './table.ts'
 
 const ROUNDS = 5
@@ -10,7 +10,10 @@ const REPOSITORY = 'bench/app'
 /** Without it distribution has no OCI manifest for anybody. */
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
-/** Origin and edge beside distribution, warm: manifests a second, blobs and pushes in MB/s. Rounds alternate, so that both have the same weather. */
+/**
+ * Origin and edge beside distribution, warm: manifests a second, blobs and pushes in MB/s, and the processor time of each. Rounds
+ * alternate, so that both have the same weather. With nginx on the machine, blobs beside that too.
+ */
 export async function local(): Promise<void> {
   await using atoll = await startAtoll({ env: { ATOLL_LOG_LEVEL: 'error' } })
   await using peer = await startDistribution()
@@ -20,68 +23,115 @@ export async function local(): Promise<void> {
 
   const origin = { host: atoll.origin, repository: REPOSITORY, headers: await pushRight(atoll.origin, atoll.api) }
   const other = { host: peer.host, repository: REPOSITORY, headers: {} }
-  const pushes: { atoll: number[]; peer: number[] } = { atoll: [], peer: [] }
-  for (const [name, target] of [
-    ['atoll', origin],
-    ['peer', other],
-  ] as const) {
+  for (const target of [origin, other]) {
     await pushBlob(upload, target, config)
-    pushes[name].push(await pushBlob(upload, target, layer))
+    await pushBlob(upload, target, layer)
     await pushManifest(target, 'v1', config, [layer])
   }
-  for (let round = 1; round < ROUNDS; round++) {
+  const pushes = compared(atoll, peer)
+  for (let round = 0; round < ROUNDS; round++) {
     await using fresh = await randomFile(BLOB)
-    pushes.atoll.push(await pushBlob(upload, origin, fresh))
-    pushes.peer.push(await pushBlob(upload, other, fresh))
+    await pushes.atoll(() => pushBlob(upload, origin, fresh))
+    await pushes.peer(() => pushBlob(upload, other, fresh))
   }
+  const rows: Row[] = [{ what: 'push of a blob', aim: '≥ 1', ...transfers(pushes) }]
 
-  const rows: Row[] = [
-    {
-      what: 'push of a blob',
-      unit: 'MB/s',
-      better: 'more',
-      aim: '≥ 1',
-      atoll: BLOB / 1e6 / median(pushes.atoll),
-      peer: BLOB / 1e6 / median(pushes.peer),
-    },
-  ]
   for (const [place, host] of [
     ['origin', atoll.origin],
     ['edge', atoll.edge],
   ] as const) {
-    const token = await pullToken(host)
-    const headers = { authorization: `Bearer ${token}`, accept: MANIFEST }
-    await download(`http://${host}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)
+    const headers = { authorization: `Bearer ${await pullToken(host)}`, accept: MANIFEST }
+    const blob = `/v2/${REPOSITORY}/blobs/${layer.digest}`
+    await download(`http://${host}${blob}`, headers)
     for (const method of ['GET', 'HEAD']) {
-      const rates = { atoll: [] as number[], peer: [] as number[] }
+      const rates = compared(atoll, peer)
       for (let round = 0; round < 3; round++) {
-        rates.atoll.push(await requestsPerSecond(`http://${host}/v2/${REPOSITORY}/manifests/v1`, { method, headers }))
-        rates.peer.push(await requestsPerSecond(`http://${peer.host}/v2/${REPOSITORY}/manifests/v1`, { method, headers: { accept: MANIFEST } }))
+        const url = (at: string) => `http://${at}/v2/${REPOSITORY}/manifests/v1`
+        await rates.atoll(() => requestsPerSecond(url(host), { method, headers }))
+        await rates.peer(() => requestsPerSecond(url(peer.host), { method, headers: { accept: MANIFEST } }))
       }
-      rows.push({
-        what: `${place}: manifest ${method}`,
-        unit: '1/s',
-        better: 'more',
-        aim: '≥ 2',
-        atoll: median(rates.atoll),
-        peer: median(rates.peer),
-      })
+      rows.push({ what: `${place}: manifest ${method}`, aim: '≥ 2', ...requests(rates) })
     }
-    const reads = { atoll: [] as number[], peer: [] as number[] }
+    const reads = compared(atoll, peer)
     for (let round = 0; round < ROUNDS; round++) {
-      reads.atoll.push((await download(`http://${host}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)).total)
-      reads.peer.push((await download(`http://${peer.host}/v2/${REPOSITORY}/blobs/${layer.digest}`)).total)
+      await reads.atoll(async () => (await download(`http://${host}${blob}`, headers)).total)
+      await reads.peer(async () => (await download(`http://${peer.host}${blob}`)).total)
     }
-    rows.push({
-      what: `${place}: warm blob`,
-      unit: 'MB/s',
-      better: 'more',
-      aim: '≥ 1',
-      atoll: BLOB / 1e6 / median(reads.atoll),
-      peer: BLOB / 1e6 / median(reads.peer),
-    })
+    rows.push({ what: `${place}: warm blob`, aim: '≥ 1', ...transfers(reads) })
   }
   printRows('Warm, beside distribution', 'distribution', rows)
+  await besideNginx(atoll, layer)
+}
+
+/** A blob at the edge, and the same bytes as a plain file. */
+async function besideNginx(atoll: Peer & { readonly edge: string; readonly data: string }, layer: { readonly digest: string }): Promise<void> {
+  const hex = layer.digest.slice('sha256:'.length)
+  await using nginx = await startNginx(`${atoll.data}/data`)
+  if (nginx === undefined) {
+    process.stdout.write('\nnginx is not on this machine: blobs were not compared with plain files.\n')
+    return
+  }
+  const headers = { authorization: `Bearer ${await pullToken(atoll.edge)}` }
+  const reads = compared(atoll, nginx)
+  const file = `http://${nginx.host}/blobs/blobs/sha256/${hex.slice(0, 2)}/${hex}`
+  for (let round = 0; round < ROUNDS; round++) {
+    await reads.atoll(async () => (await download(`http://${atoll.edge}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)).total)
+    await reads.peer(async () => await plainFile(file))
+  }
+  printRows('Warm, beside nginx', 'nginx', [{ what: 'edge: warm blob', aim: '≥ 0.37', ...transfers(reads) }])
+}
+
+async function plainFile(url: string): Promise<number> {
+  const { total, bytes, status } = await download(url)
+  if (bytes !== BLOB) throw new Error(`${url}: ${status} with ${bytes} bytes`)
+  return total
+}
+
+interface Peer {
+  readonly pid: number
+}
+
+interface Measured {
+  readonly results: number[]
+  readonly cpu: number[]
+}
+
+interface Compared {
+  readonly measured: { readonly atoll: Measured; readonly peer: Measured }
+  atoll(run: () => Promise<number>): Promise<void>
+  peer(run: () => Promise<number>): Promise<void>
+}
+
+/** Keeps what each run gives, and what processor time it took. */
+function compared(atoll: Peer, peer: Peer): Compared {
+  const measured = { atoll: { results: [] as number[], cpu: [] as number[] }, peer: { results: [] as number[], cpu: [] as number[] } }
+  const measure = async ({ results, cpu }: Measured, pid: number, run: () => Promise<number>) => {
+    const before = await cpuSeconds(pid)
+    results.push(await run())
+    cpu.push((await cpuSeconds(pid)) - before)
+  }
+  return {
+    measured,
+    atoll: (run) => measure(measured.atoll, atoll.pid, run),
+    peer: (run) => measure(measured.peer, peer.pid, run),
+  }
+}
+
+function transfers({ measured: { atoll, peer } }: Compared): Pick<Row, 'unit' | 'better' | 'atoll' | 'peer' | 'cpu'> {
+  const speed = ({ results }: Measured) => BLOB / 1e6 / median(results)
+  const cost = ({ cpu }: Measured) => median(cpu) / (BLOB / 1e9)
+  return { unit: 'MB/s', better: 'more', atoll: speed(atoll), peer: speed(peer), cpu: { atoll: cost(atoll), peer: cost(peer), unit: 's/GB' } }
+}
+
+function requests({ measured: { atoll, peer } }: Compared): Pick<Row, 'unit' | 'better' | 'atoll' | 'peer' | 'cpu'> {
+  const cost = ({ results, cpu }: Measured) => median(results.map((rate, round) => ((cpu[round] ?? 0) / (rate * SECONDS)) * 1e6))
+  return {
+    unit: '1/s',
+    better: 'more',
+    atoll: median(atoll.results),
+    peer: median(peer.results),
+    cpu: { atoll: cost(atoll), peer: cost(peer), unit: 'µs' },
+  }
 }
 
 async function pullToken(host: string): Promise<string> {

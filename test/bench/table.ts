@@ -6,15 +6,23 @@ export interface Row {
   readonly atoll: number
   readonly peer: number
   readonly aim: string
+  /** Processor time of each for one unit of the same work, where it was measured: it swings less than the rate when others use the machine. */
+  readonly cpu?: { readonly atoll: number; readonly peer: number; readonly unit: string }
 }
 
 /** Prints the ratio first: absolute figures mean nothing on another machine. A ratio above 1 is in Atoll's favour. */
 export function printRows(title: string, peer: string, rows: readonly Row[]): void {
-  process.stdout.write(`\n## ${title}\n\n| what | ratio | aim | Atoll | ${peer} |\n| --- | --- | --- | --- | --- |\n`)
+  process.stdout.write(`\n## ${title}\n\n| what | ratio | aim | Atoll | ${peer} | CPU |\n| --- | --- | --- | --- | --- | --- |\n`)
   for (const row of rows) {
     const ratio = row.better === 'more' ? row.atoll / row.peer : row.peer / row.atoll
-    process.stdout.write(`| ${row.what} | ${ratio.toFixed(2)} | ${row.aim} | ${figure(row.atoll)} ${row.unit} | ${figure(row.peer)} ${row.unit} |\n`)
+    process.stdout.write(
+      `| ${row.what} | ${ratio.toFixed(2)} | ${row.aim} | ${figure(row.atoll)} ${row.unit} | ${figure(row.peer)} ${row.unit} | ${cpuOf(row)} |\n`,
+    )
   }
+}
+
+function cpuOf({ cpu }: Row): string {
+  return cpu === undefined ? '' : `${figure(cpu.atoll)} : ${figure(cpu.peer)} ${cpu.unit}`
 }
 
 function figure(value: number): string {
