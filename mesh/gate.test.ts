@@ -58,6 +58,23 @@ describe('the gate of a request', () => {
     expect(await gateOf(holding(['shut/image', 'pull']), knowledge, challenge).allows(parseRepositoryName('shut/image'), 'pull')).toBe(false)
   })
 
+  it('asks for a wider token where only the token keeps its holder from the source that he named', async () => {
+    const [target, source] = ['team/app', 'base/image'].map(parseRepositoryName)
+    if (target === undefined || source === undefined) throw new TypeError('there are two names')
+    const named = () => ({ ...challenge(), besides: 'repository:base/image:pull' })
+    const gate = gateOf(holding(['team/app', 'pull', 'push']), knowledge, named)
+    await gate.require(target, 'push')
+    await expect(gate.allows(source, 'pull')).rejects.toMatchObject({
+      status: 401,
+      headers: {
+        'WWW-Authenticate': expect.stringMatching(/scope="repository:team\/app:pull,push repository:base\/image:pull",error="insufficient_scope"/),
+      },
+    })
+    // Whom the facts keep from it no token helps: nothing says that it is there.
+    const shut = () => ({ ...challenge(), besides: 'repository:shut/image:pull' })
+    expect(await gateOf(holding(['team/app', 'pull', 'push']), knowledge, shut).allows(parseRepositoryName('shut/image'), 'pull')).toBe(false)
+  })
+
   it('asks for a token for the source of a mount together with that for its target', async () => {
     const url = 'https://r.test/v2/team/app/blobs/uploads/?mount=sha256:00&from=base/image'
     expect(mountSource({ method: 'POST', url })).toBe('repository:base/image:pull')

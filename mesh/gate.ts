@@ -27,9 +27,11 @@ const SCOPES: Readonly<Record<AccessAction, string>> = { pull: 'pull', push: 'pu
 export function gateOf(caller: Caller, knowledge: Knowledge, challenge: Challenge): Gate {
   const { principal, access } = caller
   const covered = (name: string, action: AccessAction) => access === undefined || covers(access, { type: 'repository', name, action })
+  let required: string | undefined
   return {
     async require(name, action) {
       const scope = `repository:${name}:${SCOPES[action]}`
+      required = scope
       const decision = await decideOn(knowledge, principal, name, action)
       if (!decision.allow) {
         if (decision.reason === 'unauthenticated') throw unauthorized(challenge, decision.message, { scope })
@@ -40,8 +42,12 @@ export function gateOf(caller: Caller, knowledge: Knowledge, challenge: Challeng
     },
     // Asked of the sources of mounts. What anybody may read needs no token, and so none that names it.
     async allows(name, action) {
-      if (!covered(name, action) && !(await decideOn(knowledge, ANONYMOUS, name, action)).allow) return false
-      return (await decideOn(knowledge, principal, name, action)).allow
+      const allowed = (await decideOn(knowledge, principal, name, action)).allow
+      if (!allowed || covered(name, action) || (await decideOn(knowledge, ANONYMOUS, name, action)).allow) return allowed
+      // Named by the request, and its sender may read it: a token for both is all that is missing. Candidates that we thought of are passed over.
+      if (challenge().besides !== `repository:${name}:${action}`) return false
+      const scope = required === undefined ? {} : { scope: required }
+      throw unauthorized(challenge, `The token is not good for ${action} on ${name}.`, { ...scope, error: 'insufficient_scope' })
     },
   }
 }
