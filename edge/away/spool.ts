@@ -65,15 +65,21 @@ export class Spool {
 
   /** Writes and sends until the signal ends it; what is left then is written down. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options
+    const { clock } = this.#options
     while (!signal.aborted) {
       await pause(clock, SPOOL_EVERY_MS, signal).catch(() => {})
-      try {
-        await this.write()
-        if (!signal.aborted && this.#options.mesh.status().state === 'connected') await this.send(signal)
-      } catch (error) {
-        log.warn({ error, batches: this.waiting }, 'What was served could not be told to the origin now; it is told later.')
-      }
+      await this.#writeAndSend(signal)
+    }
+    // What was noted while the last of it was being written.
+    await this.#writeAndSend(signal)
+  }
+
+  async #writeAndSend(signal: AbortSignal): Promise<void> {
+    try {
+      await this.write()
+      if (!signal.aborted && this.#options.mesh.status().state === 'connected') await this.send(signal)
+    } catch (error) {
+      this.#options.log.warn({ error, batches: this.waiting }, 'What was served could not be told to the origin now; it is told later.')
     }
   }
 
