@@ -1,4 +1,6 @@
-// Names as people write them in rules: `library/*`, `team/**:v1.*`. Without regular expressions, so that no pattern can take long.
+// Names as people write them in rules: `library/*`, `team/**:v1.*`.
+
+import { matchesPath, matchesWord } from './globs.ts'
 
 /** How long a pattern may be, and how many a list of them has. */
 export const PATTERN_LIMIT = 512
@@ -27,35 +29,4 @@ export function namesSomeOf(pattern: string, repository: string): boolean {
 function parts(pattern: string): { readonly repositories: string; readonly tags: string | undefined } {
   const colon = pattern.indexOf(':')
   return colon < 0 ? { repositories: pattern, tags: undefined } : { repositories: pattern.slice(0, colon), tags: pattern.slice(colon + 1) }
-}
-
-function matchesPath(pattern: string, path: string): boolean {
-  const given = path.split('/')
-  // reached[i]: the pattern so far stands for the first i components.
-  let reached: readonly boolean[] = [true, ...given.map(() => false)]
-  for (const wanted of pattern.split('/')) {
-    const before = reached
-    if (wanted === '**') {
-      const first = before.indexOf(true)
-      reached = before.map((_, i) => first >= 0 && i >= first)
-    } else reached = before.map((_, i) => before[i - 1] === true && matchesWord(wanted, given[i - 1] ?? ''))
-  }
-  return reached.at(-1) === true
-}
-
-/** Each character of the text takes the set of places in the pattern one step on: time is their product, however many stars there are. */
-function matchesWord(pattern: string, word: string): boolean {
-  const wanted = pattern.replace(/\*+/g, '*')
-  let places = new Set([0])
-  const rest = (place: number) => (wanted[place] === '*' ? [place, place + 1] : [place])
-  places = new Set([...places].flatMap(rest))
-  for (const char of word) {
-    const next = [...places].flatMap((place) => {
-      if (wanted[place] === '*') return [place]
-      return wanted[place] === '?' || wanted[place] === char ? [place + 1] : []
-    })
-    places = new Set(next.flatMap(rest))
-    if (places.size === 0) return false
-  }
-  return places.has(wanted.length)
 }

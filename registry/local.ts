@@ -1,8 +1,8 @@
 // What the origin owns: bytes in a BlobStore, everything else in a MetadataStore.
 
-import type { BlobStore, CreateHasher } from './blob-store.ts'
+import type { LocalParts, LocalRegistryOptions } from './local/parts.ts'
 import { RunningHashes } from './local/running-hashes.ts'
-import { LocalUploads, type UploadLocks } from './local/uploads.ts'
+import { LocalUploads } from './local/uploads.ts'
 import type { Actor, MetadataStore } from './metadata-store.ts'
 import type {
   BlobBody,
@@ -28,21 +28,6 @@ import type { ByteRange } from './spec/ranges.ts'
 
 /** How many uploads in progress keep their hash in memory; the hash of another is made again from its draft. A hash takes some hundred bytes. */
 const RUNNING_HASHES = 4096
-
-export interface LocalRegistryOptions {
-  readonly blobs: BlobStore
-  readonly metadata: MetadataStore
-  readonly createHasher: CreateHasher
-  /** Makes an upload's id: unguessable, [a-z0-9-]{1,128}. */
-  readonly newId: () => string
-  /** Reads manifests in place of the metadata: a ManifestCache in front of it. */
-  readonly manifests?: Pick<MetadataStore, 'getManifest' | 'statManifest'>
-}
-
-export interface LocalParts extends LocalRegistryOptions {
-  readonly hashes: RunningHashes
-  readonly locks: UploadLocks
-}
 
 /**
  * A Registry over a BlobStore and a MetadataStore. A blob is one of a repository's only by a link in the metadata, and a manifest

@@ -1,3 +1,4 @@
+import { matchesWord } from '../../policy/globs.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
@@ -17,11 +18,14 @@ export interface Pin {
 
 const NO_MEMORY = { ...PULL_THROUGH_LIMITS, tagsInMemory: 0, linksInMemory: 0, manifestBytesInMemory: 0 }
 
-/** `library/*`, `team/app:v*`: a star stands for any characters, also for `/`; without a colon, all of the repository is meant. */
+/** `library/*`, `team/app:v*`: a star stands for any characters, also for `/`, and `?` for one; without a colon, all of the repository is meant. */
 export function parsePin(text: string): Pin {
   const colon = text.indexOf(':')
-  const repository = starred(colon < 0 ? text : text.slice(0, colon))
-  return { repository, tag: colon < 0 ? undefined : starred(text.slice(colon + 1)) }
+  const [repositories, tags] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)]
+  return {
+    repository: (name) => matchesWord(repositories, name),
+    tag: tags === undefined ? undefined : (tag) => matchesWord(tags, tag),
+  }
 }
 
 /**
@@ -82,26 +86,5 @@ async function* keys(objects: ObjectStore, prefix: string): AsyncGenerator<Recor
     }
     last = items.at(-1)?.key
     if (!more || last === undefined) return
-  }
-}
-
-/** Goes back to the last star only, so its time grows with pattern × text however many stars there are. */
-function starred(pattern: string): (text: string) => boolean {
-  return (text) => {
-    let [at, star, resume] = [0, -1, 0]
-    for (let i = 0; i < text.length; ) {
-      if (pattern[at] === '*') {
-        star = at++
-        resume = i
-      } else if (at < pattern.length && pattern[at] === text[i]) {
-        at++
-        i++
-      } else if (star >= 0) {
-        at = star + 1
-        i = ++resume
-      } else return false
-    }
-    while (pattern[at] === '*') at++
-    return at === pattern.length
   }
 }

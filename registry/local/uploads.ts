@@ -1,5 +1,4 @@
 import type { Draft, DraftWriter, Hasher } from '../blob-store.ts'
-import type { LocalParts } from '../local.ts'
 import type { Actor, UploadRecord } from '../metadata-store.ts'
 import type { Upload, Uploads } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
@@ -8,9 +7,7 @@ import { RegistryError } from '../spec/errors.ts'
 import { OCTETS } from '../spec/media-types.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
-
-/** Uploads that a request is changing at this moment. */
-export type UploadLocks = Set<string>
+import type { LocalParts } from './parts.ts'
 
 /**
  * Upload sessions over drafts. A session is a record in the metadata (who may write to it: this repository) and a draft (its bytes).

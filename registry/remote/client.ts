@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../spec/names.ts'
+import type { Api, ApiRequest } from './api.ts'
 import type { Authorizer } from './authorizer.ts'
 import { readBeginning } from './bodies.ts'
 import { parseChallenges } from './challenge.ts'
@@ -14,18 +15,8 @@ export interface ClientOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface ApiRequest {
-  readonly method: string
-  /** Below the registry's root, or whole. */
-  readonly url: string | URL
-  readonly scopes: readonly string[]
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Uint8Array | ReadableStream<Uint8Array>
-  readonly repeatable: boolean
-}
-
 /** One registry's API: its address, who we are there, and for whose sake we ask (the signal). */
-export class Client {
+export class Client implements Api {
   readonly base: URL
   readonly vendor: Vendor
   readonly transport: Transport
@@ -45,7 +36,6 @@ export class Client {
     return this.vendor.repository(name)
   }
 
-  /** The registry's answer, after authorization. @throws RegistryError DENIED, UNAVAILABLE, UPSTREAM_INVALID */
   async send(request: ApiRequest): Promise<Reply> {
     const url = typeof request.url === 'string' ? new URL(`${this.base.href.replace(/\/$/, '')}${request.url}`) : request.url
     const signal = this.#signal
@@ -74,7 +64,6 @@ export class Client {
     return send()
   }
 
-  /** The error that an answer means. Reads the beginning of its body. `what` completes "the registry refuses …". */
   async errorOf(reply: Reply, what: string): Promise<Error> {
     const body = await readBeginning(reply, this.transport, this.transport.limits.errorBytes)
     return upstreamError({ ...reply, now: this.transport.clock.now() }, body, what)

@@ -9,9 +9,9 @@ import type { Vendor } from './vendor.ts'
 export const harbor: Vendor = {
   ...generic,
   type: 'harbor',
-  async prepare(client, name) {
+  async prepare(api, name) {
     const { project } = splitProject(name)
-    const asked = await client.send({
+    const asked = await api.send({
       method: 'HEAD',
       url: `/api/v2.0/projects?project_name=${encodeURIComponent(project)}`,
       scopes: [],
@@ -19,8 +19,8 @@ export const harbor: Vendor = {
     })
     await asked.discard()
     if (asked.status === 200 || asked.status === 403) return
-    if (asked.status !== 404) throw await client.errorOf(asked, `looking for its project ${project}`)
-    const made = await client.send({
+    if (asked.status !== 404) throw await api.errorOf(asked, `looking for its project ${project}`)
+    const made = await api.send({
       method: 'POST',
       url: '/api/v2.0/projects',
       scopes: [],
@@ -29,7 +29,7 @@ export const harbor: Vendor = {
       repeatable: false,
     })
     // 409: somebody else made it meanwhile.
-    if (made.status !== 201 && made.status !== 409 && made.status !== 403) throw await client.errorOf(made, `making the project ${project}`)
+    if (made.status !== 201 && made.status !== 409 && made.status !== 403) throw await api.errorOf(made, `making the project ${project}`)
     await made.discard()
   },
 }

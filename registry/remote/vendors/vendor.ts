@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../spec/names.ts'
-import type { Client } from '../client.ts'
+import type { Api } from '../api.ts'
 
 /** How one make of registry differs from the specification. */
 export interface Vendor {
@@ -12,5 +12,5 @@ export interface Vendor {
   /** Hosts of its token service besides the registry's relatives. */
   readonly tokenHosts: readonly string[]
   /** Makes the place for a repository, where that must be there before a push. */
-  prepare?(client: Client, name: RepositoryName): Promise<void>
+  prepare?(api: Api, name: RepositoryName): Promise<void>
 }

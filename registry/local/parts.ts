@@ -1,0 +1,22 @@
+import type { BlobStore, CreateHasher } from '../blob-store.ts'
+import type { MetadataStore } from '../metadata-store.ts'
+import type { RunningHashes } from './running-hashes.ts'
+
+export interface LocalRegistryOptions {
+  readonly blobs: BlobStore
+  readonly metadata: MetadataStore
+  readonly createHasher: CreateHasher
+  /** Makes an upload's id: unguessable, [a-z0-9-]{1,128}. */
+  readonly newId: () => string
+  /** Reads manifests in place of the metadata: a ManifestCache in front of it. */
+  readonly manifests?: Pick<MetadataStore, 'getManifest' | 'statManifest'>
+}
+
+/** What the parts of one LocalRegistry work with. */
+export interface LocalParts extends LocalRegistryOptions {
+  readonly hashes: RunningHashes
+  readonly locks: UploadLocks
+}
+
+/** Uploads that a request is changing at this moment. */
+export type UploadLocks = Set<string>
