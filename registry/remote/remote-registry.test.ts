@@ -223,6 +223,21 @@ describe('redirects', () => {
     },
   )
 
+  it('what is sent as a stream is not sent elsewhere, and says so', async () => {
+    const server = await serve((request, response) => {
+      request.resume()
+      const status = request.method === 'POST' ? 202 : 307
+      request.on('end', () => response.writeHead(status, { location: '/v2/team/app/blobs/uploads/1' }).end())
+    })
+    const { uploads } = remote(server.url).with().repository(name)
+    const { id } = await uploads.begin()
+    await expect(uploads.append(id, new Blob([blob]).stream())).rejects.toMatchObject({
+      code: 'UPSTREAM_INVALID',
+      message: expect.stringContaining('redirects a PATCH'),
+    })
+    expect(server.lines).toHaveLength(2)
+  })
+
   it('https never leads to http', async () => {
     const asked: string[] = []
     const registry = new RemoteRegistry({
