@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../registry/clock.ts'
+import { GRACE_MS } from '../registry/garbage/limits.ts'
 import { type Digest, parseDigest } from '../registry/spec/digests.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
@@ -36,6 +37,8 @@ function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): 
   const plane = startControlPlane({
     db: site.database,
     local: site.local,
+    blobs: site.blobs,
+    garbageGraceMs: GRACE_MS,
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
     createHasher,

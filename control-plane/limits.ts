@@ -18,3 +18,6 @@ export const LIST_PAGE = 1_000
 export const CHANGES_BATCH = 500
 /** Bytes in one request of a copy by chunk, as Harbor's default. */
 export const CHUNK_BYTES = 10 * 1024 * 1024
+
+/** How often the whole store is read for bytes that nobody knows. */
+export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000

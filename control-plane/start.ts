@@ -1,19 +1,27 @@
-import type { CreateHasher } from '../registry/blob-store.ts'
+import type { BlobStore, CreateHasher } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { LocalRegistry } from '../registry/local.ts'
 import type { Log } from '../registry/log.ts'
 import type { Database } from '../schema/database.ts'
 import type { Endpoint } from '../schema/endpoints.ts'
+import { garbageIndex } from '../schema/garbage.ts'
+import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
 import { PLAN_REPLICATION, REPLICATE } from '../schema/replication-jobs.ts'
 import { followChanges } from './follow.ts'
+import { collectGarbageJobs } from './jobs/collect-garbage.ts'
 import { planReplication } from './jobs/plan-replication.ts'
 import { replicate } from './jobs/replicate.ts'
 import { Sites } from './replication/sites.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
+import { followSchedules } from './schedules.ts'
 
 export interface ControlPlaneOptions {
   readonly db: Database
   readonly local: LocalRegistry
+  /** Where the bytes of `local` are. */
+  readonly blobs: BlobStore
+  /** How long garbage is kept, in milliseconds: what `local` was opened with. */
+  readonly garbageGraceMs: number
   /** Opens what an origin sealed: `secrets.unseal`. */
   readonly unseal: (sealed: string, purpose: string) => Promise<string>
   /** A fetch that trusts what an endpoint's certificate needs. */
@@ -44,10 +52,12 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const handlers = new Map<string, JobHandler>([
     [PLAN_REPLICATION, planReplication({ db, sites })],
     [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
+    [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],
   ])
   const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })
   const following = new AbortController()
-  const followed = followChanges({ db, clock, log, signal: following.signal })
+  const signal = following.signal
+  const followed = Promise.all([followChanges({ db, clock, log, signal }), followSchedules({ db, clock, log, signal })])
   return {
     close: async () => {
       following.abort(new Error('This process is shutting down.'))

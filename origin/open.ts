@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { principalGate } from '../mesh/gate.ts'
 import { restrict } from '../registry/access.ts'
+import type { BlobStore } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
 import { ManifestCache } from '../registry/local/manifest-cache.ts'
 import { LocalRegistry } from '../registry/local.ts'
@@ -66,6 +67,8 @@ export interface OpenOrigin {
   readonly authorities: Authorities
   readonly addresses: Addresses
   readonly local: LocalRegistry
+  /** Where the bytes of `local` are. */
+  readonly blobs: BlobStore
   readonly proxies: ProxyCaches
   readonly mesh: Mesh
   readonly pulls: PullLedger
@@ -121,7 +124,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     },
   })
   const callers = new Callers({ facts, logins, issuer, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
-  const metadata = metadataStore(db)
+  const metadata = metadataStore(db, config['garbage.grace'] * 1000)
   const manifests = new ManifestCache({
     metadata,
     changes: { head: () => headOfChanges(db), since: (after, limit) => readChanges(db, after, limit) },
@@ -171,6 +174,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     authorities,
     addresses,
     local,
+    blobs: stores.blobs,
     proxies,
     mesh,
     pulls,

@@ -28,16 +28,30 @@ export interface MetadataStore {
 
   listReferrers(name: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Slice<Descriptor>>
 
-  /** Whether the blob belongs to this repository. */
+  /** Whether the blob belongs to this repository. Who is told so may count on it for the grace of the garbage collection. */
   statBlob(name: RepositoryName, digest: Digest): Promise<{ readonly size: number } | undefined>
-  /** @throws RegistryError DENIED when the project's quota does not allow it */
-  linkBlob(name: RepositoryName, blob: { readonly digest: Digest; readonly size: number }, actor: Actor): Promise<void>
+  /** Asked before bytes become a blob in the store, so that `linkBlob` can tell whether they were collected meanwhile. @throws RegistryError UNAVAILABLE: they are being deleted now */
+  reserveBlob(digest: Digest): Promise<Reservation>
+  /**
+   * Makes a blob that is in the store one of this repository's.
+   * @throws RegistryError DENIED when the project's quota does not allow it, UNAVAILABLE when it was collected since it was reserved: it must be uploaded again
+   */
+  linkBlob(name: RepositoryName, blob: { readonly digest: Digest; readonly size: number }, reservation: Reservation, actor: Actor): Promise<void>
+  /** Makes a blob of `from` one of this repository's; undefined: `from` has none. @throws RegistryError DENIED when the project's quota does not allow it */
+  mountBlob(name: RepositoryName, digest: Digest, from: RepositoryName, actor: Actor): Promise<{ readonly size: number } | undefined>
   unlinkBlob(name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean>
   repositoriesWithBlob(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
 
   createUpload(name: RepositoryName, upload: UploadRecord, actor: Actor): Promise<void>
   findUpload(name: RepositoryName, id: string): Promise<UploadRecord | undefined>
   deleteUpload(name: RepositoryName, id: string): Promise<boolean>
+}
+
+/** What was known of a blob before its bytes were put into the store. */
+export interface Reservation {
+  readonly known: boolean
+  /** When, in milliseconds since the epoch. */
+  readonly at: number
 }
 
 export interface ManifestRecord {

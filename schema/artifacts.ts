@@ -173,6 +173,6 @@ export function listParents(db: Database, repository: RepositoryName, digest: Di
     .select({ digest: manifests.digest })
     .from(manifestReferences)
     .innerJoin(manifests, eq(manifests.id, manifestReferences.manifestId))
-    .innerJoin(repositories, eq(repositories.id, manifests.repositoryId))
-    .where(and(eq(manifestReferences.digest, digest), eq(manifestReferences.kind, 'manifest'), eq(repositories.name, repository)))
+    .innerJoin(repositories, eq(repositories.id, manifestReferences.repositoryId))
+    .where(and(eq(repositories.name, repository), eq(manifestReferences.digest, digest), eq(manifestReferences.kind, 'manifest')))
 }

@@ -46,6 +46,11 @@ async function opened(options: { storageLimit?: number } = {}) {
   return { ...held, projectId, userId, store: metadataStore(held.db), from: await headOfChanges(held.db) }
 }
 
+/** As an upload does it. */
+async function link(store: MetadataStore, repository: RepositoryName, blob: { readonly digest: Digest; readonly size: number }): Promise<void> {
+  await store.linkBlob(repository, blob, await store.reserveBlob(blob.digest), 'user:1')
+}
+
 const used = async (db: Database, id: number) => (await findProjectById(db, id))?.storageUsed
 
 describe('the metadata store', () => {
@@ -65,7 +70,7 @@ describe('the metadata store', () => {
     await using held = await opened()
     const refused = { code: 'NAME_UNKNOWN', status: 404 }
     await expect(held.store.putManifest(name('nobody/app'), manifest(1), 'user:1')).rejects.toMatchObject(refused)
-    await expect(held.store.linkBlob(name('nobody/app'), { digest: digestOf('x'), size: 1 }, 'user:1')).rejects.toMatchObject(refused)
+    await expect(link(held.store, name('nobody/app'), { digest: digestOf('x'), size: 1 })).rejects.toMatchObject(refused)
     await expect(held.store.createUpload(name('nobody/app'), { id: 'u', algorithm: 'sha256' }, 'user:1')).rejects.toMatchObject(refused)
     expect(await held.store.repositories(ALL)).toEqual({ items: [], more: false })
     expect(await headOfChanges(held.db)).toBe(held.from)
@@ -77,11 +82,11 @@ describe('the metadata store', () => {
     const one = manifest(1, [tag('latest')])
     const two = manifest(2, [tag('latest')])
     const blob = { digest: digestOf('blob'), size: 4 }
-    await store.linkBlob(app, blob, 'user:1')
+    await link(store, app, blob)
     for (let i = 0; i < 3; i++) await store.putManifest(app, one, 'user:1')
     await store.putManifest(app, two, 'user:2')
     await store.putManifest(app, two, 'user:1')
-    await store.linkBlob(app, blob, 'user:1')
+    await link(store, app, blob)
     expect(await store.deleteManifest(app, two.descriptor.digest, 'user:3')).toBe(true)
     expect(await store.deleteManifest(app, two.descriptor.digest, 'user:3')).toBe(false)
     expect(await store.deleteTag(app, tag('latest'), 'user:3')).toBe(false)
@@ -123,8 +128,8 @@ describe('the metadata store', () => {
     const { store, db, projectId } = held
     const blob = { digest: digestOf('blob'), size: 100 }
     const condemned = async () => (await db.read.sql.all<{ condemned_at: number | null }>('SELECT condemned_at FROM blobs'))[0]?.condemned_at
-    await store.linkBlob(app, blob, 'user:1')
-    await store.linkBlob(name('team/second'), blob, 'user:1')
+    await link(store, app, blob)
+    await link(store, name('team/second'), blob)
     expect(await used(db, projectId)).toBe(100)
     expect([...(await store.repositoriesWithBlob(blob.digest, 10))].sort()).toEqual(['team/app', 'team/second'])
     expect(await store.repositoriesWithBlob(blob.digest, 1)).toHaveLength(1)
@@ -135,7 +140,7 @@ describe('the metadata store', () => {
     await store.unlinkBlob(name('team/second'), blob.digest, 'user:1')
     expect(await used(db, projectId)).toBe(0)
     expect(await condemned()).toBeTypeOf('number')
-    await store.linkBlob(app, blob, 'user:1')
+    await link(store, app, blob)
     expect(await condemned()).toBeNull()
   })
 
@@ -143,7 +148,7 @@ describe('the metadata store', () => {
     await using held = await opened({ storageLimit: 1000 })
     const { store, db, projectId } = held
     const results = await Promise.allSettled(
-      Array.from({ length: 64 }, (_, i) => store.linkBlob(name(`team/app${i % 7}`), { digest: digestOf(`blob ${i}`), size: 100 }, 'user:1')),
+      Array.from({ length: 64 }, (_, i) => link(store, name(`team/app${i % 7}`), { digest: digestOf(`blob ${i}`), size: 100 })),
     )
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(10)
     expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({
@@ -189,7 +194,7 @@ describe('the metadata store', () => {
   it('gives everything back when a repository is deleted', async () => {
     await using held = await opened()
     const { store, db } = held
-    await store.linkBlob(app, { digest: digestOf('b'), size: 10 }, 'user:1')
+    await link(store, app, { digest: digestOf('b'), size: 10 })
     await store.putManifest(app, manifest(1, [tag('a'), tag('b')]), 'user:1')
     await store.putManifest(name('team/other'), manifest(1), 'user:1')
     const before = await headOfChanges(db)
@@ -294,7 +299,7 @@ describe('as a model', () => {
       ),
       fc.tuple(repository, n).map(([at, n]) =>
         command(`link ${at} ${n}`, async (model, { store }) => {
-          await store.linkBlob(at, blobOf(n), 'user:1')
+          await link(store, at, blobOf(n))
           touch(model, at)
           model.blobs.get(at)?.add(n)
         }),

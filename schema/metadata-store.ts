@@ -1,14 +1,18 @@
+import { GRACE_MS } from '../registry/garbage/limits.ts'
 import type { MetadataStore } from '../registry/metadata-store.ts'
 import type { Database } from './database.ts'
-import { linkBlob, repositoriesWithBlob, statBlob, unlinkBlob } from './metadata/blobs.ts'
+import { linkBlob, mountBlob, repositoriesWithBlob, reserveBlob, statBlob, unlinkBlob } from './metadata/blobs.ts'
 import { deleteManifest, getManifest, putManifest, statManifest } from './metadata/manifests.ts'
 import { listReferrers } from './metadata/referrers.ts'
 import { findRepository, listRepositories } from './metadata/repositories.ts'
 import { deleteTag, listTags } from './metadata/tags.ts'
 import { createUpload, deleteUpload, findUpload } from './metadata/uploads.ts'
 
-/** What a local registry knows besides bytes, in this database. Bytes are never asked for here. */
-export function metadataStore(db: Database): MetadataStore {
+/**
+ * What a local registry knows besides bytes, in this database. Bytes are never asked for here. `graceMs`: what the garbage collection waits
+ * before it takes anything, in milliseconds.
+ */
+export function metadataStore(db: Database, graceMs: number = GRACE_MS): MetadataStore {
   return {
     repositories: (page) => listRepositories(db, page),
     repositoryExists: async (name) => (await findRepository(db.read, name)) !== undefined,
@@ -19,8 +23,10 @@ export function metadataStore(db: Database): MetadataStore {
     listTags: (name, page) => listTags(db, name, page),
     deleteTag: (name, tag, actor) => deleteTag(db, name, tag, actor),
     listReferrers: (name, subject, query) => listReferrers(db, name, subject, query),
-    statBlob: (name, digest) => statBlob(db, name, digest),
-    linkBlob: (name, blob) => linkBlob(db, name, blob),
+    statBlob: (name, digest) => statBlob(db, graceMs, name, digest),
+    reserveBlob: (digest) => reserveBlob(db, digest),
+    linkBlob: (name, blob, reservation) => linkBlob(db, graceMs, name, blob, reservation),
+    mountBlob: (name, digest, from) => mountBlob(db, name, digest, from),
     unlinkBlob: (name, digest, actor) => unlinkBlob(db, name, digest, actor),
     repositoriesWithBlob: (digest, limit) => repositoriesWithBlob(db, digest, limit),
     createUpload: (name, upload, actor) => createUpload(db, name, upload, actor),

@@ -72,9 +72,11 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
   }
   return {
     'put a manifest': () => store.putManifest(app, manifest, 'user:1'),
-    'link a blob': () => store.linkBlob(app, { digest, size: 1 }, 'user:1'),
+    'link a blob': () => store.linkBlob(app, { digest, size: 1 }, { known: false, at: db.clock.now() }, 'user:1'),
     'read a manifest': () => store.getManifest(app, { tag: latest }),
     'stat a manifest': () => store.statManifest(app, { digest }),
+    'reserve a blob': () => store.reserveBlob(digest),
+    'mount a blob': () => store.mountBlob(app, digest, app, 'user:1'),
     'stat a blob': () => store.statBlob(app, digest),
     'list tags': () => store.listTags(app, page),
     'list referrers': () => store.listReferrers(app, digest, { page }),

@@ -12,6 +12,8 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
   return startControlPlane({
     db,
     local: origin.local,
+    blobs: origin.blobs,
+    garbageGraceMs: config['garbage.grace'] * 1000,
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
     fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
     createHasher,

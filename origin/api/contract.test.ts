@@ -282,6 +282,35 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     await ask('DELETE /replication/policies/{id}', `/replication/policies/${policy}`, 200)
     await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 200)
   })
+
+  test('garbage collection, answer by answer', async () => {
+    const S = '/system/gc/schedule'
+    const daily = { schedule: { type: 'Custom', cron: '0 0 3 * * *' }, parameters: { delete_untagged: true, dry_run: 'false', workers: 2 } }
+    expect((await ask(`GET ${S}`, S, 200)).body).toEqual({})
+    await ask(`POST ${S}`, S, 201, daily)
+    await ask(`POST ${S}`, S, 409, daily)
+    await ask(`PUT ${S}`, S, 200, { schedule: { type: 'Weekly', cron: '0 0 0 * * 0' } })
+    expect((await ask(`GET ${S}`, S, 200)).body).toMatchObject({ schedule: { type: 'Weekly', cron: '0 0 0 * * 0' }, job_status: 'Scheduled' })
+    for (const cron of ['', '* * * * *', '0 0 25 * * *', '0 0 0 31 2 *']) await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Custom', cron } })
+    await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Now' } })
+    await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Manual' }, parameters: { dry_run: 'perhaps' } })
+    await ask(`PUT ${S}`, S, 200, { schedule: { type: 'None' } })
+    expect((await ask(`GET ${S}`, S, 200)).body).toEqual({})
+    const { id } = await ask(`POST ${S}`, S, 201, { schedule: { type: 'Manual' }, parameters: { dry_run: true } })
+    await ask(`POST ${S}`, S, 409, { schedule: { type: 'Manual' } })
+    await ask('GET /system/gc', '/system/gc?q=job_status=Pending&page_size=1', 200)
+    await ask('GET /system/gc', '/system/gc?q=job_status=Perhaps', 400)
+    expect((await ask('GET /system/gc/{gc_id}', `/system/gc/${id}`, 200)).body).toMatchObject({
+      job_kind: 'MANUAL',
+      job_status: 'Pending',
+      job_parameters: '{"delete_untagged":false,"dry_run":true}',
+    })
+    await ask('GET /system/gc/{gc_id}/log', `/system/gc/${id}/log`, 200)
+    await ask('PUT /system/gc/{gc_id}', `/system/gc/${id}`, 200)
+    expect((await ask('GET /system/gc/{gc_id}', `/system/gc/${id}`, 200)).body).toMatchObject({ job_status: 'Stopped' })
+    await ask('GET /system/gc/{gc_id}', '/system/gc/4711', 404)
+    await ask('GET /system/gc', '/system/gc', 401, undefined, '')
+  })
 })
 
 /** Swagger 2.0's dialect as JSON Schema: references into the definitions, `x-nullable`, and Go's habit of leaving null for empty. */

@@ -5,6 +5,7 @@ import type { OriginServices } from '../services.ts'
 import { artifacts } from './artifact.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
+import { garbageCollection } from './gc.ts'
 import { Guard } from './guard.ts'
 import { health } from './health.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
@@ -75,6 +76,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     replication,
     statistics,
     search,
+    garbageCollection,
     systemInfo,
   ])
     api.route('/', tag(parts))

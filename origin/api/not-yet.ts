@@ -80,15 +80,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /system/scanAll/stop',
   ],
   oidc: ['POST /system/oidc/ping'],
-  gc: [
-    'GET /system/gc',
-    'GET /system/gc/{gc_id}',
-    'PUT /system/gc/{gc_id}',
-    'GET /system/gc/{gc_id}/log',
-    'GET /system/gc/schedule',
-    'POST /system/gc/schedule',
-    'PUT /system/gc/schedule',
-  ],
   purge: [
     'GET /system/purgeaudit',
     'GET /system/purgeaudit/{purge_id}',

@@ -45,6 +45,8 @@ const OF_SYSTEM: [string, string][] = [
   ['PUT', '/registries/1'],
   ['GET', '/quotas'],
   ['PUT', '/quotas/1'],
+  ['GET', '/system/gc'],
+  ['GET', '/system/gc/schedule'],
   ['GET', '/replication/adapters'],
   ['GET', '/replication/policies'],
   ['POST', '/replication/policies'],

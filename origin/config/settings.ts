@@ -57,6 +57,11 @@ export const originSettings = defineSettings({
   'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'garbage.grace': setting(
+    duration(600, 30 * 86_400),
+    7_200,
+    'How long blobs that nothing needs are kept before they may be collected: longer than any push takes. The same for every process on one database.',
+  ),
   'token.key_lifetime': setting(
     duration(86_400, 366 * 86_400),
     90 * 86_400,

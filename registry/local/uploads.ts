@@ -81,8 +81,9 @@ export class LocalUploads implements Uploads {
           size,
         })
       }
+      const reservation = await metadata.reserveBlob(digest)
       await draft.commit(digest)
-      await metadata.linkBlob(this.#name, { digest, size }, this.#actor)
+      await metadata.linkBlob(this.#name, { digest, size }, reservation, this.#actor)
       await metadata.deleteUpload(this.#name, id)
       return { mediaType: OCTETS, digest, size }
     })
@@ -98,11 +99,8 @@ export class LocalUploads implements Uploads {
   }
 
   async mount(digest: Digest, from: RepositoryName): Promise<Descriptor | undefined> {
-    const { metadata } = this.#parts
-    const blob = await metadata.statBlob(from, digest)
-    if (!blob) return undefined
-    await metadata.linkBlob(this.#name, { digest, size: blob.size }, this.#actor)
-    return { mediaType: OCTETS, digest, size: blob.size }
+    const blob = await this.#parts.metadata.mountBlob(this.#name, digest, from, this.#actor)
+    return blob && { mediaType: OCTETS, digest, size: blob.size }
   }
 
   mountable(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {

@@ -1,4 +1,4 @@
-import { and, eq, sql as raw } from 'drizzle-orm'
+import { and, eq, inArray, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Actor, ManifestRecord } from '../../registry/metadata-store.ts'
 import type { Manifest, ManifestHead } from '../../registry/registry.ts'
@@ -9,6 +9,7 @@ import { tell, tellAll } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { INSERT_ROWS } from '../limits.ts'
+import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
 import { charge, refund } from './quota.ts'
 import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
@@ -82,6 +83,26 @@ const writes = (sql: LibSQLDatabase) => ({
     })
     .returning({ id: manifests.id })
     .prepare(),
+  letGo: sql
+    .update(repositoryBlobs)
+    .set({ neededAt: raw`${raw.placeholder('now')}` })
+    .where(
+      and(
+        eq(repositoryBlobs.repositoryId, raw.placeholder('repositoryId')),
+        inArray(
+          repositoryBlobs.digest,
+          sql
+            .select({ digest: manifestReferences.digest })
+            .from(manifestReferences)
+            .where(eq(manifestReferences.manifestId, raw.placeholder('manifestId'))),
+        ),
+      ),
+    )
+    .prepare(),
+  remove: sql
+    .delete(manifests)
+    .where(eq(manifests.id, raw.placeholder('id')))
+    .prepare(),
   touch: sql
     .update(repositories)
     .set({ updatedAt: raw`${raw.placeholder('now')}` })
@@ -142,7 +163,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
     pusher: actor,
     pushedAt: db.clock.now(),
   })
-  const rows = references.map((reference, position) => ({ manifestId: id, position, ...reference }))
+  const rows = references.map((reference, position) => ({ manifestId: id, repositoryId, position, ...reference }))
   for (let from = 0; from < rows.length; from += INSERT_ROWS) {
     await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
   }
@@ -167,15 +188,31 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
     if (found === undefined) return false
     const { projectId } = repository
     const removed = await removeTagsOf(connection, repository, digest)
-    await connection.sql.delete(manifests).where(eq(manifests.id, found.id))
-    await releaseManifest(connection, projectId, digest, found.size)
-    await tellAll(db, connection, [
-      ...removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest })),
-      { actor, kind: 'manifest.deleted', subject: `${name}@${digest}`, projectId, before: digest },
-    ])
+    await tellAll(
+      db,
+      connection,
+      removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest })),
+    )
+    await removeManifest(db, connection, repository, { id: found.id, digest, size: found.size }, actor)
     await touch(db, connection, repository.id)
     return true
   })
+}
+
+/** Takes away a manifest that no tag points at any more. What it named counts as needed until now. For functions of this room. */
+export async function removeManifest(
+  db: Database,
+  connection: WriteConnection,
+  repository: RepositoryRow,
+  { id, digest, size }: { readonly id: number; readonly digest: Digest; readonly size: number },
+  actor: Actor,
+): Promise<void> {
+  const { projectId } = repository
+  const statements = connection.prepared(writes)
+  await statements.letGo.run({ repositoryId: repository.id, manifestId: id, now: db.clock.now() })
+  await statements.remove.run({ id })
+  await releaseManifest(connection, projectId, digest, size)
+  await tell(db, connection, { actor, kind: 'manifest.deleted', subject: `${repository.name}@${digest}`, projectId, before: digest })
 }
 
 /** After a manifest's row has gone: gives back what its project no longer holds, and drops bytes that nobody holds. */

@@ -2,16 +2,17 @@ CREATE TABLE `blobs` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`size` integer NOT NULL,
 	`created_at` integer NOT NULL,
-	`condemned_at` integer
+	`condemned_at` integer,
+	`claimed_at` integer
 );
 --> statement-breakpoint
-CREATE INDEX `blobs_condemned` ON `blobs` (`condemned_at`) WHERE "blobs"."condemned_at" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `blobs_condemned` ON `blobs` (`condemned_at`,`digest`) WHERE "blobs"."condemned_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `repository_blobs` (
 	`repository_id` integer NOT NULL,
 	`digest` text NOT NULL,
 	`project_id` integer NOT NULL,
 	`size` integer NOT NULL,
-	`linked_at` integer NOT NULL,
+	`needed_at` integer NOT NULL,
 	PRIMARY KEY(`repository_id`, `digest`),
 	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`digest`) REFERENCES `blobs`(`digest`) ON UPDATE no action ON DELETE no action
@@ -269,6 +270,7 @@ CREATE TABLE `manifest_contents` (
 --> statement-breakpoint
 CREATE TABLE `manifest_references` (
 	`manifest_id` integer NOT NULL,
+	`repository_id` integer NOT NULL,
 	`position` integer NOT NULL,
 	`kind` text NOT NULL,
 	`digest` text NOT NULL,
@@ -277,7 +279,7 @@ CREATE TABLE `manifest_references` (
 	FOREIGN KEY (`manifest_id`) REFERENCES `manifests`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
-CREATE INDEX `manifest_references_by_digest` ON `manifest_references` (`digest`,`manifest_id`);--> statement-breakpoint
+CREATE INDEX `manifest_references_of_repository` ON `manifest_references` (`repository_id`,`digest`,`manifest_id`);--> statement-breakpoint
 CREATE TABLE `manifests` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`repository_id` integer NOT NULL,
@@ -349,6 +351,18 @@ CREATE TABLE `robots` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `robots_of_project` ON `robots` (`project_id`,`name`) WHERE "robots"."project_id" IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX `robots_of_system` ON `robots` (`name`) WHERE "robots"."project_id" IS NULL;--> statement-breakpoint
+CREATE TABLE `schedules` (
+	`purpose` text PRIMARY KEY NOT NULL,
+	`type` text NOT NULL,
+	`cron` text NOT NULL,
+	`job_kind` text NOT NULL,
+	`payload` text NOT NULL,
+	`next_at` integer,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `schedules_due` ON `schedules` (`next_at`) WHERE "schedules"."next_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `settings` (
 	`key` text PRIMARY KEY NOT NULL,
 	`value` text NOT NULL,

@@ -15,8 +15,10 @@ export const blobs = sqliteTable(
     createdAt: time().notNull(),
     /** Since when no repository has it; whoever collects garbage waits a grace from here. */
     condemnedAt: time(),
+    /** When a collector took it to delete its bytes: from then on nobody can have it, until the row is gone. */
+    claimedAt: time(),
   },
-  (t) => [index('blobs_condemned').on(t.condemnedAt).where(sql`${t.condemnedAt} IS NOT NULL`)],
+  (t) => [index('blobs_condemned').on(t.condemnedAt, t.digest).where(sql`${t.condemnedAt} IS NOT NULL`)],
 )
 
 /** Which repositories have which blobs. A digest alone gives nobody a right to bytes. */
@@ -33,7 +35,8 @@ export const repositoryBlobs = sqliteTable(
     /** The repository's, here again for what counts by project. */
     projectId: integer('project_id').notNull(),
     size: integer().notNull(),
-    linkedAt: time().notNull(),
+    /** When a push last counted on it, or the last manifest that named it here went; whoever collects garbage waits a grace from here. */
+    neededAt: time().notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.repositoryId, t.digest] }),

@@ -72,12 +72,14 @@ export const manifestReferences = sqliteTable(
     manifestId: integer('manifest_id')
       .notNull()
       .references(() => manifests.id, { onDelete: 'cascade' }),
+    /** The manifest's, here again for whoever asks what a repository still needs. */
+    repositoryId: integer('repository_id').notNull(),
     position: integer().notNull(),
     kind: text({ enum: ['blob', 'manifest'] }).notNull(),
     digest: text().$type<Digest>().notNull(),
     size: integer().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.manifestId, t.position] }), index('manifest_references_by_digest').on(t.digest, t.manifestId)],
+  (t) => [primaryKey({ columns: [t.manifestId, t.position] }), index('manifest_references_of_repository').on(t.repositoryId, t.digest, t.manifestId)],
 )
 
 export const tags = sqliteTable(

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Gate, restrict } from '../../registry/access.ts'
+import type { BlobStore } from '../../registry/blob-store.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { registryRoutes } from '../../registry/http/routes.ts'
 import { ManifestCache } from '../../registry/local/manifest-cache.ts'
@@ -39,6 +40,8 @@ export function memoryLog(): Log & { readonly entries: LogEntry[] } {
 export interface BareRegistry extends AsyncDisposable {
   readonly server: HttpServer
   readonly local: LocalRegistry
+  /** Where its bytes are. */
+  readonly blobs: BlobStore
   readonly database: Database
   readonly directory: string
   readonly log: ReturnType<typeof memoryLog>
@@ -75,7 +78,8 @@ async function openIn(directory: string, options: BareRegistryOptions): Promise<
     soon: setImmediate,
     limit: MANIFEST_MEMORY,
   })
-  const local = new LocalRegistry({ blobs: fsBlobStore(join(directory, 'store')), metadata, manifests, createHasher, newId: randomUUID })
+  const blobs = fsBlobStore(join(directory, 'store'))
+  const local = new LocalRegistry({ blobs, metadata, manifests, createHasher, newId: randomUUID })
   const log = memoryLog()
   const gate: Gate = options.gate ?? { require: async () => undefined, allows: async () => true }
   const registry = restrict(local.as('system'), gate)
@@ -85,6 +89,7 @@ async function openIn(directory: string, options: BareRegistryOptions): Promise<
   return {
     server,
     local,
+    blobs,
     database,
     directory,
     log,

@@ -1,0 +1,72 @@
+import { and, asc, eq, isNotNull, lte } from 'drizzle-orm'
+import { parseCron } from './cron.ts'
+import type { Database } from './database.ts'
+import { enqueueIn, type NewJob } from './jobs.ts'
+import { type SCHEDULE_TYPES, schedules } from './tables/schedules.ts'
+
+export type ScheduleType = (typeof SCHEDULE_TYPES)[number]
+
+/** When a job is done again. Times in milliseconds since the epoch. */
+export type Schedule = typeof schedules.$inferSelect
+
+export interface NewSchedule {
+  readonly purpose: string
+  readonly type: ScheduleType
+  readonly cron: string
+  readonly job: Pick<NewJob, 'kind' | 'payload'>
+}
+
+export function findSchedule(db: Database, purpose: string): Promise<Schedule | undefined> {
+  return db.read.sql.select().from(schedules).where(eq(schedules.purpose, purpose)).get()
+}
+
+/** Puts it in the place of what was there for the purpose. @throws SyntaxError for a cron expression that cannot be read */
+export async function putSchedule(db: Database, { purpose, type, cron, job }: NewSchedule): Promise<void> {
+  const expression = parseCron(cron)
+  await db.write(({ sql }) => {
+    const now = db.clock.now()
+    const set = { type, cron, jobKind: job.kind, payload: job.payload, nextAt: expression.next(now) ?? null, updatedAt: now }
+    return sql
+      .insert(schedules)
+      .values({ purpose, ...set, createdAt: now })
+      .onConflictDoUpdate({ target: schedules.purpose, set })
+  })
+}
+
+/** False: there was none. */
+export async function deleteSchedule(db: Database, purpose: string): Promise<boolean> {
+  const gone = await db.write(({ sql }) => sql.delete(schedules).where(eq(schedules.purpose, purpose)).returning({ purpose: schedules.purpose }))
+  return gone.length > 0
+}
+
+/** When the next schedule is due; undefined: none is. */
+export async function nextDue(db: Database): Promise<number | undefined> {
+  const row = await db.read.sql
+    .select({ nextAt: schedules.nextAt })
+    .from(schedules)
+    .where(isNotNull(schedules.nextAt))
+    .orderBy(asc(schedules.nextAt))
+    .limit(1)
+    .get()
+  return row?.nextAt ?? undefined
+}
+
+/** Enqueues the jobs that are due, each once whichever process comes first, and what was missed meanwhile not again. Resolves with how many. */
+export async function enqueueDue(db: Database): Promise<number> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    const now = db.clock.now()
+    const due = await sql
+      .select()
+      .from(schedules)
+      .where(and(isNotNull(schedules.nextAt), lte(schedules.nextAt, now)))
+    for (const { purpose, cron, jobKind, payload, nextAt } of due) {
+      await enqueueIn(db, connection, { kind: jobKind, payload, idempotencyKey: `schedule:${purpose}:${nextAt}` })
+      await sql
+        .update(schedules)
+        .set({ nextAt: parseCron(cron).next(now) ?? null })
+        .where(eq(schedules.purpose, purpose))
+    }
+    return due.length
+  })
+}
