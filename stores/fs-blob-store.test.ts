@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -70,6 +70,28 @@ describe('a folder of blobs', () => {
     const order = ['sync drafts/d', `sync ${join('blobs', 'sha256')}`, 'rename drafts/d', `sync ${folder}`].map((call) => calls.lastIndexOf(call))
     expect(order).toEqual(order.toSorted((a, b) => a - b))
     expect(order[0]).toBeGreaterThan(-1)
+  })
+
+  it('syncs the names of directories that it meets for the first time, and bytes that somebody else left', async () => {
+    const directory = fresh()
+    const bytes = noise(5, 1000)
+    const digest = digestOf(bytes)
+    const folder = `blobs/sha256/${digest.slice(7, 9)}`
+    // As a process leaves it that died before it synced anything.
+    await mkdir(join(directory, folder), { recursive: true })
+    await mkdir(join(directory, 'drafts'))
+    await writeFile(join(directory, 'drafts', 'd'), bytes)
+    const calls: string[] = []
+    const fs = interceptedFileSystem(({ name, path }, go) => {
+      calls.push(`${name} ${path.slice(directory.length + 1)}`)
+      return go()
+    })
+    const writer = await fsBlobStore(directory, { fs }).draft('d').writer({ offset: bytes.length })
+    expect(await writer.close()).toBe(bytes.length)
+    expect(calls).toContain('datasync drafts/d')
+    calls.length = 0
+    await fsBlobStore(directory, { fs }).draft('d').commit(digest)
+    for (const step of ['sync drafts/d', 'sync ', 'sync blobs', 'sync blobs/sha256', `sync ${folder}`]) expect(calls).toContain(step)
   })
 
   it('says that the disk is full, keeps what is durable, and goes on when there is room', async () => {

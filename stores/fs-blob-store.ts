@@ -32,6 +32,7 @@ export function fsBlobStore(directory: string, options: FsBlobStoreOptions = {})
 }
 
 class FsBlobStore implements BlobStore {
+  readonly #root: string
   readonly #blobs: string
   readonly #drafts: string
   readonly #fs: FileSystem
@@ -43,6 +44,7 @@ class FsBlobStore implements BlobStore {
 
   constructor(directory: string, fs: FileSystem, reading: FsBlobStoreOptions['reading']) {
     this.#reading = reading
+    this.#root = directory
     this.#blobs = join(directory, 'blobs')
     this.#drafts = join(directory, 'drafts')
     this.#fs = fs
@@ -210,9 +212,12 @@ class FsBlobStore implements BlobStore {
     }
   }
 
+  /** A directory that is there may have been made a moment ago, or by a process that died before it synced the name: at its first use each name is synced. */
   async #make(directory: string): Promise<void> {
     if (this.#made.has(directory)) return
+    if (directory !== this.#root) await this.#make(dirname(directory))
     await makeDirectory(this.#fs, directory)
+    await syncDirectory(this.#fs, dirname(directory))
     this.#made.add(directory)
   }
 

@@ -19,6 +19,8 @@ export class FsDraftWriter implements DraftWriter {
   #queued = 0
   #written: number
   #durable: number
+  /** Whether the file may have bytes from before this writer that were never synced: whoever wrote them may have died or failed. */
+  #unsure: boolean
   #flushing: Promise<void> | undefined
   #syncing: Promise<void> | undefined
   #taken = Promise.withResolvers<void>()
@@ -30,6 +32,7 @@ export class FsDraftWriter implements DraftWriter {
     this.#file = file
     this.#written = offset
     this.#durable = offset
+    this.#unsure = offset > 0
     this.#ended = ended
   }
 
@@ -59,7 +62,7 @@ export class FsDraftWriter implements DraftWriter {
     try {
       await this.#flushing
       await this.#syncing
-      if (this.#durable < this.#written) await this.#file.datasync()
+      if (this.#unsure || this.#durable < this.#written) await this.#file.datasync()
       this.#durable = this.#written
     } catch (error) {
       this.#failure ??= diskFailure(error)
@@ -132,6 +135,7 @@ export class FsDraftWriter implements DraftWriter {
     try {
       await this.#file.datasync()
       this.#durable = written
+      this.#unsure = false
     } catch (error) {
       this.#failure ??= diskFailure(error)
     } finally {

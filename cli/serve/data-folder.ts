@@ -2,6 +2,7 @@ import { access, constants, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { environmentName } from '../../runtime/settings/define.ts'
 import type { FolderLock } from '../../schema/folder-lock.ts'
+import { nodeFileSystem, syncDirectory } from '../../stores/file-system.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 
 /** Who works in a folder of its own. A control plane works in its origin's. */
@@ -37,16 +38,21 @@ export async function takeDataFolder(key: FolderSetting, folder: string): Promis
   )
 }
 
-/** As mkdir with `recursive`, which never ends below /proc, where a folder is missing and cannot be made. */
+/** As mkdir with `recursive`, which never ends below /proc, where a folder is missing and cannot be made. Each new name survives a loss of power. */
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder)
+    await makeOne(folder)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     const parent = dirname(join(folder))
     if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return
     if (code !== 'ENOENT' || parent === folder) throw error
     await makeFolder(parent)
-    await mkdir(folder)
+    await makeOne(folder)
   }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  await mkdir(folder)
+  await syncDirectory(nodeFileSystem, dirname(folder))
 }

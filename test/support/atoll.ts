@@ -33,6 +33,8 @@ export interface AtollOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Hosts that must answer before it counts as started. Default: those of its role. */
   readonly ready?: readonly string[]
+  /** A program with its options that runs the command in its own process, as `strace -D` does: signals go to the command. */
+  readonly under?: readonly string[]
 }
 
 export async function startAtoll(options: AtollOptions = {}): Promise<AtollProcess> {
@@ -54,7 +56,8 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
 
   const start = async () => {
     const log = openSync(logFile, 'a')
-    const started = spawn(CLI, ['serve', ...(options.role === undefined ? [] : ['--role', options.role])], {
+    const [program = CLI, ...args] = [...(options.under ?? []), CLI, 'serve', ...(options.role === undefined ? [] : ['--role', options.role])]
+    const started = spawn(program, args, {
       cwd: data,
       env,
       stdio: ['ignore', log, log],
