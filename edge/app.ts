@@ -137,7 +137,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     // As it came over the wire: a router that decodes paths finds /v2 where it is not.
     const path = pathOf(request)
     const registry = path.startsWith('/v2/') || path === '/v2'
-    return warn(registry ? await (pushed?.(request, client) ?? v2(request, client)) : await app.fetch(request, { client }), mesh)
+    return warn(registry ? ((await pushed?.(request, client)) ?? (await v2(request, client))) : await app.fetch(request, { client }), mesh)
   }
 }
 

@@ -25,14 +25,41 @@ export interface PushHandlerOptions {
   readonly requestId: (request: Request) => string
 }
 
-/** Takes requests that write; undefined: this is none. What it returns never rejects. */
-export function pushHandler(options: PushHandlerOptions): (request: Request, client: string | undefined) => Promise<Response> | undefined {
+/** Takes requests that write, and questions of who might write whether a blob is there; undefined, also later: this is none. What it returns never rejects. */
+export function pushHandler(
+  options: PushHandlerOptions,
+): (request: Request, client: string | undefined) => Promise<Response | undefined> | undefined {
   return (request, client) => {
     const resource = resourceOf(request)
-    const action = resource && actionOf(resource, request.method)
-    if (resource === undefined || action === undefined) return undefined
+    if (resource === undefined) return undefined
+    if (resource.kind === 'blob' && request.method === 'HEAD') return askOrigin(request, client, resource, options)
+    const action = actionOf(resource, request.method)
+    if (action === undefined) return undefined
     return answer(request, client, { resource, action }, options).catch((error: unknown) => errorAnswer(error, request, options))
   }
+}
+
+/**
+ * Whoever pushes leaves out what he hears is there. Only the origin knows that it is still there, and keeps it for him from the moment he asks.
+ * While it is away nothing can be pushed, and the edge answers like anybody else.
+ */
+async function askOrigin(
+  request: Request,
+  client: string | undefined,
+  resource: Resource & { readonly name: string },
+  { pushes, mesh, gate, log }: PushHandlerOptions,
+): Promise<Response | undefined> {
+  try {
+    await mesh.settle()
+    if (mesh.status().state !== 'connected' || issuerOf(request) === mesh.origin.member.enrolment.id) return undefined
+    if (!(await (await gate(request, client)).allows(parseRepositoryName(resource.name), 'push'))) return undefined
+    const answered = await pushes.answer(request, resource)
+    if (answered.ok || answered.status === 404) return answered
+    await answered.body?.cancel()
+  } catch (error) {
+    log.debug({ err: error }, 'whether a blob is at the origin is answered from here')
+  }
+  return undefined
 }
 
 async function answer(

@@ -72,6 +72,7 @@ export class PushThrough {
           ? await this.#manifest(request, parseRepositoryName(resource.name), resource.key, query)
           : await this.#deleteManifest(request, parseRepositoryName(resource.name), resource.key)
       case 'blob':
+        if (request.method === 'HEAD') return await this.#forward(request)
         return await this.#deleteBlob(request, parseRepositoryName(resource.name), resource.key)
       default:
         return await this.#forward(request)

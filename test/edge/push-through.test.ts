@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { eq } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Digest } from '../../registry/spec/digests.ts'
 import { headOfChanges } from '../../schema/changes.ts'
+import { repositoryBlobs } from '../../schema/tables/blobs.ts'
 import { until } from '../support/until.ts'
 import { ADMIN, OCI_MANIFEST, sha256, TestEdge, TestOrigin, tokenOf, whole } from './support.ts'
 
@@ -211,5 +214,34 @@ describe('a push to an edge', () => {
     expect((await send('DELETE', `/v2/team/app/manifests/${made.digest}`)).status).toBe(202)
     expect((await edge.get('/v2/team/app/manifests/gone', bearer)).status).toBe(404)
     expect((await edge.get(`/v2/team/app/manifests/${made.digest}`, bearer)).status).toBe(404)
+  })
+
+  it('asks the origin whether a blob is there for who may push, so that it is kept for him, and for nobody else', async () => {
+    const layer = new Uint8Array(randomBytes(1_000))
+    await pushBlob(layer)
+    const { db } = origin.running.services
+    const needed = async () =>
+      (
+        await db.read.sql
+          .select({ at: repositoryBlobs.neededAt })
+          .from(repositoryBlobs)
+          .where(eq(repositoryBlobs.digest, sha256(layer) as Digest))
+          .get()
+      )?.at
+    await db.write(({ sql }) =>
+      sql
+        .update(repositoryBlobs)
+        .set({ neededAt: 0 })
+        .where(eq(repositoryBlobs.digest, sha256(layer) as Digest)),
+    )
+    const pull = await tokenOf(await edge.token('repository:team/app:pull', ADMIN))
+    expect((await send('HEAD', `/v2/team/app/blobs/${sha256(layer)}`, undefined, {}, pull)).status).toBe(200)
+    expect(await needed()).toBe(0)
+    const answered = await send('HEAD', `/v2/team/app/blobs/${sha256(layer)}`)
+    expect([answered.status, answered.headers.get('content-length')]).toEqual([200, '1000'])
+    expect(await needed()).toBeGreaterThan(0)
+    edge.line.cut()
+    await edge.disconnected()
+    expect((await send('HEAD', `/v2/team/app/blobs/${sha256(layer)}`)).status).toBe(200)
   })
 })
