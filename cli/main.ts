@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import tab from '@bomb.sh/tab/commander'
 import { Command, CommanderError } from 'commander'
 import { edgeCommands } from './commands/edge.ts'
+import { gcCommands } from './commands/gc.ts'
 import { loginCommands } from './commands/login.ts'
 import { projectCommands } from './commands/project.ts'
 import { replicateCommands } from './commands/replicate.ts'
@@ -36,6 +37,7 @@ projectCommands(program)
 userCommands(program)
 robotCommands(program)
 replicateCommands(program)
+gcCommands(program)
 edgeCommands(program)
 warmCommand(program)
 inherit(program)

@@ -47,7 +47,7 @@ async function json<T>(args: string, call: Call = {}): Promise<T> {
 /** The table of a list, and its JSON, hold the same names. */
 async function expectListed(args: string, names: readonly string[], key = 'name'): Promise<void> {
   const rows = await json<Record<string, unknown>[]>(args)
-  expect(rows.map((row) => row[key])).toEqual(expect.arrayContaining([...names]))
+  expect(rows.map((row) => String(row[key]))).toEqual(expect.arrayContaining([...names]))
   const { stdout } = await cli(args)
   for (const row of rows) expect(stdout).toContain(String(row[key]))
   expect(stdout.trim().split('\n')).toHaveLength(rows.length + 1)
@@ -327,4 +327,24 @@ describe('what cannot be started says why', () => {
 test('passwords are in no log of the origin', async () => {
   const log = await readFile(join(atoll.data, 'process.log'), 'utf8')
   expect(log).not.toContain('Passw0rd-ana')
+})
+
+test('garbage is collected by hand and by schedule', async () => {
+  expect((await cli('gc ls')).stderr + (await cli('gc ls')).stdout).toContain('atoll gc run')
+  expect((await cli('gc schedule')).stdout).toContain('not collected by itself')
+  const dry = await cli('gc run --dry-run --wait')
+  expect(dry.stdout).toMatch(/Collection \d+: Success: 0 manifests and \d+ blobs would go/)
+  const { id } = await json<{ id: number }>('gc run --delete-untagged --wait')
+  expect((await cli(`gc log ${id}`)).stdout).toContain('[INFO] Freed ')
+  await expectListed('gc ls', [String(id)], 'id')
+  await cli('gc log 4711', { code: EXIT.notFound })
+  await cli('gc stop 4711', { code: EXIT.notFound })
+  const schedule = (cron: string) =>
+    run(CLI, ['gc', 'schedule', cron], {
+      cwd: home,
+      env: { HOME: home, ATOLL_SERVER: `http://${atoll.origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD },
+    })
+  expect(await schedule('0 0 3 * * *')).toMatchObject({ code: EXIT.ok, stdout: expect.stringContaining('0 0 3 * * * (UTC), next at ') })
+  expect(await schedule('3 o’clock')).toMatchObject({ code: EXIT.failed, stderr: expect.stringContaining('six fields') })
+  expect((await cli('gc schedule off')).stdout).toContain('not collected by itself')
 })
