@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { must } from '../support/run.ts'
 import { headsPerSecond } from './heads.ts'
 
@@ -67,16 +67,6 @@ export async function cpuSeconds(pid: number): Promise<number> {
     .slice(11, 13)
     .map(Number)
   return (user + system) / TICKS
-}
-
-/** The process of this name that this one started. */
-export async function childNamed(name: string): Promise<number> {
-  for (const entry of await readdir('/proc')) {
-    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '')
-    const [, command, parent] = stat.match(/^\d+ \((.*)\) \S (\d+)/) ?? []
-    if (command === name && Number(parent) === process.pid) return Number(entry)
-  }
-  throw new Error(`no child process is named ${name}`)
 }
 
 export function median(values: readonly number[]): number {

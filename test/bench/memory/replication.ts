@@ -17,8 +17,6 @@ export async function replicationMemory(layerSize: number): Promise<void> {
   await using pulling = await controlPlaneOf(target)
   await atoll(source, ['replicate', 'endpoint', 'add', 'peer', `http://${target.origin}`, '--login', 'admin'])
   await atoll(target, ['replicate', 'endpoint', 'add', 'peer', `http://${source.origin}`, '--login', 'admin'])
-  await pushImage(source, 'pushed/app', layerSize)
-  await pushImage(source, 'pulled/app', layerSize)
   await atoll(source, ['replicate', 'rule', 'create', 'push', '--push-to', 'peer', '--repository', 'pushed/**'])
   await atoll(target, ['replicate', 'rule', 'create', 'pull', '--pull-from', 'peer', '--repository', 'pulled/**'])
   const table = new MemoryTable(`Peak resident memory, a layer of ${layerSize / 1_073_741_824} GiB from site to site`, {
@@ -28,7 +26,9 @@ export async function replicationMemory(layerSize: number): Promise<void> {
     'control plane that pulls': pulling.pid,
   })
   await table.begin()
+  await table.step('push to the source', () => pushImage(source, 'pushed/app', layerSize))
   await table.step('replication by push', () => atoll(source, ['replicate', 'run', 'push', '--wait']))
+  await pushImage(source, 'pulled/app', layerSize)
   await table.step('replication by pull', () => atoll(target, ['replicate', 'run', 'pull', '--wait']))
 }
 

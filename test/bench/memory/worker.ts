@@ -1,9 +1,10 @@
 import { startAtoll } from '../../support/atoll.ts'
-import { pushBlob, randomFile } from '../images.ts'
-import { download, peakMemory, upload } from '../load.ts'
+import { randomFile } from '../images.ts'
+import { peakMemory } from '../load.ts'
 import { Isolate, peakOf } from '../worker/isolate.ts'
 import { startBareWorker } from '../worker/workerd.ts'
 import { forgetPeak } from './processes.ts'
+import { pull, push } from './transfers.ts'
 
 /** What Cloudflare gives an isolate: 128 MB. */
 const LIMIT = 128e6
@@ -30,25 +31,10 @@ export async function workerMemory(sizes: readonly number[]): Promise<void> {
   await measure('start', async () => {})
   for (const size of sizes) {
     await using layer = await randomFile(size)
-    await pushBlob(upload, { host: origin.origin, repository: REPOSITORY, headers: await authorized(origin.origin, 'pull,push', origin.api) }, layer)
+    await push(origin.origin, REPOSITORY, layer)
     for (const temperature of ['cold', 'warm']) {
       await forgetPeak(worker.pid)
-      await measure(`${temperature} pull of ${size / MIB} MiB`, async () => {
-        const headers = await authorized(worker.host, 'pull')
-        const { bytes, status } = await download(`http://${worker.host}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)
-        if (bytes !== size) throw new Error(`${bytes} bytes of ${size} came, with ${status}`)
-      })
+      await measure(`${temperature} pull of ${size / MIB} MiB`, () => pull(worker.host, REPOSITORY, layer))
     }
   }
-}
-
-/** With a token of this host's own service; as the administrator where `api` is given. */
-async function authorized(
-  host: string,
-  actions: string,
-  api: (method: string, path: string) => Promise<Response> = (method, path) => fetch(`http://${host}${path}`, { method }),
-): Promise<{ readonly authorization: string }> {
-  const answer = await api('GET', `/service/token?service=atoll&scope=repository:${REPOSITORY}:${actions}`)
-  const { token } = (await answer.json()) as { token: string }
-  return { authorization: `Bearer ${token}` }
 }
