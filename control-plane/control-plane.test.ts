@@ -7,9 +7,10 @@ import { OCI_CONFIG, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { headOfChanges } from '../schema/changes.ts'
 import { createEndpoint } from '../schema/endpoints.ts'
-import { createReplicationPolicy, type NewReplicationPolicy } from '../schema/replication.ts'
+import { createReplicationPolicy, type NewReplicationPolicy, updateReplicationPolicy } from '../schema/replication.ts'
 import { findExecution, listExecutions, listTasks, readTaskLog, startExecution, stopExecution } from '../schema/replication-executions.ts'
 import { planReplication } from '../schema/replication-jobs.ts'
+import { findSchedule } from '../schema/schedules.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
 import { type ControlPlaneOptions, type RunningControlPlane, startControlPlane } from './start.ts'
@@ -117,6 +118,21 @@ const ended = (id: number) =>
   })
 
 describe('a replication rule', () => {
+  it('runs at the times of its schedule as long as it is in force', async () => {
+    const { id } = await policy({ trigger: 'scheduled', cron: '* * * * * *', singleActive: true })
+    await push(here, 'team/app', 'v1')
+    start(here)
+    await eventually(there, () => digestAt(there, 'team/app', 'v1'))
+    await updateReplicationPolicy(here.database, id, { enabled: false }, 'system')
+    expect(await findSchedule(here.database, `replication:${id}`)).toBeUndefined()
+    await updateReplicationPolicy(here.database, id, { enabled: true, cron: '0 0 3 * * *' }, 'system')
+    expect((await findSchedule(here.database, `replication:${id}`))?.cron).toBe('0 0 3 * * *')
+    await updateReplicationPolicy(here.database, id, { trigger: 'manual' }, 'system')
+    expect(await findSchedule(here.database, `replication:${id}`)).toBeUndefined()
+    const { items } = await listExecutions(here.database, { policyId: id }, { page: 1, pageSize: 1 })
+    expect(items).toMatchObject([{ trigger: 'scheduled', operator: 'system' }])
+  })
+
   it('pushes what its filters let through, under the names that it gives, and says what it did', async () => {
     const digest = await push(here, 'team/web/app', 'v1')
     await push(here, 'team/web/app', 'dev')

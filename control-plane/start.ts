@@ -6,11 +6,12 @@ import type { Database } from '../schema/database.ts'
 import type { Endpoint } from '../schema/endpoints.ts'
 import { garbageIndex } from '../schema/garbage.ts'
 import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
-import { PLAN_REPLICATION, REPLICATE } from '../schema/replication-jobs.ts'
+import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../schema/replication-jobs.ts'
 import { followChanges } from './follow.ts'
 import { collectGarbageJobs } from './jobs/collect-garbage.ts'
 import { planReplication } from './jobs/plan-replication.ts'
 import { replicate } from './jobs/replicate.ts'
+import { startReplication } from './jobs/start-replication.ts'
 import { Sites } from './replication/sites.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
 import { followSchedules } from './schedules.ts'
@@ -50,6 +51,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const sites = new Sites(options)
   const fetch = options.fetchFor({ insecure: false, caCertificate: null })
   const handlers = new Map<string, JobHandler>([
+    [START_REPLICATION, startReplication({ db, log })],
     [PLAN_REPLICATION, planReplication({ db, sites })],
     [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
     [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],

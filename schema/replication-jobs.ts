@@ -3,10 +3,16 @@ import type { NewJob } from './jobs.ts'
 
 // What the API and the control plane say to each other about replication.
 
+/** Begins an execution of a rule when its schedule says so. */
+export const START_REPLICATION = 'replication.start'
 /** Turns an execution into its tasks. */
 export const PLAN_REPLICATION = 'replication.plan'
 /** Does one task. */
 export const REPLICATE = 'replication.task'
+
+export interface StartPayload {
+  readonly policyId: number
+}
 
 export interface PlanPayload {
   readonly executionId: number

@@ -4,6 +4,8 @@ import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { START_REPLICATION, type StartPayload } from './replication-jobs.ts'
+import { deleteScheduleIn, putScheduleIn } from './schedules.ts'
 import { replicationExecutions, replicationPolicies } from './tables/replication.ts'
 
 export type { ReplicationFilter } from './tables/replication.ts'
@@ -16,7 +18,7 @@ export type ReplicationTrigger = ReplicationPolicy['trigger']
 export type NewReplicationPolicy = Omit<typeof replicationPolicies.$inferInsert, 'id' | 'createdAt' | 'updatedAt'>
 export type ReplicationPolicyPatch = Partial<Omit<NewReplicationPolicy, 'creator'>>
 
-/** @throws RegistryError 409 the name is taken */
+/** @throws RegistryError 409 the name is taken; SyntaxError for a cron expression that cannot be read */
 export async function createReplicationPolicy(db: Database, policy: NewReplicationPolicy, actor: string): Promise<ReplicationPolicy> {
   return await db.write(async (connection) => {
     await refuseTaken(connection, policy.name)
@@ -26,6 +28,7 @@ export async function createReplicationPolicy(db: Database, policy: NewReplicati
       .values({ ...policy, createdAt: now, updatedAt: now })
       .returning()
       .get()
+    await keepSchedule(db, connection, row)
     await tell(db, connection, { actor, kind: 'replication.policy.created', subject: `replication:${row.id}`, detail: { name: row.name } })
     return row
   })
@@ -74,10 +77,13 @@ export async function updateReplicationPolicy(db: Database, id: number, patch: R
       (key) => patch[key] !== undefined && JSON.stringify(patch[key]) !== JSON.stringify(before[key]),
     )
     if (changed.length === 0) return
-    await connection.sql
+    const after = await connection.sql
       .update(replicationPolicies)
       .set({ ...patch, updatedAt: db.clock.now() })
       .where(eq(replicationPolicies.id, id))
+      .returning()
+      .get()
+    await keepSchedule(db, connection, after)
     await tell(db, connection, { actor, kind: 'replication.policy.updated', subject: `replication:${id}`, detail: { name: before.name, changed } })
   })
 }
@@ -95,9 +101,22 @@ export async function deleteReplicationPolicy(db: Database, id: number, actor: s
       .limit(1)
       .get()
     if (running !== undefined) throw precondition(`Execution ${running.id} of replication rule ${name} is running; stop it first.`)
+    await deleteScheduleIn(connection, purposeOf(id))
     await sql.delete(replicationPolicies).where(eq(replicationPolicies.id, id))
     await tell(db, connection, { actor, kind: 'replication.policy.deleted', subject: `replication:${id}`, detail: { name } })
   })
+}
+
+const purposeOf = (id: number) => `replication:${id}`
+
+/** A rule in force whose trigger is a schedule has one. */
+async function keepSchedule(db: Database, connection: WriteConnection, { id, trigger, enabled, cron }: ReplicationPolicy): Promise<void> {
+  if (trigger !== 'scheduled' || !enabled || cron === null) {
+    await deleteScheduleIn(connection, purposeOf(id))
+    return
+  }
+  const payload: StartPayload = { policyId: id }
+  await putScheduleIn(db, connection, { purpose: purposeOf(id), type: 'Custom', cron, job: { kind: START_REPLICATION, payload } })
 }
 
 async function required({ sql }: WriteConnection, id: number): Promise<ReplicationPolicy> {

@@ -1,4 +1,5 @@
 import { and, asc, eq, isNotNull, lte } from 'drizzle-orm'
+import type { WriteConnection } from './connection.ts'
 import { parseCron } from './cron.ts'
 import type { Database } from './database.ts'
 import { enqueueIn, type NewJob } from './jobs.ts'
@@ -21,22 +22,28 @@ export function findSchedule(db: Database, purpose: string): Promise<Schedule | 
 }
 
 /** Puts it in the place of what was there for the purpose. @throws SyntaxError for a cron expression that cannot be read */
-export async function putSchedule(db: Database, { purpose, type, cron, job }: NewSchedule): Promise<void> {
-  const expression = parseCron(cron)
-  await db.write(({ sql }) => {
-    const now = db.clock.now()
-    const set = { type, cron, jobKind: job.kind, payload: job.payload, nextAt: expression.next(now) ?? null, updatedAt: now }
-    return sql
-      .insert(schedules)
-      .values({ purpose, ...set, createdAt: now })
-      .onConflictDoUpdate({ target: schedules.purpose, set })
-  })
+export async function putSchedule(db: Database, schedule: NewSchedule): Promise<void> {
+  await db.write((connection) => putScheduleIn(db, connection, schedule))
+}
+
+/** As `putSchedule`, in a transaction of this room. */
+export async function putScheduleIn(db: Database, { sql }: WriteConnection, { purpose, type, cron, job }: NewSchedule): Promise<void> {
+  const now = db.clock.now()
+  const set = { type, cron, jobKind: job.kind, payload: job.payload, nextAt: parseCron(cron).next(now) ?? null, updatedAt: now }
+  await sql
+    .insert(schedules)
+    .values({ purpose, ...set, createdAt: now })
+    .onConflictDoUpdate({ target: schedules.purpose, set })
 }
 
 /** False: there was none. */
 export async function deleteSchedule(db: Database, purpose: string): Promise<boolean> {
-  const gone = await db.write(({ sql }) => sql.delete(schedules).where(eq(schedules.purpose, purpose)).returning({ purpose: schedules.purpose }))
-  return gone.length > 0
+  return await db.write((connection) => deleteScheduleIn(connection, purpose))
+}
+
+/** As `deleteSchedule`, in a transaction of this room. */
+export async function deleteScheduleIn({ sql }: WriteConnection, purpose: string): Promise<boolean> {
+  return (await sql.delete(schedules).where(eq(schedules.purpose, purpose)).returning({ purpose: schedules.purpose })).length > 0
 }
 
 /** When the next schedule is due; undefined: none is. */

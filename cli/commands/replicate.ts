@@ -241,13 +241,14 @@ function ruleCommands(replicate: Command): void {
     .option('--pull-from <endpoint>', 'copy from there to here')
     .option('--repository <pattern>', 'only repositories like this, for instance team/**')
     .option('--tag <pattern>', 'only tags like this, for instance v*')
-    .option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to', false)
+    .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').default(false).conflicts('schedule'))
+    .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
     .option('--namespace <project>', 'the project at the destination; without it, the same as at the source')
     .option('--keep-existing', 'do not move tags that the destination has already', false)
     .action(async (name: string, options: RuleOptions, command: Command) => {
       const { api, out } = await contextOf(command)
       const made = await api.create<Rule>(RULES, await ruleBody({ api }, name, options))
-      out.item(made, `Made the rule ${name}.${options.onPush ? '' : ` Run it: atoll replicate run ${name}`}`)
+      out.item(made, `Made the rule ${name}.${options.onPush || options.schedule !== undefined ? '' : ` Run it: atoll replicate run ${name}`}`)
     })
 
   rule
@@ -267,6 +268,7 @@ interface RuleOptions {
   readonly repository?: string
   readonly tag?: string
   readonly onPush: boolean
+  readonly schedule?: string
   readonly namespace?: string
   readonly keepExisting: boolean
 }
@@ -281,7 +283,10 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
     name,
     enabled: true,
     override: !options.keepExisting,
-    trigger: { type: options.onPush ? 'event_based' : 'manual' },
+    trigger:
+      options.schedule === undefined
+        ? { type: options.onPush ? 'event_based' : 'manual' }
+        : { type: 'scheduled', trigger_settings: { cron: options.schedule } },
     filters: [
       ...(options.repository === undefined ? [] : [{ type: 'name', value: options.repository }]),
       ...(options.tag === undefined ? [] : [{ type: 'tag', value: options.tag, decoration: 'matches' }]),

@@ -271,6 +271,13 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     await ask('GET /replication/policies/{id}', `/replication/policies/${policy}`, 200)
     await ask('PUT /replication/policies/{id}', `/replication/policies/${policy}`, 200, { ...rule, description: 'x' })
     await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 412)
+    const nightly = (cron: string) => ({ ...rule, name: 'nightly', trigger: { type: 'scheduled', trigger_settings: { cron } } })
+    for (const cron of ['', '0 3 * * *', '0 0 0 31 2 *']) await ask('POST /replication/policies', '/replication/policies', 400, nightly(cron))
+    const { id: scheduled } = await ask('POST /replication/policies', '/replication/policies', 201, nightly('0 0 3 * * *'))
+    expect((await ask('GET /replication/policies/{id}', `/replication/policies/${scheduled}`, 200)).body).toMatchObject({
+      trigger: { type: 'scheduled', trigger_settings: { cron: '0 0 3 * * *' } },
+    })
+    await ask('DELETE /replication/policies/{id}', `/replication/policies/${scheduled}`, 200)
     const { id: execution } = await ask('POST /replication/executions', '/replication/executions', 201, { policy_id: policy })
     await ask('POST /replication/executions', '/replication/executions', 404, { policy_id: 999 })
     await ask('GET /replication/executions', `/replication/executions?policy_id=${policy}`, 200)

@@ -11,6 +11,7 @@ import { badField } from './errors.ts'
 import { FILTERS_LIMIT } from './limits.ts'
 import { Registry, showRegistry } from './registry-shapes.ts'
 import { TRIGGERS } from './registry-types.ts'
+import { refuseBadCron } from './schedules.ts'
 
 const Filter = z
   .object({
@@ -117,7 +118,7 @@ export async function readPolicy(db: Db, body: z.infer<typeof PolicyRequest>): P
     throw badField('src_registry', 'one side is another registry (its id), the other is this one (no id, or 0)')
   const trigger = body.trigger?.type ?? 'manual'
   const cron = body.trigger?.trigger_settings?.cron ?? ''
-  if (trigger === 'scheduled') throw badField('trigger.type', 'schedules are not kept yet; use manual or event_based')
+  if (trigger === 'scheduled') refuseBadCron('trigger.trigger_settings.cron', cron, db.clock.now())
   if (trigger === 'event_based' && source !== null)
     throw badField('trigger.type', 'event_based follows what happens here, so this registry is the source')
   const filters = (body.filters ?? []).map(({ type, value, decoration }) => ({ type, value, ...(decoration && { decoration }) }))

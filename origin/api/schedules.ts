@@ -51,19 +51,22 @@ export async function applySchedule(
   }
   const expression = cron || CRON_OF[type]
   if (expression === undefined || type === 'Manual') throw badField('schedule.cron', `a schedule of type ${type} needs a cron expression`)
-  if (nextOf(expression, db.clock.now()) === undefined) throw badField('schedule.cron', 'this never comes')
+  refuseBadCron('schedule.cron', expression, db.clock.now())
   if (!replace && (await findSchedule(db, purpose)) !== undefined) {
     throw new ApiError('CONFLICT', 'There is a schedule already; change it with PUT, or end it with the type None.')
   }
   await putSchedule(db, { purpose, type: type === 'Schedule' ? 'Custom' : type, cron: expression, job })
 }
 
-function nextOf(cron: string, after: number): number | undefined {
+/** @throws ApiError BAD_REQUEST for an expression that cannot be read or has no future */
+export function refuseBadCron(field: string, cron: string, now: number): void {
+  let next: number | undefined
   try {
-    return parseCron(cron).next(after)
+    next = parseCron(cron).next(now)
   } catch (error) {
-    throw badField('schedule.cron', error instanceof Error ? error.message : 'it cannot be read')
+    throw badField(field, error instanceof Error ? error.message : 'it cannot be read')
   }
+  if (next === undefined) throw badField(field, 'this never comes')
 }
 
 export function showSchedule({ type, cron, nextAt }: StoredSchedule): z.infer<typeof ScheduleObj> {
