@@ -12,6 +12,7 @@ export type Actor = string
 
 /**
  * Every method that changes something is one transaction, durable when it resolves, with its row in `changes`.
+ * What a rule of the project keeps as it is (an immutable tag) is refused with DENIED and the status 412.
  * A repository comes into being with the first thing put into it; its project must exist (NAME_UNKNOWN otherwise).
  */
 export interface MetadataStore {

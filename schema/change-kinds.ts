@@ -31,6 +31,9 @@ export const CHANGE_KINDS = [
   'key.retired',
   'key.deleted',
   'setting.updated',
+  'immutable-rule.created',
+  'immutable-rule.updated',
+  'immutable-rule.deleted',
 ] as const
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number]

@@ -7,6 +7,7 @@ import { findArtifact, listArtifacts, listParents, listTagRows } from './artifac
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
 import { findEdgeById, listEdges } from './edges.ts'
+import { immutability, listImmutableRules } from './immutable-rules.ts'
 import { failJob, finishJob, leaseJob, nextRunAt, renewLease } from './jobs.ts'
 import { listMembers } from './members.ts'
 import { metadataStore } from './metadata-store.ts'
@@ -97,6 +98,8 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'find a robot of the system': () => findRobotByName(db, 'ci', undefined),
     'repositories of a project': () => listRepositorySummaries(db, { projectIds: [1] }, listing),
     'find a repository': () => findRepositorySummary(db, app),
+    'what may not move': () => immutability(db.read, { projectId: 1, name: app }),
+    'rules of a project': () => listImmutableRules(db, 1, listing),
     'artifacts of a repository': () => listArtifacts(db, 1, { top: true, tagged: true }, listing),
     'find an artifact': () => findArtifact(db, app, { tag: latest }),
     'tags of an artifact': () => listTagRows(db, 1, { digest }, listing),

@@ -5,6 +5,7 @@ import type { RepositoryName } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
+import { refuseImmutable } from './immutable-rules.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { refund } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
@@ -88,13 +89,16 @@ export async function describeRepository(db: Database, name: RepositoryName, des
   })
 }
 
-/** With everything in it. The feed has one entry for all of it: `repository.deleted`. False: there is none. */
+/** With everything in it. The feed has one entry for all of it: `repository.deleted`. False: there is none. @throws RegistryError DENIED (412) where a tag may not go */
 export async function deleteRepository(db: Database, name: RepositoryName, actor: string): Promise<boolean> {
   return await db.write(async (connection) => {
     const { sql } = connection
     const repository = await findRepository(connection, name)
     if (repository === undefined) return false
     const { id, projectId } = repository
+    await refuseImmutable(connection, repository, async () =>
+      (await sql.select({ name: tags.name }).from(tags).where(eq(tags.repositoryId, id))).map((tag) => tag.name),
+    )
     // By sets, not one by one: a repository may hold a hundred thousand manifests, and everybody else's writes wait meanwhile.
     await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, repositoryBlobs, repository)))
     await sql.delete(tags).where(eq(tags.repositoryId, id))

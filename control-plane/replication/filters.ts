@@ -1,7 +1,6 @@
-import picomatch from 'picomatch'
+import { doublestar } from '../../policy/doublestar.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { ReplicationFilter } from '../../schema/replication.ts'
-import { wildcards } from './wildcards.ts'
 
 /** What a rule's filters let through. */
 export interface ReplicationFilters {
@@ -10,10 +9,6 @@ export interface ReplicationFilters {
   /** Names that the filters spell out, so that no catalog is needed; undefined: they are patterns. */
   readonly literalNames: readonly string[] | undefined
 }
-
-const PATTERN_LIMIT = 1_000
-const STARS_LIMIT = 3
-const OPTIONS = { dot: true, noextglob: true, maxLength: PATTERN_LIMIT }
 
 /**
  * Harbor's filters: `name` and `tag` with doublestar patterns (`*` within a component, `**` across, `{a,b}`), `excludes` turning a
@@ -27,8 +22,7 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
   for (const { type, value, decoration } of filters) {
     if (type === 'resource' && (value === '' || value === 'image' || value === 'artifact')) continue
     if (type !== 'name' && type !== 'tag') throw new RegistryError('UNSUPPORTED', `Filters by ${type} are not supported yet; use name and tag.`)
-    if (typeof value !== 'string' || value.length > PATTERN_LIMIT)
-      throw new RegistryError('NAME_INVALID', `The ${type} filter needs a pattern as its value.`)
+    if (typeof value !== 'string') throw new RegistryError('NAME_INVALID', `The ${type} filter needs a pattern as its value.`)
     if (value === '') continue
     const matches = matcher(type, value)
     const excludes = decoration === 'excludes'
@@ -44,14 +38,14 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
   }
 }
 
-/** picomatch makes a regular expression, which may try every way to divide a text among the stars: only a few of them may go there. */
 function matcher(type: string, pattern: string): (text: string) => boolean {
-  // Neither names nor tags have these, and groups with repetitions cost the most of all.
-  if (/[()|+]/.test(pattern)) throw new RegistryError('NAME_INVALID', `A ${type} filter knows * ** ? [a-z] and {a,b}, and no groups.`)
-  if ((pattern.match(/\*+/g)?.length ?? 0) <= STARS_LIMIT) return picomatch(pattern, OPTIONS)
-  const plain = wildcards(pattern)
-  if (plain === undefined) throw new RegistryError('NAME_INVALID', `A ${type} filter with braces or brackets has at most ${STARS_LIMIT} stars.`)
-  return plain
+  try {
+    return doublestar(pattern)
+  } catch (error) {
+    throw new RegistryError('NAME_INVALID', `In a ${type} filter ${error instanceof Error ? error.message : 'this is no pattern'}.`, undefined, {
+      cause: error,
+    })
+  }
 }
 
 /** `library/{nginx,redis}` are two names; empty: there are patterns in it. */

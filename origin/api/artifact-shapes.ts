@@ -63,17 +63,22 @@ export const showRepository = (row: RepositorySummary): z.infer<typeof Repositor
   update_time: instant(row.updatedAt),
 })
 
-export const showTag = (row: TagRow, artifactId: number): z.infer<typeof Tag> => ({
+export const showTag = (row: TagRow, artifactId: number, immutable: boolean): z.infer<typeof Tag> => ({
   id: row.id,
   repository_id: row.repositoryId,
   artifact_id: artifactId,
   name: row.name,
   push_time: instant(row.pushedAt),
   pull_time: maybe(row.pulledAt),
-  immutable: false,
+  immutable,
 })
 
-export function showArtifact(row: Row, repository: string, children: readonly string[], withTags: boolean): z.infer<typeof Artifact> {
+export function showArtifact(
+  row: Row,
+  repository: string,
+  children: readonly string[],
+  tags: z.infer<typeof Artifact>['tags'],
+): z.infer<typeof Artifact> {
   return {
     id: row.id,
     type: typeOf(row),
@@ -89,7 +94,7 @@ export function showArtifact(row: Row, repository: string, children: readonly st
     pull_time: maybe(row.pulledAt),
     ...(row.annotations !== null && { annotations: { ...row.annotations } }),
     references: children.map((digest) => ({ parent_id: row.id, child_digest: digest })),
-    ...(withTags && { tags: row.tags.map((tag) => showTag(tag, row.id)) }),
+    ...(tags && { tags }),
   }
 }
 

@@ -11,6 +11,7 @@ import {
   listTagRows,
   type Artifact as Row,
 } from '../../schema/artifacts.ts'
+import { immutability } from '../../schema/immutable-rules.ts'
 import { findRepositorySummary } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
 import { Artifact, showArtifact, showTag, Tag } from './artifact-shapes.ts'
@@ -133,7 +134,8 @@ export const artifacts = ({ services, guard }: ApiParts) => {
   const show = async (row: Row, name: RepositoryName, withTags: boolean): Promise<z.infer<typeof Artifact>> => {
     const references = await listReferences(db, row.id)
     const children = references.flatMap(({ kind, digest }) => (kind === 'manifest' ? [digest] : []))
-    return showArtifact(row, name, children, withTags)
+    const isImmutable = withTags ? await immutability(db.read, { projectId: row.projectId, name }) : undefined
+    return showArtifact(row, name, children, withTags ? row.tags.map((tag) => showTag(tag, row.id, isImmutable?.(tag.name) ?? false)) : undefined)
   }
 
   const repository = (principal: Principal, name: RepositoryName) => services.registryFor(principal).repository(name)
@@ -164,13 +166,15 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     .openapi(listTags, async (c) => {
       const query = c.req.valid('query')
       const { repository_name, reference } = c.req.valid('param')
-      const row = await found(repositoryIn(c.var.project, repository_name), reference)
+      const name = repositoryIn(c.var.project, repository_name)
+      const row = await found(name, reference)
       const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
       const filter = { digest: row.digest, name: part, exactName: exact }
       const { items, total } = await listTagRows(db, row.repositoryId, filter, listingOf(query, TAGS_SORTABLE))
       describePage(c, query, total)
+      const isImmutable = await immutability(db.read, { projectId: row.projectId, name })
       return c.json(
-        items.map((tag) => showTag(tag, row.id)),
+        items.map((tag) => showTag(tag, row.id, isImmutable?.(tag.name) ?? false)),
         200,
       )
     })

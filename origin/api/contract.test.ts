@@ -290,6 +290,39 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 200)
   })
 
+  test('immutable tags, answer by answer', async () => {
+    await ask('POST /projects', '/projects', 201, { project_name: 'kept' })
+    const P = '/projects/{project_name_or_id}/immutabletagrules'
+    const at = '/projects/kept/immutabletagrules'
+    const rule = {
+      action: 'immutable',
+      template: 'immutable_template',
+      scope_selectors: { repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }] },
+      tag_selectors: [{ kind: 'doublestar', decoration: 'excludes', pattern: 'dev-*', extras: '' }],
+    }
+    const { id } = await ask(`POST ${P}`, at, 201, rule)
+    for (const pattern of ['', '(a+)+', '{*a*a*a*a,b}']) {
+      await ask(`POST ${P}`, at, 400, { ...rule, tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern }] })
+    }
+    await ask(`POST ${P}`, at, 400, { ...rule, tag_selectors: [] })
+    await ask(`POST ${P}`, '/projects/none/immutabletagrules', 404, rule)
+    await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/${id}`, 200, { ...rule, id, disabled: true })
+    await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/4711`, 404, rule)
+    expect((await ask(`GET ${P}`, `${at}?page_size=10&sort=-id`, 200)).body).toEqual([
+      {
+        ...rule,
+        id,
+        priority: 0,
+        disabled: true,
+        params: {},
+        scope_selectors: { repository: [{ ...rule.scope_selectors.repository[0], extras: '' }] },
+      },
+    ])
+    await ask(`DELETE ${P}/{immutable_rule_id}`, `${at}/${id}`, 200)
+    await ask(`DELETE ${P}/{immutable_rule_id}`, `${at}/${id}`, 404)
+    await ask(`GET ${P}`, at, 401, undefined, '')
+  })
+
   test('garbage collection, answer by answer', async () => {
     const S = '/system/gc/schedule'
     const daily = { schedule: { type: 'Custom', cron: '0 0 3 * * *' }, parameters: { delete_untagged: true, dry_run: 'false', workers: 2 } }

@@ -8,6 +8,7 @@ import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
 import { Guard } from './guard.ts'
 import { health } from './health.ts'
+import { immutableTagRules } from './immutable.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
@@ -77,6 +78,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     statistics,
     search,
     garbageCollection,
+    immutableTagRules,
     systemInfo,
   ])
     api.route('/', tag(parts))

@@ -20,3 +20,6 @@ export const ROBOT_PERMISSIONS_LIMIT = 1000
 export const FILTERS_LIMIT = 32
 /** Until a registry has answered a ping, in milliseconds. */
 export const PING_TIME_MS = 15_000
+
+/** Selectors of one rule, for repositories and for tags each. */
+export const SELECTORS_LIMIT = 20

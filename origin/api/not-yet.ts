@@ -51,12 +51,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'GET /projects/{project_name}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks/{task_id}/logs',
     'GET /projects/{project_name}/preheat/providers',
   ],
-  immutable: [
-    'GET /projects/{project_name_or_id}/immutabletagrules',
-    'POST /projects/{project_name_or_id}/immutabletagrules',
-    'PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}',
-    'DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}',
-  ],
   webhook: [
     'GET /projects/{project_name_or_id}/webhook/policies',
     'POST /projects/{project_name_or_id}/webhook/policies',

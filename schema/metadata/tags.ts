@@ -7,6 +7,7 @@ import type { Page, Slice } from '../../registry/spec/pages.ts'
 import { tell } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { refuseImmutable } from '../immutable-rules.ts'
 import { repositories, tags } from '../tables/repositories.ts'
 import { keyset, sliceOf } from './paging.ts'
 import { findRepository, type RepositoryRow } from './repositories.ts'
@@ -63,7 +64,7 @@ export async function listTags(db: Database, name: RepositoryName, page: Page): 
   )
 }
 
-/** Points a tag at a manifest of the repository; false: it already did. */
+/** Points a tag at a manifest of the repository; false: it already did. @throws RegistryError DENIED (412) for one that may not move */
 export async function setTag(
   db: Database,
   connection: WriteConnection,
@@ -75,6 +76,7 @@ export async function setTag(
   const { find, add, move } = connection.prepared(writes)
   const found = await find.get({ repositoryId: repository.id, name })
   if (found?.digest === digest) return false
+  if (found !== undefined) await refuseImmutable(connection, repository, [name])
   const pushedAt = db.clock.now()
   if (found === undefined) await add.run({ repositoryId: repository.id, name, digest, pushedAt })
   else await move.run({ id: found.id, digest, pushedAt })
@@ -89,13 +91,15 @@ export async function setTag(
   return true
 }
 
-/** Removes every tag that points at a manifest and gives their names; the caller tells of it. */
+/** Removes every tag that points at a manifest and gives their names; the caller tells of it. @throws RegistryError DENIED (412) for one that may not go */
 export async function removeTagsOf(connection: WriteConnection, repository: RepositoryRow, digest: Digest): Promise<Tag[]> {
   const rows = await connection.sql
     .delete(tags)
     .where(and(eq(tags.repositoryId, repository.id), eq(tags.digest, digest)))
     .returning({ name: tags.name })
-  return rows.map((row) => row.name)
+  const names = rows.map((row) => row.name)
+  if (names.length > 0) await refuseImmutable(connection, repository, names)
+  return names
 }
 
 export function deleteTag(db: Database, name: RepositoryName, tag: Tag, actor: Actor): Promise<boolean> {
@@ -104,6 +108,7 @@ export function deleteTag(db: Database, name: RepositoryName, tag: Tag, actor: A
     if (repository === undefined) return false
     const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, name: tag })
     if (found === undefined) return false
+    await refuseImmutable(connection, repository, [tag])
     await connection.sql.delete(tags).where(eq(tags.id, found.id))
     await tell(db, connection, {
       actor,

@@ -1,6 +1,7 @@
 export * from './blobs.ts'
 export * from './changes.ts'
 export * from './endpoints.ts'
+export * from './immutable-rules.ts'
 export * from './jobs.ts'
 export * from './mesh.ts'
 export * from './projects.ts'

@@ -1,0 +1,155 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { checkTagRule, type Selector } from '../../policy/tag-rules.ts'
+import {
+  createImmutableRule,
+  deleteImmutableRule,
+  type ImmutableRule,
+  listImmutableRules,
+  type NewImmutableRule,
+  updateImmutableRule,
+} from '../../schema/immutable-rules.ts'
+import { empty, json, refusals } from './answers.ts'
+import { type ApiParts, created, id, routes } from './environment.ts'
+import { badField, notFound } from './errors.ts'
+import { SELECTORS_LIMIT } from './limits.ts'
+import { listingOf, listQuery } from './lists.ts'
+import { describePage } from './paging.ts'
+
+const tags = ['immutable']
+const PATH = '/projects/{project_name_or_id}/immutabletagrules'
+const params = z.object({ project_name_or_id: z.string().max(255) })
+const one = params.extend({ immutable_rule_id: id })
+const SORTABLE = ['id', 'creation_time', 'update_time'] as const
+
+const Selecting = z
+  .object({
+    kind: z.literal('doublestar').default('doublestar'),
+    decoration: z.enum(['matches', 'excludes', 'repoMatches', 'repoExcludes']),
+    pattern: z.string().min(1),
+    extras: z.string().max(1_000).optional(),
+  })
+  .openapi('ImmutableSelector')
+const selectors = z.array(Selecting).max(SELECTORS_LIMIT)
+
+const Rule = z
+  .object({
+    id: z.number().int().optional(),
+    priority: z.number().int().min(0).max(1_000_000).default(0),
+    disabled: z.boolean().default(false),
+    action: z.literal('immutable').default('immutable'),
+    template: z.literal('immutable_template').default('immutable_template'),
+    params: z.record(z.string(), z.unknown()).optional(),
+    tag_selectors: selectors.min(1, 'names no tag; ** names them all'),
+    scope_selectors: z.object({ repository: selectors.default([]) }).default({ repository: [] }),
+  })
+  .openapi('ImmutableRule')
+const body = { required: true, content: { 'application/json': { schema: Rule } } } as const
+
+export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
+  const list = createRoute({
+    method: 'get',
+    path: PATH,
+    tags,
+    operationId: 'ListImmuRules',
+    summary: 'Which tags of a project may neither move nor go',
+    middleware: guard.project('immutable-tag', 'list'),
+    request: { params, query: z.object(listQuery) },
+    responses: { 200: json(z.array(Rule), 'One page of rules.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: PATH,
+    tags,
+    operationId: 'CreateImmuRule',
+    summary: 'Keeps tags as they are from now on',
+    middleware: guard.project('immutable-tag', 'create'),
+    request: { params, body },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const update = createRoute({
+    method: 'put',
+    path: `${PATH}/{immutable_rule_id}`,
+    tags,
+    operationId: 'UpdateImmuRule',
+    summary: 'Puts a rule in the place of this one, or switches it off and on',
+    middleware: guard.project('immutable-tag', 'update'),
+    request: { params: one, body },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: `${PATH}/{immutable_rule_id}`,
+    tags,
+    operationId: 'DeleteImmuRule',
+    summary: 'Lets the tags of a rule move and go again',
+    middleware: guard.project('immutable-tag', 'delete'),
+    request: { params: one },
+    responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  return routes()
+    .openapi(list, async (c) => {
+      const query = c.req.valid('query')
+      const { items, total } = await listImmutableRules(db, c.var.project.id, listingOf(query, SORTABLE))
+      describePage(c, query, total)
+      return c.json(items.map(show), 200)
+    })
+    .openapi(create, async (c) => {
+      const { project, principal } = c.var
+      const rule = await createImmutableRule(db, read(project.id, c.req.valid('json')), principal.id)
+      return created(c, `/projects/${project.id}/immutabletagrules/${rule}`)
+    })
+    .openapi(update, async (c) => {
+      const { project, principal } = c.var
+      const { immutable_rule_id: rule } = c.req.valid('param')
+      if (!(await updateImmutableRule(db, rule, read(project.id, c.req.valid('json')), principal.id))) throw notFound(`immutable tag rule ${rule}`)
+      return c.body(null, 200)
+    })
+    .openapi(remove, async (c) => {
+      const { project, principal } = c.var
+      const { immutable_rule_id: rule } = c.req.valid('param')
+      if (!(await deleteImmutableRule(db, project.id, rule, principal.id))) throw notFound(`immutable tag rule ${rule}`)
+      return c.body(null, 200)
+    })
+}
+
+/** @throws ApiError BAD_REQUEST for a pattern that is none */
+function read(projectId: number, { priority, disabled, tag_selectors, scope_selectors }: z.infer<typeof Rule>): NewImmutableRule {
+  const rule = { projectId, priority, disabled, repositories: scope_selectors.repository.map(readSelector), tags: tag_selectors.map(readSelector) }
+  try {
+    checkTagRule(rule)
+  } catch (error) {
+    throw badField('pattern', error instanceof Error ? error.message : 'cannot be read')
+  }
+  return rule
+}
+
+const readSelector = ({ pattern, decoration }: z.infer<typeof Selecting>): Selector => ({
+  pattern,
+  excludes: decoration.toLowerCase().endsWith('excludes'),
+})
+
+function show({ id: number, priority, disabled, repositories, tags: named }: ImmutableRule): z.infer<typeof Rule> {
+  const selector = (
+    { pattern, excludes }: Selector,
+    [matches, other]: readonly ['matches', 'excludes'] | readonly ['repoMatches', 'repoExcludes'],
+  ) => ({
+    kind: 'doublestar' as const,
+    decoration: excludes ? other : matches,
+    pattern,
+    extras: '',
+  })
+  return {
+    id: number,
+    priority,
+    disabled,
+    action: 'immutable',
+    template: 'immutable_template',
+    params: {},
+    tag_selectors: named.map((each) => selector(each, ['matches', 'excludes'])),
+    scope_selectors: { repository: repositories.map((each) => selector(each, ['repoMatches', 'repoExcludes'])) },
+  }
+}

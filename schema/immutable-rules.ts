@@ -1,0 +1,99 @@
+import { and, eq, sql as raw } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import { isAbout } from '../policy/tag-rules.ts'
+import { type RepositoryName, splitProject, type Tag } from '../registry/spec/names.ts'
+import { tell } from './changes.ts'
+import type { Connection } from './connection.ts'
+import type { Database } from './database.ts'
+import { precondition } from './errors.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { immutableRules } from './tables/immutable-rules.ts'
+
+/** Tags of a project that may neither move nor go. */
+export type ImmutableRule = typeof immutableRules.$inferSelect
+export type NewImmutableRule = Pick<ImmutableRule, 'projectId' | 'disabled' | 'priority' | 'repositories' | 'tags'>
+
+const statements = (sql: LibSQLDatabase) => ({
+  inForce: sql
+    .select()
+    .from(immutableRules)
+    .where(and(eq(immutableRules.projectId, raw.placeholder('projectId')), eq(immutableRules.disabled, false)))
+    .prepare(),
+})
+
+export async function createImmutableRule(db: Database, rule: NewImmutableRule, actor: string): Promise<number> {
+  return await db.write(async (connection) => {
+    const now = db.clock.now()
+    const { id } = await connection.sql
+      .insert(immutableRules)
+      .values({ ...rule, createdAt: now, updatedAt: now })
+      .returning({ id: immutableRules.id })
+      .get()
+    await tell(db, connection, { actor, kind: 'immutable-rule.created', subject: `immutable-rule:${id}`, projectId: rule.projectId })
+    return id
+  })
+}
+
+/** False: the project has no such rule. */
+export async function updateImmutableRule(db: Database, id: number, { projectId, ...patch }: NewImmutableRule, actor: string): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const changed = await connection.sql
+      .update(immutableRules)
+      .set({ ...patch, updatedAt: db.clock.now() })
+      .where(ofProject(projectId, id))
+      .returning({ id: immutableRules.id })
+    if (changed.length === 0) return false
+    await tell(db, connection, { actor, kind: 'immutable-rule.updated', subject: `immutable-rule:${id}`, projectId })
+    return true
+  })
+}
+
+/** False: the project has no such rule. */
+export async function deleteImmutableRule(db: Database, projectId: number, id: number, actor: string): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const gone = await connection.sql.delete(immutableRules).where(ofProject(projectId, id)).returning({ id: immutableRules.id })
+    if (gone.length === 0) return false
+    await tell(db, connection, { actor, kind: 'immutable-rule.deleted', subject: `immutable-rule:${id}`, projectId })
+    return true
+  })
+}
+
+/** Sorted by `id`, `creation_time` or `update_time`. */
+export async function listImmutableRules(db: Database, projectId: number, listing: Listing): Promise<Listed<ImmutableRule>> {
+  const { id, createdAt, updatedAt } = immutableRules
+  const { limit, offset } = window(listing)
+  const condition = eq(immutableRules.projectId, projectId)
+  const items = await db.read.sql
+    .select()
+    .from(immutableRules)
+    .where(condition)
+    .orderBy(...ordering(listing, { id, creation_time: createdAt, update_time: updatedAt }, id))
+    .limit(limit)
+    .offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(immutableRules).where(condition).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Tells of each tag of a repository whether it may neither move nor go; undefined: the project has no rule in force. */
+export async function immutability(
+  connection: Connection,
+  { projectId, name }: { readonly projectId: number; readonly name: RepositoryName },
+): Promise<((tag: string) => boolean) | undefined> {
+  const rules = await connection.prepared(statements).inForce.all({ projectId })
+  const { rest } = splitProject(name)
+  return rules.length === 0 ? undefined : (tag) => rules.some((rule) => isAbout(rule, rest, tag))
+}
+
+/** For functions of this room that move tags or take them away. @throws RegistryError DENIED (412) */
+export async function refuseImmutable(
+  connection: Connection,
+  repository: { readonly projectId: number; readonly name: RepositoryName },
+  tags: readonly Tag[] | (() => Promise<readonly Tag[]>),
+): Promise<void> {
+  const isImmutable = await immutability(connection, repository)
+  if (isImmutable === undefined) return
+  const kept = (typeof tags === 'function' ? await tags() : tags).find(isImmutable)
+  if (kept !== undefined) throw precondition(`The tag ${kept} of ${repository.name} is immutable: a rule of its project keeps it as it is.`)
+}
+
+const ofProject = (projectId: number, id: number) => and(eq(immutableRules.projectId, projectId), eq(immutableRules.id, id))
