@@ -69,9 +69,8 @@ function conditionOf(sql: LibSQLDatabase, repositoryId: number, filter: Artifact
   )
 }
 
-/** The parents are found by the child's digest: an index over all references, of which a digest has few. */
-const isChild = raw`EXISTS (SELECT 1 FROM manifest_references r JOIN manifests p ON p.id = r.manifest_id
-  WHERE r.digest = ${manifests.digest} AND r.kind = 'manifest' AND p.repository_id = ${manifests.repositoryId})`
+const isChild = raw`EXISTS (SELECT 1 FROM manifest_references r
+  WHERE r.repository_id = ${manifests.repositoryId} AND r.digest = ${manifests.digest} AND r.kind = 'manifest')`
 
 export async function findArtifact(db: Database, name: RepositoryName, reference: Reference): Promise<Artifact | undefined> {
   const repository = await findRepository(db.read, name)
