@@ -77,3 +77,11 @@ export const ENTRIES_KEPT = 5_000
 export const ALARM_EVERY_MS = 20_000
 /** A fill that was cut off is taken up again so many times before it waits for a client. */
 export const FILL_ALARMS = 20
+/** In a Worker, what requests have seen is told to the Link so long after the first of them, together. */
+export const TELL_EVERY_MS = 200
+/** Tellings that the Link knows to have taken: who heard no answer tells again within seconds. */
+export const TELLINGS_REMEMBERED = 10_000
+/** What different upstreams have said of their limits since it was last told. */
+export const BUDGETS_UNTOLD = 100
+/** The object that fetches sends nothing for so long in the middle of a blob: it is gone. Longer than it tries to get something from its own source. */
+export const OBJECT_STALL_MS = 150_000

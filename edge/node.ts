@@ -27,6 +27,7 @@ import { openEdgeStores } from './stores.ts'
 import { originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
+import { warmImage } from './warm/warm-image.ts'
 import { WarmOnPush } from './warm/warm-on-push.ts'
 
 export interface StartEdgeOptions {
@@ -112,7 +113,12 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     })
     const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
     parts.sources = sources
-    parts.warm = new WarmOnPush({ mesh: link, open: (signal) => sources.open(signal), log, signal: ending.signal })
+    parts.warm = new WarmOnPush({
+      mesh: () => link,
+      warm: ({ name, tag, platforms }, signal) => warmImage(sources.open(signal).repository(name), { tag }, { platforms, signal, tell: () => {} }),
+      log,
+      signal: ending.signal,
+    })
     const pushes = new PushThrough({
       origin: link.origin.url,
       fetch: fetchFor({ verifyTls: true }),

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { ProjectDocument, UpstreamFacts } from '../mesh/documents.ts'
+import type { UpstreamBudget } from '../mesh/enrolment.ts'
 import type { FeedEntry } from '../mesh/feed.ts'
 import type { BlobStore, CreateHasher } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
@@ -37,6 +38,8 @@ export interface SourcesOptions {
   /** Milliseconds that tags may be served while the origin is away. */
   readonly grace: number
   readonly limits?: Partial<PullThroughLimits>
+  /** Told what upstreams say of their limits. */
+  readonly budgetHeard?: (budget: UpstreamBudget) => void
 }
 
 interface Upstream {
@@ -59,7 +62,7 @@ export class Sources {
   constructor(options: SourcesOptions) {
     this.#options = options
     const { mesh, fetchFor, cache, clock, log } = options
-    this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log })
+    this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log, heard: options.budgetHeard })
     this.#origin = new RemoteRegistry({
       url: mesh.origin.url,
       vendor: vendorOf('atoll'),

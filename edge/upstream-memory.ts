@@ -9,6 +9,8 @@ export interface UpstreamMemoryOptions {
   readonly kept: Kept
   readonly clock: Clock
   readonly log: Log
+  /** Told what upstreams say of their limits, for others who ask the same. */
+  readonly heard?: ((budget: UpstreamBudget) => void) | undefined
 }
 
 interface Known {
@@ -24,6 +26,7 @@ interface Known {
 export class UpstreamMemory {
   readonly #options: UpstreamMemoryOptions
   readonly #budgets = new Map<string, Promise<Known>>()
+  #learned: readonly UpstreamBudget[] = []
 
   constructor(options: UpstreamMemoryOptions) {
     this.#options = options
@@ -35,6 +38,12 @@ export class UpstreamMemory {
     const known = this.#budgets.get(key) ?? this.#open(key, upstream, credential)
     this.#budgets.set(key, known)
     return (await known).budget
+  }
+
+  /** What others have heard. */
+  async learn(budgets: readonly UpstreamBudget[]): Promise<void> {
+    this.#learned = budgets
+    for (const { budget, ...known } of await Promise.all(this.#budgets.values())) learnFrom(budgets, known, budget)
   }
 
   /** Those of which anything is known, the news first. */
@@ -71,7 +80,11 @@ export class UpstreamMemory {
       }
       writing = false
     }
-    const budget = new Budget(this.#options.clock, isBudgetState(kept) ? kept : undefined, () => void keep())
+    const budget = new Budget(this.#options.clock, isBudgetState(kept) ? kept : undefined, () => {
+      if (budget.state) this.#options.heard?.({ upstream, credential, ...budget.state })
+      void keep()
+    })
+    learnFrom(this.#learned, { upstream, credential }, budget)
     return { upstream, credential, budget }
   }
 
@@ -91,6 +104,11 @@ export class UpstreamMemory {
       this.#options.log.warn({ key, error }, 'what is known of an upstream could not be kept')
     }
   }
+}
+
+function learnFrom(budgets: readonly UpstreamBudget[], { upstream, credential }: Pick<Known, 'upstream' | 'credential'>, budget: Budget): void {
+  for (const { upstream: host, credential: of, ...state } of budgets)
+    if (host === upstream && of === credential && isBudgetState(state)) budget.learn(state)
 }
 
 /** As an object store takes it: an address with a port, or of IPv6, has other characters. */

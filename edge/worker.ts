@@ -8,12 +8,13 @@ import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
-import { bucketNameOf, type Env, uploadLimitOf } from './worker/env.ts'
+import { bucketNameOf, type Env, type RequestContext, uploadLimitOf } from './worker/env.ts'
 import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
 import { regionRegistry } from './worker/region.ts'
 import { tellObject } from './worker/tell-object.ts'
+import { Teller } from './worker/teller.ts'
 
 export { FillObject as Fill } from './worker/fill-object.ts'
 export { LinkObject as Link } from './worker/link-object.ts'
@@ -24,6 +25,7 @@ interface Isolate {
   readonly tokens: Tokens
   readonly login: Login
   readonly basic: BasicLogins
+  readonly teller: Teller
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -46,20 +48,29 @@ function isolateOf(env: Env): Isolate {
     login,
     tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
+    teller: new Teller({
+      send: (telling) => mesh.tell(telling),
+      clock: systemClock,
+      now: () => mesh.origin.now(),
+      newId: () => crypto.randomUUID(),
+      log: workerLog(),
+    }),
   }
   isolates.set(env, made)
   return made
 }
 
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
-    const { mesh, tokens, login, basic } = isolateOf(env)
+  async fetch(request: Request, env: Env, context: RequestContext): Promise<Response> {
+    const { mesh, tokens, login, basic, teller } = isolateOf(env)
     const log = workerLog()
     const bucket = bucketNameOf(env, request)
     const handle = edgeApp({
       mesh,
       tokens,
-      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log }, signal) },
+      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log, given: (counts) => teller.count(counts) }, signal) },
+      pulled: (pulled) => teller.note(pulled),
+      mirror: { project: env.MIRROR_PROJECT || undefined, host: env.MIRROR_HOST || undefined },
       login,
       basic,
       pushes: new HandOver({
@@ -78,7 +89,9 @@ export default {
       log,
     })
     // Cloudflare sets it, whatever the client sends.
-    return secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined)))
+    const answer = secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined)))
+    context.waitUntil(teller.tell())
+    return answer
   },
 
   /** Wakes the link, so that an edge nobody uses keeps up with its origin. */

@@ -31,6 +31,7 @@ export class Spool {
   #open: Open | undefined
   /** Pulls that there was no room for since the newest batch was begun. */
   #lost = 0
+  #writing: Promise<void> = Promise.resolve()
 
   private constructor(options: SpoolOptions) {
     this.#options = options
@@ -59,8 +60,10 @@ export class Spool {
     this.#tally.note(pulled, this.#options.mesh.origin.now())
   }
 
-  add(pulls: readonly Pulls[]): void {
+  /** Pulls that were added up elsewhere, and how many more there was no room for there. */
+  add(pulls: readonly Pulls[], lost = 0): void {
     for (const some of pulls) this.#tally.add(some)
+    this.#lost += lost
   }
 
   /** Writes and sends until the signal ends it; what is left then is written down. Never rejects. */
@@ -83,8 +86,16 @@ export class Spool {
     }
   }
 
-  /** Durable when it resolves. */
+  /** What was noted before it is durable when it resolves. One after another: who writes meanwhile would add to a batch that is being closed. */
   async write(): Promise<void> {
+    const before = this.#writing
+    const written = before.then(() => this.#write())
+    // Whoever waits for it hears of its failure; the next one only wants to know that it is over.
+    this.#writing = written.catch(() => undefined)
+    await written
+  }
+
+  async #write(): Promise<void> {
     if (this.#tally.size === 0 && this.#tally.lost === 0) return
     const { pulls, lost } = this.#tally.take()
     this.#lost += lost

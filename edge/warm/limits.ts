@@ -16,3 +16,5 @@ export const RULED_WAITING = 1_000
 export const WARM_REQUEST_BYTES = 16 * 1024
 /** When somebody who finds all warmings taken may try again, in seconds. */
 export const WARM_RETRY_AFTER_S = 10
+/** In a Worker, for one image because of a push, in milliseconds. */
+export const WARMED_BY_RULE_MS = 1_800_000

@@ -2,15 +2,22 @@ import PQueue from 'p-queue'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { names } from '../../policy/patterns.ts'
 import type { Log } from '../../registry/log.ts'
-import type { Registry } from '../../registry/registry.ts'
 import { isRepositoryName, isTag, type RepositoryName, splitProject, type Tag } from '../../registry/spec/names.ts'
 import type { Mesh } from '../mesh.ts'
 import { RULED_AT_ONCE, RULED_WAITING } from './limits.ts'
-import { warmImage } from './warm-image.ts'
+
+/** What a rule wants to have here. */
+export interface Ruled {
+  readonly name: RepositoryName
+  readonly tag: Tag
+  /** As warmImage takes them. */
+  readonly platforms: readonly string[]
+}
 
 export interface WarmOnPushOptions {
-  readonly mesh: Pick<Mesh, 'facts' | 'origin'>
-  readonly open: (signal: AbortSignal) => Registry
+  readonly mesh: () => Pick<Mesh, 'facts' | 'origin'>
+  /** Fetches it. @throws what pulling throws */
+  readonly warm: (what: Ruled, signal: AbortSignal) => Promise<void>
   readonly log: Log
   /** Ends what is under way. */
   readonly signal: AbortSignal
@@ -44,13 +51,13 @@ export class WarmOnPush {
   }
 
   async #warm(name: RepositoryName, tag: Tag): Promise<void> {
-    const { mesh, open, log, signal } = this.#options
+    const { mesh, warm, log, signal } = this.#options
     if (signal.aborted) return
     try {
       const rules = await this.#rules(name)
       if (rules === undefined || !rules.patterns.some((pattern) => names(pattern, splitProject(name).rest, tag))) return
-      if (rules.edges.length > 0 && !rules.edges.includes(mesh.origin.member.enrolment.name)) return
-      await warmImage(open(signal).repository(name), { tag }, { platforms: rules.platforms, signal, tell: () => {} })
+      if (rules.edges.length > 0 && !rules.edges.includes(mesh().origin.member.enrolment.name)) return
+      await warm({ name, tag, platforms: rules.platforms }, signal)
       log.info({ repository: name, tag }, 'warmed what was pushed')
     } catch (error) {
       log.warn({ repository: name, tag, error }, 'what was pushed could not be warmed; it comes with its first pull')
@@ -59,7 +66,7 @@ export class WarmOnPush {
 
   /** A project's document is only fetched if there is a rule in it. */
   async #rules(name: RepositoryName) {
-    const { facts } = this.#options.mesh
+    const { facts } = this.#options.mesh()
     const { project } = splitProject(name)
     if (!(await facts.mirrors())?.warmed.includes(project)) return undefined
     return (await facts.project(project))?.warming

@@ -1,8 +1,11 @@
 import { type ErrorCode, RegistryError } from '../../registry/spec/errors.ts'
+import { RETRY_AFTER_S } from '../limits.ts'
 import type { Env } from './env.ts'
 
 /** A header that isolates and objects set: which bucket is to be filled. */
 export const BUCKET_HEADER = 'X-Atoll-Bucket'
+/** Where requests to objects seem to go. It means nothing outside this Worker, and no answer to a client names it. */
+export const OBJECT_HOST = 'edge.internal'
 
 export interface Asked {
   readonly env: Pick<Env, 'FILL'>
@@ -24,9 +27,22 @@ const PASSED_ON = ['Retry-After', 'Content-Range']
 export async function askObject({ env, bucket, what }: Asked, url: URL, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers)
   headers.set(BUCKET_HEADER, bucket)
-  const response = await env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`)).fetch(url, { ...init, headers })
+  const response = await reached(env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`)).fetch(url, { ...init, headers }))
   if (response.status < 400 || response.status === 404) return response
   throw await refusal(response)
+}
+
+async function reached(answer: Promise<Response>): Promise<Response> {
+  try {
+    return await answer
+  } catch (cause) {
+    // Whoever waits has left, or waits no longer: that is for him to say.
+    if (cause instanceof Error && (cause.name === 'AbortError' || cause.name === 'TimeoutError')) throw cause
+    throw new RegistryError('UNAVAILABLE', 'A part of this edge does not answer now. Try again.', undefined, {
+      cause,
+      headers: { 'Retry-After': String(RETRY_AFTER_S) },
+    })
+  }
 }
 
 async function refusal(response: Response): Promise<RegistryError> {
@@ -44,8 +60,13 @@ async function refusal(response: Response): Promise<RegistryError> {
 async function said(response: Response): Promise<{ readonly code?: ErrorCode; readonly message?: string; readonly detail?: unknown }> {
   const text = await response.text()
   if (text === '' || !response.headers.get('Content-Type')?.startsWith('application/json')) return {}
-  const { errors } = JSON.parse(text) as ReturnType<RegistryError['toJSON']>
-  return errors[0] ?? {}
+  try {
+    const { errors } = JSON.parse(text) as ReturnType<RegistryError['toJSON']>
+    return errors[0] ?? {}
+  } catch {
+    // Not ours: cut off, or of the platform itself. The status says enough.
+    return {}
+  }
 }
 
 function hasValue(entry: readonly [string, string | null]): entry is readonly [string, string] {

@@ -11,6 +11,11 @@ export interface ObjectStub {
   fetch(url: string | URL, init?: RequestInit): Promise<Response>
 }
 
+/** Of one request: what it starts may go on behind its answer. */
+export interface RequestContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
 export interface ObjectState {
   readonly storage: {
     get(key: string): Promise<unknown>
@@ -41,6 +46,9 @@ export interface Env {
   readonly UPLOAD_LIMIT?: string
   /** Seconds; a day when absent. */
   readonly GRACE?: string
+  /** The project that answers dockerd's `registry-mirrors`, and the host by which such requests come. */
+  readonly MIRROR_PROJECT?: string
+  readonly MIRROR_HOST?: string
   /** Which continent (or data centre) has which bucket: `EU=BUCKET_EU,NA=BUCKET_US,FRA=BUCKET_EU`. */
   readonly REGIONS?: string
 }

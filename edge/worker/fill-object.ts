@@ -1,5 +1,7 @@
+import type { UpstreamBudget } from '../../mesh/enrolment.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { FillTable } from '../../registry/fill/index.ts'
+import { errorAnswer } from '../../registry/http/errors.ts'
 import { resourceAt } from '../../registry/http/route.ts'
 import { registryHandler } from '../../registry/http/routes.ts'
 import { parseDigest } from '../../registry/spec/digests.ts'
@@ -11,12 +13,16 @@ import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
 import { Sources } from '../sources.ts'
-import { askObject, BUCKET_HEADER } from './ask-object.ts'
+import { warmImage } from '../warm/warm-image.ts'
+import type { Ruled } from '../warm/warm-on-push.ts'
+import { askObject, BUCKET_HEADER, OBJECT_HOST } from './ask-object.ts'
 import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
-import { TOLD_PATH, type Told } from './tell-object.ts'
+import { regionRegistry } from './region.ts'
+import { TOLD_PATH, type Told, WARM_PATH } from './tell-object.ts'
+import { type Counts, NO_COUNTS, sum, Teller } from './teller.ts'
 
 interface Wanted {
   readonly bucket: string
@@ -26,6 +32,16 @@ interface Wanted {
 }
 
 const WANTED = 'wanted'
+
+interface Parts {
+  readonly bucket: string
+  readonly mesh: LinkedMesh
+  sources: Sources
+  readonly fills: FillTable
+  readonly teller: Teller
+  /** What has happened since it was last asked for. */
+  readonly seen: () => Partial<Counts>
+}
 
 /** Uploads end at the origin, so nobody here learns when a digest that was asked for becomes one that is there. */
 const LIMITS = { unknownDigestMs: 0 }
@@ -37,7 +53,7 @@ const LIMITS = { unknownDigestMs: 0 }
 export class FillObject {
   readonly #state: ObjectState
   readonly #env: Env
-  #parts: { readonly bucket: string; readonly mesh: LinkedMesh; sources: Sources; readonly fills: FillTable } | undefined
+  #parts: Parts | undefined
 
   constructor(state: ObjectState, env: Env) {
     this.#state = state
@@ -52,6 +68,7 @@ export class FillObject {
     }
     const bucket = request.headers.get(BUCKET_HEADER) ?? 'BUCKET'
     const parts = this.#open(bucket)
+    if (new URL(request.url).pathname === WARM_PATH) return await this.#warm(request, bucket)
     const handle = registryHandler({
       log: workerLog(),
       ping: async () => {},
@@ -65,6 +82,7 @@ export class FillObject {
     if (resource?.kind === 'blob' && request.method === 'GET' && response.ok && parts.fills.size > 0) {
       await this.#want({ bucket, repository: resource.name, digest: resource.key, alarms: 0 })
     }
+    this.#state.waitUntil(this.#tell(parts))
     return fixedLength(response)
   }
 
@@ -91,12 +109,37 @@ export class FillObject {
     }
   }
 
+  /** What a rule of its project wants to have here. Blobs come through their own objects. */
+  async #warm(request: Request, bucket: string): Promise<Response> {
+    const { mesh, sources } = this.#open(bucket)
+    const { signal } = request
+    const { name, tag, platforms } = (await request.json()) as Ruled
+    try {
+      await mesh.settle()
+      // Whoever says that it was pushed has heard so before us.
+      await sources.ofOrigin.forgetTag(name, tag)
+      const repository = sources.open(signal).repository(name)
+      const { blobs } = regionRegistry({ env: this.#env, bucket, mesh, log: workerLog() }, signal).repository(name)
+      await warmImage({ ...repository, manifests: repository.manifests, blobs }, { tag }, { platforms, signal, tell: () => {} })
+      return new Response(null, { status: 204 })
+    } catch (error) {
+      return errorAnswer(error, request, { log: workerLog(), requestId: () => crypto.randomUUID() })
+    }
+  }
+
+  /** What was asked here, and what came, once it has. */
+  async #tell({ fills, teller, seen }: Parts): Promise<void> {
+    await fills.idle()
+    teller.count(seen())
+    await teller.tell()
+  }
+
   async #want(wanted: Wanted): Promise<void> {
     await this.#state.storage.put(WANTED, wanted)
     await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
   }
 
-  #open(bucket: string) {
+  #open(bucket: string): Parts {
     if (this.#parts?.bucket === bucket) return this.#parts
     const env = this.#env
     const log = workerLog()
@@ -105,7 +148,7 @@ export class FillObject {
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
     // A blob has an object of its own: whoever asks for it later comes there.
     const warm = async (name: string, digest: string) => {
-      const response = await askObject({ env, bucket, what: `blob ${digest}` }, new URL(`https://edge.internal/v2/${name}/blobs/${digest}`), {})
+      const response = await askObject({ env, bucket, what: `blob ${digest}` }, new URL(`https://${OBJECT_HOST}/v2/${name}/blobs/${digest}`), {})
       await response.body?.cancel()
     }
     const common = {
@@ -118,16 +161,44 @@ export class FillObject {
       log,
       grace: graceOf(env),
       limits: LIMITS,
+      budgetHeard: (budget: UpstreamBudget) => {
+        teller.budget(budget)
+        this.#state.waitUntil(teller.tell())
+      },
     }
     const sourcesOn = (mesh: LinkedMesh) => new Sources({ mesh, ...common })
+    let told = NO_COUNTS
+    let before = NO_COUNTS
     const mesh: LinkedMesh = new LinkedMesh({
       env,
       onEntries: async (entries) => {
-        if (entries === undefined) parts.sources = sourcesOn(mesh)
-        else await parts.sources.forget(entries)
+        if (entries !== undefined) return await parts.sources.forget(entries)
+        before = sum(before, parts.sources.counters())
+        parts.sources = sourcesOn(mesh)
+        await parts.sources.memory.learn(budgets)
+      },
+      onBudgets: async (news) => {
+        budgets = news
+        await parts.sources.memory.learn(news)
       },
     })
-    const parts = { bucket, mesh, fills, sources: sourcesOn(mesh) }
+    let budgets: readonly UpstreamBudget[] = []
+    const teller = new Teller({
+      send: (telling) => mesh.tell(telling),
+      clock: systemClock,
+      now: () => mesh.origin.now(),
+      newId: () => crypto.randomUUID(),
+      log,
+    })
+    const seen = () => {
+      const { hits, misses } = sum(before, parts.sources.counters())
+      const { bytesFetched, bytesDirect } = fills.counters
+      const all = { hits, misses, bytesServed: 0, bytesFetched: bytesFetched + bytesDirect }
+      const since = { hits: all.hits - told.hits, misses: all.misses - told.misses, bytesFetched: all.bytesFetched - told.bytesFetched }
+      told = all
+      return since
+    }
+    const parts: Parts = { bucket, mesh, fills, sources: sourcesOn(mesh), teller, seen }
     this.#parts = parts
     return parts
   }

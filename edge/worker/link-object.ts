@@ -6,12 +6,15 @@ import { createHasher } from '../../stores/hasher.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { Grants } from '../away/grants.ts'
+import { Spool } from '../away/spool.ts'
 import { keyPair, macKey } from '../identity.ts'
 import type { Kept } from '../kept.ts'
 import { ALARM_EVERY_MS, ENTRIES_KEPT } from '../limits.ts'
 import { Link } from '../link.ts'
 import { Sources } from '../sources.ts'
 import { VERSION } from '../version.ts'
+import { WarmOnPush } from '../warm/warm-on-push.ts'
+import { Accounts } from './accounts.ts'
 import { bucketNames, bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { workerLog } from './log.ts'
 import {
@@ -23,13 +26,15 @@ import {
   type Poll,
   type PollAnswer,
 } from './talk.ts'
+import { warmObject } from './tell-object.ts'
+import type { Telling } from './teller.ts'
 
 /** One in the world for one edge: its key pair, its enrolment, its feed and the origin's documents. Everything else of the Worker asks it. */
 export class LinkObject {
   readonly #state: ObjectState
   readonly #env: Env
   readonly #kept: Kept
-  readonly #ready: Promise<Link>
+  readonly #ready: Promise<{ readonly link: Link; readonly accounts: Accounts }>
   #grants: Promise<Grants> | undefined
   #entries: FeedEntry[] = []
   /** Everything after this is among the entries. */
@@ -54,15 +59,18 @@ export class LinkObject {
 
   async fetch(request: Request): Promise<Response> {
     try {
-      const link = await this.#ready
+      const { link, accounts } = await this.#ready
       if ((await this.#state.storage.getAlarm()) === null) await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
       switch (new URL(request.url).pathname) {
         case '/poll':
-          return Response.json(await this.#poll(link, (await request.json()) as Poll))
+          return Response.json(await this.#poll(link, accounts, (await request.json()) as Poll))
         case '/document':
           return Response.json(await this.#document(link, (await request.json()) as DocumentQuestion))
         case '/offer':
           await link.offer(((await request.json()) as { jws: string }).jws)
+          return Response.json({})
+        case '/tell':
+          await accounts.take((await request.json()) as Telling)
           return Response.json({})
         case '/grant':
           return Response.json(await this.#grant((await request.json()) as GrantQuestion))
@@ -80,10 +88,20 @@ export class LinkObject {
     await this.#state.storage.setAlarm(Date.now() + ALARM_EVERY_MS)
   }
 
-  async #open(): Promise<Link> {
+  async #open() {
     const env = this.#env
+    const made: { accounts?: Accounts } = {}
     const log = workerLog()
     const caches: Sources[] = []
+    const forever = new AbortController().signal
+    const warming: WarmOnPush = new WarmOnPush({
+      mesh: () => link,
+      warm: async (asked) => {
+        for (const bucket of bucketNames(env)) await warmObject(env, bucket, asked)
+      },
+      log,
+      signal: forever,
+    })
     const link = await Link.open({
       originUrl: new URL(env.ORIGIN_URL),
       fetch: (url, init) => fetch(url, init),
@@ -105,6 +123,7 @@ export class LinkObject {
           const last = this.#entries[dropped - 1]
           if (last !== undefined) this.#since = last.seq
           this.#entries = this.#entries.slice(dropped)
+          warming.apply(entries)
         },
         restart: async (run) => {
           this.#run = run
@@ -112,34 +131,42 @@ export class LinkObject {
           this.#since = Number.POSITIVE_INFINITY
         },
       },
-      report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0 }),
+      // What a bucket holds is not counted: R2 says it, and nothing here takes anything out of it.
+      report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, ...made.accounts?.report, diskBytes: 0 }),
     })
+    const newId = () => crypto.randomUUID()
+    const spool = await Spool.open({ kept: this.#kept, mesh: link, clock: systemClock, newId, log })
+    const accounts = await Accounts.open({ kept: this.#kept, spool, now: () => systemClock.now() })
+    made.accounts = accounts
     for (const name of bucketNames(env)) {
       const records = r2ObjectStore(bucketOf(env, name))
       const cache = { blobs: slicedBlobStore(records), records }
       const fills = { open: async () => undefined }
       caches.push(new Sources({ mesh: link, fetchFor: () => fetch, cache, fills, createHasher, clock: systemClock, log, grace: graceOf(env) }))
     }
-    const forever = new AbortController().signal
     this.#state.waitUntil(
       link.join(forever).then(
-        () => link.run(forever),
+        async () => {
+          await Promise.all([link.run(forever), spool.run(forever)])
+        },
         (error: unknown) => log.error({ error }, 'this edge could not join its origin'),
       ),
     )
-    return link
+    return { link, accounts }
   }
 
-  async #poll(link: Link, { after, run }: Poll): Promise<PollAnswer> {
+  async #poll(link: Link, accounts: Accounts, { after, run, budgets }: Poll): Promise<PollAnswer> {
     const status = link.status()
     // What came before the first entry that we hold has been acted on by nobody who asks from there.
     if (this.#since === Number.POSITIVE_INFINITY && status.cursor > 0) this.#since = status.cursor
     const known = run === this.#run && after >= this.#since
+    const news = budgets === undefined ? undefined : accounts.budgetsAfter(budgets)
     return {
       status,
       trusted: link.trusted,
       offset: link.origin.offset,
       ...(known && { entries: this.#entries.filter(({ seq }) => seq > after) }),
+      ...(news && { budgets: news }),
       ...(link.origin.enrolled && {
         member: { enrolment: { ...link.origin.member.enrolment, jwks: link.origin.jwks }, key: await keyPair(this.#kept) },
       }),
@@ -173,7 +200,7 @@ export class LinkObject {
   }
 
   async #document({ facts }: Link, { kind, name }: DocumentQuestion): Promise<DocumentAnswer> {
-    const { cursor } = (await this.#ready).status()
+    const { cursor } = (await this.#ready).link.status()
     const document = await { project: () => facts.project(name), principal: () => facts.principal(name), mirrors: () => facts.mirrors() }[kind]()
     return { cursor, ...(document && { document }) }
   }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../../mesh/documents.ts'
+import type { UpstreamBudget } from '../../mesh/enrolment.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
@@ -11,11 +12,14 @@ import { OriginClient } from '../origin-client.ts'
 import type { Facts } from '../snapshot.ts'
 import type { Env } from './env.ts'
 import { answerOf, type DocumentAnswer, type DocumentQuestion, type GrantAnswer, type GrantQuestion, type Poll, type PollAnswer } from './talk.ts'
+import type { Telling } from './teller.ts'
 
 export interface LinkedMeshOptions {
   readonly env: Pick<Env, 'LINK' | 'ORIGIN_URL'>
   /** The feed names these; undefined: anything may have changed. */
   readonly onEntries?: (entries: readonly FeedEntry[] | undefined) => Promise<void>
+  /** What upstreams say of their limits, whenever there is news of it. */
+  readonly onBudgets?: (budgets: readonly UpstreamBudget[]) => Promise<void>
 }
 
 interface Held {
@@ -36,6 +40,7 @@ export class LinkedMesh implements Mesh {
   #status: MeshStatus = { state: 'enrolling', lag: null, cursor: 0, run: -1 }
   #trusted = false
   #keys = ''
+  #budgets = 0
 
   constructor(options: LinkedMeshOptions) {
     this.#options = options
@@ -54,8 +59,9 @@ export class LinkedMesh implements Mesh {
 
   async settle(): Promise<void> {
     const now = Date.now()
+    const { onBudgets } = this.#options
     if (Math.abs(now - this.#polledAt) < POLL_EVERY_MS) return
-    const question: Poll = { after: this.#status.cursor, run: this.#status.run }
+    const question: Poll = { after: this.#status.cursor, run: this.#status.run, ...(onBudgets && { budgets: this.#budgets }) }
     const answer = await this.#ask<PollAnswer>('poll', question)
     // Another request may have asked meanwhile, and been told more.
     if (answer.status.run === this.#status.run && answer.status.cursor < this.#status.cursor) return
@@ -66,6 +72,9 @@ export class LinkedMesh implements Mesh {
     if (answer.member !== undefined) await this.#join(answer.member)
     this.origin.observe(Date.now() + answer.offset)
     this.#polledAt = now
+    if (answer.budgets === undefined) return
+    await onBudgets?.(answer.budgets.budgets)
+    this.#budgets = answer.budgets.version
   }
 
   status(): MeshStatus {
@@ -76,6 +85,11 @@ export class LinkedMesh implements Mesh {
   /** Hands on a document that came with a token. */
   async offer(jws: string): Promise<void> {
     await this.#ask('offer', { jws })
+  }
+
+  /** Hands on what was seen here. Durable when it resolves. */
+  async tell(telling: Telling): Promise<void> {
+    await this.#ask('tell', telling)
   }
 
   /** The logins that the Link keeps for when the origin is away. */

@@ -11,8 +11,11 @@ import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import type { Mesh } from '../mesh.ts'
 import { originSourceId } from '../sources.ts'
 import { upstreamSourceId } from '../upstreams.ts'
-import { askObject } from './ask-object.ts'
+import { askObject, OBJECT_HOST } from './ask-object.ts'
 import { bucketOf, type Env } from './env.ts'
+import { inOwnWords } from './own-words.ts'
+import { untilStalled } from './stall.ts'
+import type { Counts } from './teller.ts'
 
 export interface RegionOptions {
   readonly env: Env
@@ -20,6 +23,8 @@ export interface RegionOptions {
   readonly bucket: string
   readonly mesh: Mesh
   readonly log: Log
+  /** Told of each blob that is given. */
+  readonly given?: (counts: Partial<Counts>) => void
 }
 
 const LIMITS = { ...PULL_THROUGH_LIMITS, tagsInMemory: 0, linksInMemory: 0, manifestBytesInMemory: 0 }
@@ -47,7 +52,11 @@ function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSign
     },
     async open(digest, range) {
       const stored = (await linked(digest)) === undefined ? undefined : await slicedBlobStore(objects).open(digest, range)
-      return stored ?? (await elsewhere(digest).open(digest, range))
+      const body = stored ?? (await elsewhere(digest).open(digest, range))
+      if (body === undefined) return undefined
+      const bytesServed = range?.length ?? body.size
+      options.given?.({ bytesServed, ...(stored && { hits: 1 }) })
+      return stored || body.stream === undefined ? body : { ...body, stream: untilStalled(body.stream, systemClock, bytesServed) }
     },
     delete: (digest) => elsewhere(digest).delete(digest),
   }
@@ -59,16 +68,17 @@ async function sourceId(name: RepositoryName, mesh: Mesh): Promise<string> {
 }
 
 /** One of the objects that fetch, as a registry. */
-function remote({ env, bucket, log }: RegionOptions, what: string): RemoteRegistry {
-  return new RemoteRegistry({
-    url: new URL('https://edge.internal'),
+function remote({ env, bucket, log }: RegionOptions, what: string): { with(signal: AbortSignal): Registry } {
+  const registry = new RemoteRegistry({
+    url: new URL(`https://${OBJECT_HOST}`),
     // Redirects and tokens are the object's business: what it answers is for our client.
     fetch: (url, init) => askObject({ env, bucket, what }, url, init),
     authorizer: { headers: async () => ({}) },
     clock: systemClock,
     limits: { attempts: 1 },
-    // It keeps the deadlines, the length and the digest; here the runtime hands its bytes on by itself.
+    // It keeps the length and the digest.
     passBlobs: true,
     log,
   })
+  return { with: (signal) => inOwnWords(registry.with(signal)) }
 }

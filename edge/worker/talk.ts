@@ -1,6 +1,6 @@
 import type { JWK } from 'jose'
 import type { PolicyDocument } from '../../mesh/documents.ts'
-import type { Enrolment } from '../../mesh/enrolment.ts'
+import type { Enrolment, UpstreamBudget } from '../../mesh/enrolment.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { type ErrorCode, RegistryError } from '../../registry/spec/errors.ts'
 import type { Credentials, Granted } from '../away/grants.ts'
@@ -12,6 +12,8 @@ import type { MeshStatus } from '../mesh.ts'
 export interface Poll {
   readonly after: number
   readonly run: number
+  /** Which state of the upstreams' budgets is known; absent: who asks does not care for them. */
+  readonly budgets?: number
 }
 
 export interface PollAnswer {
@@ -21,6 +23,8 @@ export interface PollAnswer {
   readonly entries?: readonly FeedEntry[]
   /** How far the origin's clock is ahead, in milliseconds. */
   readonly offset: number
+  /** What upstreams say of their limits, if that is news. */
+  readonly budgets?: { readonly version: number; readonly budgets: readonly UpstreamBudget[] }
   /** Absent before the enrolment. The key never leaves this Worker. */
   readonly member?: { readonly enrolment: Enrolment; readonly key: JWK }
 }

@@ -66,6 +66,14 @@ export class Budget {
     })
   }
 
+  /** What somebody else has heard of the same source with the same credential, if it is news. Not told on. */
+  learn(state: BudgetState): void {
+    const known = this.#state
+    const limitedUntil = Math.max(known?.limitedUntil ?? 0, state.limitedUntil ?? 0)
+    const newer = known === undefined || state.at > known.at ? state : known
+    this.#state = { ...newer, ...(limitedUntil > 0 && { limitedUntil }) }
+  }
+
   leaveAlone(ms: number): void {
     const now = this.#clock.now()
     this.#change({ ...this.#state, at: this.#state?.at ?? now, limitedUntil: now + ms })

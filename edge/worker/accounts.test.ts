@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest'
+import { TestClock } from '../../test/support/clock.ts'
+import { keptInMemory } from '../kept.ts'
+import { TELL_EVERY_MS } from '../limits.ts'
+import { Accounts } from './accounts.ts'
+import { NO_COUNTS, Teller, type Telling } from './teller.ts'
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const spool = () => {
+  const added: unknown[] = []
+  return { added, add: (pulls: readonly unknown[]) => added.push(...pulls), write: async () => {} }
+}
+
+it('a telling is taken once, also by a link that began anew in between', async () => {
+  const kept = keptInMemory()
+  const clock = new TestClock()
+  const open = () => Accounts.open({ kept, spool: spool(), now: () => clock.now() })
+  const telling: Telling = { id: 'one', pulls: [], lost: 0, counts: { ...NO_COUNTS, hits: 3, bytesServed: 10 }, budgets: [] }
+  const accounts = await open()
+  await accounts.take(telling)
+  await accounts.take(telling)
+  const again = await open()
+  await again.take(telling)
+  await again.take({ ...telling, id: 'two' })
+  expect((await open()).report).toMatchObject({ hits: 6, bytesServed: 20 })
+})
+
+it('what an upstream said last is known to all, with how long it wants to be left alone', async () => {
+  const accounts = await Accounts.open({ kept: keptInMemory(), spool: spool(), now: () => 0 })
+  const said = (id: string, at: number, remaining: number) => ({
+    id,
+    pulls: [],
+    lost: 0,
+    counts: NO_COUNTS,
+    budgets: [{ upstream: 'hub', credential: 'anonymous', limit: 100, remaining, at }],
+  })
+  await accounts.take(said('one', 2, 50))
+  const news = accounts.budgetsAfter(0)
+  await accounts.take(said('two', 1, 60))
+  expect(accounts.budgetsAfter(news?.version)).toBeUndefined()
+  expect(news?.budgets).toMatchObject([{ remaining: 50 }])
+})
+
+it('what could not be told is told again under its own id, together with nothing else', async () => {
+  const clock = new TestClock()
+  const sent: Telling[] = []
+  let fails = true
+  let ids = 0
+  const teller = new Teller({
+    clock,
+    log,
+    now: () => clock.now(),
+    newId: () => String(ids++),
+    send: async (telling) => {
+      sent.push(telling)
+      if (fails) throw new TypeError('lost')
+    },
+  })
+  const tell = async () => {
+    const told = teller.tell()
+    await clock.waitedFor(TELL_EVERY_MS)
+    clock.advance(TELL_EVERY_MS)
+    await told
+  }
+  teller.count({ hits: 1 })
+  await tell()
+  teller.count({ hits: 2 })
+  fails = false
+  await tell()
+  expect(sent.map(({ id, counts: { hits } }) => [id, hits])).toEqual([
+    ['0', 1],
+    ['0', 1],
+    ['1', 2],
+  ])
+  await teller.tell()
+  expect(sent).toHaveLength(3)
+})

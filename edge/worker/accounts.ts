@@ -1,0 +1,98 @@
+import { BUDGETS_LIMIT, type EdgeReport, type UpstreamBudget } from '../../mesh/enrolment.ts'
+import type { Spool } from '../away/spool.ts'
+import type { Kept } from '../kept.ts'
+import { TELLINGS_REMEMBERED } from '../limits.ts'
+import { type Counts, NO_COUNTS, sum, type Telling } from './teller.ts'
+
+const COUNTS = 'accounts/counts'
+const BUDGETS = 'accounts/budgets'
+const TOLD = 'accounts/told/'
+
+export interface AccountsOptions {
+  readonly kept: Kept
+  readonly spool: Pick<Spool, 'add' | 'write'>
+  readonly now: () => number
+}
+
+/** What all parts of a Worker have seen, added up in one place and kept: each telling is taken once, and durable when its teller hears so. */
+export class Accounts {
+  readonly #options: AccountsOptions
+  /** Oldest first. */
+  readonly #told: Set<string>
+  readonly #budgets: Map<string, UpstreamBudget>
+  #counts: Counts
+  #version = 1
+
+  private constructor(options: AccountsOptions, found: { told: Set<string>; counts: Counts; budgets: Map<string, UpstreamBudget> }) {
+    this.#options = options
+    this.#told = found.told
+    this.#counts = found.counts
+    this.#budgets = found.budgets
+  }
+
+  static async open(options: AccountsOptions): Promise<Accounts> {
+    const { kept } = options
+    const told: [string, number][] = []
+    for await (const key of kept.keys(TOLD)) told.push([key.slice(TOLD.length), Number(await kept.get(key))])
+    const budgets = ((await kept.get(BUDGETS)) ?? []) as readonly UpstreamBudget[]
+    return new Accounts(options, {
+      told: new Set(told.sort(([, a], [, b]) => a - b).map(([id]) => id)),
+      counts: ((await kept.get(COUNTS)) as Counts | undefined) ?? NO_COUNTS,
+      budgets: new Map(budgets.map((budget) => [keyOf(budget), budget])),
+    })
+  }
+
+  get report(): Omit<EdgeReport, 'version' | 'cursor' | 'diskBytes'> {
+    return { ...this.#counts, upstreams: this.#newest }
+  }
+
+  /** What is known of upstreams, if that is news to who knows `version`. */
+  budgetsAfter(version: number | undefined): { readonly version: number; readonly budgets: readonly UpstreamBudget[] } | undefined {
+    return version === this.#version ? undefined : { version: this.#version, budgets: this.#newest }
+  }
+
+  async take({ id, pulls, lost, counts, budgets }: Telling): Promise<void> {
+    const { kept, spool, now } = this.#options
+    if (this.#told.has(id)) return
+    this.#told.add(id)
+    this.#counts = sum(this.#counts, counts)
+    this.#learn(budgets)
+    spool.add(pulls, lost)
+    await Promise.all([
+      spool.write(),
+      kept.set(COUNTS, this.#counts),
+      kept.set(TOLD + id, now()),
+      ...(budgets.length > 0 ? [kept.set(BUDGETS, this.#newest)] : []),
+      ...this.#tooMany().map((oldest) => kept.delete(TOLD + oldest)),
+    ])
+  }
+
+  get #newest(): readonly UpstreamBudget[] {
+    return [...this.#budgets.values()].sort((a, b) => b.at - a.at).slice(0, BUDGETS_LIMIT)
+  }
+
+  #learn(budgets: readonly UpstreamBudget[]): void {
+    for (const budget of budgets) {
+      const known = this.#budgets.get(keyOf(budget))
+      if (known !== undefined && known.at > budget.at && (known.limitedUntil ?? 0) >= (budget.limitedUntil ?? 0)) continue
+      this.#budgets.set(keyOf(budget), budget)
+      this.#version++
+    }
+    for (const [key] of [...this.#budgets].sort(([, a], [, b]) => b.at - a.at).slice(BUDGETS_LIMIT)) this.#budgets.delete(key)
+  }
+
+  /** They are forgotten here as well. */
+  #tooMany(): string[] {
+    const oldest: string[] = []
+    for (const id of this.#told) {
+      if (this.#told.size - oldest.length <= TELLINGS_REMEMBERED) break
+      oldest.push(id)
+    }
+    for (const id of oldest) this.#told.delete(id)
+    return oldest
+  }
+}
+
+function keyOf({ upstream, credential }: UpstreamBudget): string {
+  return `${upstream} ${credential}`
+}
