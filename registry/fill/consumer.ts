@@ -12,7 +12,7 @@ export interface ConsumerOptions {
   /** The size that its client was told. */
   readonly size: number
   readonly source: string
-  readonly counters: FillCounters
+  readonly counters?: FillCounters
   readonly signal?: AbortSignal | undefined
   /** Called once, when it has ended, failed or left. */
   readonly onLeave: () => void
@@ -107,7 +107,7 @@ export function consumerStream({ flow, keeper, range, size, source, counters, si
             return
           }
           position += chunk.length
-          counters.bytesServed += chunk.length
+          if (counters !== undefined) counters.bytesServed += chunk.length
           flow.reached(position)
           controller.enqueue(chunk)
         } catch (error) {

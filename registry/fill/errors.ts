@@ -10,6 +10,16 @@ export class Absent extends Error {
   override readonly name = 'Absent'
 }
 
+/** The source sends much more than the range it was asked for. */
+export class Unranged extends Error {
+  override readonly name = 'Unranged'
+}
+
+/** These bytes are to be had elsewhere now. */
+export class Moved extends Error {
+  override readonly name = 'Moved'
+}
+
 /** Nobody wants it any more. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned'

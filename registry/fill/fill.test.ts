@@ -82,6 +82,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     gate.resolve()
     for (const reader of [early, late]) while (!(await reader.read()).done);
     expect(source.asked).toHaveLength(1)
+    await table.idle()
   })
 
   it('asks the source once for 256 clients', async () => {
@@ -91,6 +92,7 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     const all = await Promise.all(Array.from({ length: 256 }, async () => digestOf(await read((await opened(table, request(source, bytes))).stream))))
     expect(new Set(all)).toEqual(new Set([digestOf(bytes)]))
     expect(source.asked).toHaveLength(1)
+    await table.idle()
   })
 
   it('waits for no slow client, and holds nothing for it', async () => {

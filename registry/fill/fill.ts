@@ -8,18 +8,23 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { Attempt } from './attempt.ts'
 import { consumerStream } from './consumer.ts'
-import { Abandoned, Absent, sourceFails, tooBusy, Wrong, wrongBytes } from './errors.ts'
-import type { FillCounters, FillSource } from './fills.ts'
+import { Abandoned, Absent, Moved, sourceFails, tooBusy, Wrong, wrongBytes } from './errors.ts'
+import type { FillCounters, FillRequest, FillSource } from './fills.ts'
 import { Flow } from './flow.ts'
+import { inOrder } from './in-order.ts'
 import type { Keeper } from './keeper.ts'
 import type { FillLimits } from './limits.ts'
-import { sourceBytes } from './source-bytes.ts'
+import { keepPace, trim } from './pace.ts'
+import type { Patch } from './patch.ts'
+import type { Patches } from './patches.ts'
+import { type Placed, rangeStream } from './range-stream.ts'
 import { orAborted } from './wait.ts'
 
 export interface FillOptions {
   readonly digest: Digest
   readonly source: FillSource
   readonly keeper: Keeper
+  readonly patches: Patches
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -30,6 +35,8 @@ export interface FillOptions {
   /** Resolves when it is this fill's turn. */
   readonly turn: (signal: AbortSignal) => Promise<void>
 }
+
+type Wanted = Omit<FillRequest, 'digest' | 'confirmed'>
 
 /** How a fill ended. `wrong`: the source lied twice. `absent`: the source does not have it. `stopped`: nobody wanted it any more. */
 export type FillEnd = 'stored' | 'passed' | 'absent' | 'stopped' | 'failed' | 'wrong'
@@ -62,7 +69,7 @@ export class Fill {
 
   /** What it holds in memory. */
   get bytesHeld(): number {
-    return this.#flow.window.bytes
+    return this.#flow.window.bytes + this.#options.patches.bytesHeld
   }
 
   /** Why it failed, if it has. */
@@ -93,28 +100,23 @@ export class Fill {
 
   /**
    * The blob or a part of it, as soon as its first byte may be handed out. undefined: the source does not have it.
-   * What begins in the withheld last piece is handed out when all is verified.
+   * A range that begins far ahead of what has come is asked of `source` at once; what begins in the withheld last piece is handed out when
+   * all is verified.
    */
-  async open(range: ByteRange | undefined, signal: AbortSignal | undefined): Promise<BlobStream | undefined> {
-    const flow = this.#flow
-    const { limits, keeper } = this.#options
-    if (this.#consumers >= limits.consumers) throw tooBusy()
+  async open({ range, source, size, signal }: Wanted): Promise<BlobStream | undefined> {
+    if (this.#consumers >= this.#options.limits.consumers) throw tooBusy()
     this.#consumers++
     this.touch()
+    const wanted = { range, source, size, signal }
     const offset = range?.offset ?? 0
     try {
       for (;;) {
-        signal?.throwIfAborted()
-        const changed = flow.changed.next
-        flow.reached(offset)
-        if (flow.failure) throw flow.failure.error
-        const { size } = flow
-        if (size !== undefined) {
-          checkRange(range, size)
-          const here = Math.max(flow.head, keeper.readable)
-          if (flow.verified || (offset < flow.limit && offset < here)) return this.#consumer(range, size, signal)
-        }
-        await orAborted(changed, signal)
+        this.#flow.reached(offset)
+        const { generation } = this.#flow
+        const found = await this.#find(offset, wanted)
+        if (typeof found === 'number') return { size: found, stream: this.#main(offset, found, wanted, true), ...(range && { range }) }
+        if (range !== undefined && this.#flow.generation === generation) return this.#ahead(range, found, generation, wanted)
+        await found.stream.cancel()
       }
     } catch (error) {
       this.#leave()
@@ -123,24 +125,89 @@ export class Fill {
     }
   }
 
+  /** Has those who wait look again: something outside of it has changed. */
+  nudge(): void {
+    this.#flow.changed.ring()
+  }
+
   /** Ends it as if nobody wanted it. */
   stop(): void {
     this.#stop.abort(new Abandoned())
   }
 
-  #consumer(range: ByteRange | undefined, size: number, signal: AbortSignal | undefined): BlobStream {
-    const { keeper, counters, source } = this.#options
-    const stream = consumerStream({
+  /**
+   * What has the byte at `position`, as soon as something has: the blob's size when this fill has it itself; else a part that came ahead of
+   * it, which need not go on to the end. @throws RANGE_INVALID, and why the fill failed
+   */
+  async #find(position: number, { range, source, size: said, signal }: Wanted): Promise<Placed | number> {
+    const flow = this.#flow
+    const { keeper, patches } = this.#options
+    for (;;) {
+      signal?.throwIfAborted()
+      const changed = flow.changed.next
+      if (flow.failure) throw flow.failure.error
+      const size = flow.size ?? patches.size ?? said
+      if (size !== undefined) checkRange(range, size)
+      if (flow.size !== undefined && (flow.verified || (position < flow.limit && position < Math.max(flow.head, keeper.readable)))) return flow.size
+      const patch = range && (patches.at(position) ?? this.#begin(position, range, source, size))
+      if (range === undefined || patch === undefined) {
+        await orAborted(changed, signal)
+        continue
+      }
+      try {
+        const placed = await patch.open(position, range.offset + range.length, signal)
+        checkRange(range, placed.size)
+        return placed
+      } catch (error) {
+        if (!(error instanceof Moved)) throw error
+      }
+    }
+  }
+
+  /** Asks the source for what is far ahead, if it may be now. The last piece is in no such part. */
+  #begin(position: number, range: ByteRange, source: FillSource, size: number | undefined): Patch | undefined {
+    const { limits, patches } = this.#options
+    const limit = size === undefined ? Number.POSITIVE_INFINITY : size - limits.tailBytes
+    if (position <= this.#flow.head + limits.aheadBytes || position >= limit) return undefined
+    return patches.begin(source, position, range.offset + range.length, limit)
+  }
+
+  /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
+  #main(offset: number, size: number, { range, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
+    const { keeper, source, counters } = this.#options
+    const end = range === undefined ? size : range.offset + range.length
+    return consumerStream({
       flow: this.#flow,
       keeper,
-      range: range ?? { offset: 0, length: size },
+      range: { offset, length: end - offset },
       size,
       source: source.name,
-      counters,
       signal,
+      ...(alone && { counters }),
+      onLeave: () => {
+        if (alone) this.#leave()
+      },
+    })
+  }
+
+  /** Begins with what came ahead, and goes on with whatever has the rest. */
+  #ahead(range: ByteRange, first: Placed, generation: number, wanted: Wanted): BlobStream {
+    const { counters, source } = this.#options
+    const stream = rangeStream({
+      flow: this.#flow,
+      range,
+      first,
+      generation,
+      source: source.name,
+      counters,
+      signal: wanted.signal,
+      place: async (position) => {
+        const found = await this.#find(position, wanted)
+        return typeof found === 'number' ? { size: found, stream: this.#main(position, found, wanted, false) } : found
+      },
       onLeave: () => this.#leave(),
     })
-    return { size, stream, ...(range !== undefined && { range }) }
+    return { size: first.size, range, stream }
   }
 
   #leave(): void {
@@ -149,7 +216,7 @@ export class Fill {
   }
 
   async #run(): Promise<FillEnd> {
-    const { digest, source, keeper, counters, log, turn } = this.#options
+    const { digest, source, keeper, patches, counters, log, turn } = this.#options
     const stop = this.#stop.signal
     try {
       await turn(stop)
@@ -163,7 +230,7 @@ export class Fill {
           log.warn({ digest, source: source.name, round, reason: error.message }, 'a source sent wrong bytes')
           if (round === 1) this.#flow.restart()
           else this.#flow.fail(wrongBytes(source.name, error.message))
-          await keeper.discard()
+          await Promise.all([keeper.discard(), patches.discard()])
           if (this.#flow.failure) throw this.#flow.failure.error
         }
       }
@@ -175,8 +242,9 @@ export class Fill {
 
   /** All bytes, hashed, handed on and written; the last piece is withheld until they are known to be right. */
   async #pour(round: number): Promise<void> {
-    const { digest, source, keeper, createHasher, clock, log, limits, counters } = this.#options
+    const { digest, source, keeper, patches, createHasher, clock, log, limits, counters, windowBytes } = this.#options
     const flow = this.#flow
+    const paced = { flow, keeper, limits, windowBytes }
     const total = new Attempt(clock, this.#stop.signal)
     let hasher = createHasher(algorithmOf(digest))
     try {
@@ -190,7 +258,7 @@ export class Fill {
         if (!(await this.#takeUp(from, known, hasher, total.signal))) {
           from = 0
           hasher = createHasher(algorithmOf(digest))
-        }
+        } else await patches.takeUp(source.name, known)
       }
       const begin = async (size: number) => {
         total.deadline(limits.totalMs + (size / limits.bytesPerSecond) * 1000, () => sourceFails(source.name, 'is too slow'))
@@ -200,13 +268,14 @@ export class Fill {
       }
       if (known !== undefined) await begin(known)
       if (from !== known) {
-        const bytes = sourceBytes(source, { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin })
-        for await (const chunk of bytes) {
+        const options = { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin }
+        for await (const chunk of inOrder(source, patches, options)) {
           hasher.update(chunk)
           flow.push(chunk)
           await keeper.write(chunk)
-          this.#trim()
-          await this.#pace(total.signal)
+          if (keeper.storing) patches.passed(keeper.readable)
+          trim(paced)
+          await keepPace(paced, () => this.#consumers > 0, total.signal)
           if (!this.#wanted()) this.stop()
           total.signal.throwIfAborted()
         }
@@ -244,8 +313,9 @@ export class Fill {
   }
 
   async #store(): Promise<FillEnd> {
-    const { keeper, counters } = this.#options
+    const { keeper, patches, counters } = this.#options
     const stored = await keeper.commit()
+    await patches.discard()
     if (stored) {
       counters.completed++
       this.#flow.window.clear()
@@ -257,10 +327,10 @@ export class Fill {
   }
 
   async #fail(error: unknown): Promise<FillEnd> {
-    const { digest, source, keeper, log, counters } = this.#options
+    const { digest, source, keeper, patches, log, counters } = this.#options
     const reason = error instanceof RegistryError || error instanceof Absent ? error : sourceFails(source.name, 'cannot give this blob now', error)
     this.#flow.fail(reason)
-    await keeper.keep()
+    await Promise.all([keeper.keep(), patches.close()])
     if (error instanceof Absent) return 'absent'
     if (error instanceof Abandoned) {
       counters.abandoned++
@@ -269,24 +339,6 @@ export class Fill {
     counters.failed++
     log.warn({ digest, source: source.name, error }, 'a blob could not be fetched')
     return reason instanceof RegistryError && reason.code === 'UPSTREAM_INVALID' ? 'wrong' : 'failed'
-  }
-
-  #trim(): void {
-    const { keeper, limits, windowBytes } = this.#options
-    const { window, furthest } = this.#flow
-    // What is neither stored nor taken by anybody is dropped last.
-    window.trim(windowBytes(), limits.windowLimit, keeper.storing ? keeper.readable : Math.max(keeper.readable, furthest))
-  }
-
-  /** With a store there is nothing to wait for. Without one, what nobody has taken yet must not be passed by. */
-  async #pace(signal: AbortSignal): Promise<void> {
-    const { keeper, windowBytes } = this.#options
-    const flow = this.#flow
-    while (!keeper.storing && this.#consumers > 0) {
-      const moved = flow.moved.next
-      if (flow.head - flow.furthest < windowBytes() / 2) return
-      await orAborted(moved, signal)
-    }
   }
 
   /** Whether to go on. */

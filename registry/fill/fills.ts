@@ -23,6 +23,8 @@ export interface FillRequest {
   readonly digest: Digest
   readonly range?: ByteRange | undefined
   readonly source: FillSource
+  /** The blob's, as far as the source has told it. */
+  readonly size?: number | undefined
   /** The source has confirmed before that this repository has the blob: joining a fill needs no second question. */
   readonly confirmed: boolean
   /** The caller's: ends its part of it, not the fill. */
@@ -61,6 +63,6 @@ export interface FillCounters {
   unstored: number
   bytesFetched: number
   bytesServed: number
-  /** Of both, those of ranges that were asked for directly. */
+  /** Of those fetched, what came ahead of its fill because somebody wanted it. */
   bytesDirect: number
 }

@@ -4,6 +4,16 @@ import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 
+export interface KeeperOptions {
+  readonly blobs: BlobStore
+  /** Of the draft. */
+  readonly id: string
+  readonly digest: Digest
+  readonly log: Log
+  /** The byte of the blob that the draft begins with. */
+  readonly base?: number
+}
+
 /**
  * The storing side of a fill. A store that fails (a full disk) does not end the fill: from then on nothing more is stored, and
  * `storing` says so.
@@ -13,6 +23,7 @@ export class Keeper {
   readonly #draft: Draft
   readonly #digest: Digest
   readonly #log: Log
+  readonly #base: number
   #writer: DraftWriter | undefined
   #readable = 0
   #storing = true
@@ -20,7 +31,8 @@ export class Keeper {
   #owned = false
   #commit: Promise<boolean> | undefined
 
-  constructor({ blobs, id, digest, log }: { blobs: BlobStore; id: string; digest: Digest; log: Log }) {
+  constructor({ blobs, id, digest, log, base = 0 }: KeeperOptions) {
+    this.#base = base
     this.#blobs = blobs
     this.#draft = blobs.draft(id)
     this.#digest = digest
@@ -31,22 +43,23 @@ export class Keeper {
     return this.#storing
   }
 
-  /** How many bytes from the beginning `read` can give. */
+  /** Up to which byte of the blob `read` can give it. */
   get readable(): number {
-    return this.#writer?.readable ?? this.#readable
+    return this.#base + (this.#writer?.readable ?? this.#readable)
   }
 
-  /** What an earlier fill has left. */
+  /** How many bytes an earlier fill has left. They can be read. */
   async leftover(): Promise<number> {
     try {
-      return (await this.#draft.size()) ?? 0
+      this.#readable = (await this.#draft.size()) ?? 0
+      return this.#readable
     } catch (error) {
       this.#lose(error)
       return 0
     }
   }
 
-  /** Writing begins at `offset`, which is what is there. */
+  /** Writing begins at `offset` of the draft, which is what is there. `expected`: the draft's size in the end. */
   async begin(offset: number, expected: number): Promise<void> {
     if (!this.#storing) return
     try {
@@ -55,6 +68,12 @@ export class Keeper {
     } catch (error) {
       this.#lose(error)
     }
+  }
+
+  /** Writing begins at the draft's beginning, whatever an earlier fill has left. */
+  async beginAnew(expected: number): Promise<void> {
+    if ((await this.leftover()) > 0) await this.discardLeftover()
+    await this.begin(0, expected)
   }
 
   /** Resolves when the store can take more. */
@@ -70,7 +89,7 @@ export class Keeper {
   async read(range: ByteRange): Promise<ReadableStream<Uint8Array>> {
     if (this.#commit === undefined) {
       try {
-        return await this.#draft.read(range)
+        return await this.#draft.read({ offset: range.offset - this.#base, length: range.length })
       } catch (error) {
         // It became a blob in the meantime, or it is the store's failure.
         if (this.#commit === undefined) throw error
@@ -141,7 +160,7 @@ export class Keeper {
   #lose(error: unknown): void {
     if (!this.#storing) return
     this.#storing = false
-    this.#readable = this.readable
+    this.#readable = this.readable - this.#base
     this.#log.error({ digest: this.#digest, error }, 'a blob cannot be stored; it is passed through')
   }
 }

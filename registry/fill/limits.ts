@@ -6,8 +6,18 @@ export interface FillLimits {
   readonly waiting: number
   /** Consumers of one fill, those that wait for its first byte included. */
   readonly consumers: number
-  /** Direct ranges at once; a further one waits for the fill to reach it. */
+  /** Ranges that come ahead of their fills, at once … */
   readonly directRanges: number
+  /** … and of one fill; who wants a further one waits for its turn, or until the fill is near. */
+  readonly rangesAtOnce: number
+  /** So many such ranges of one fill are kept, the ended ones included. */
+  readonly rangesKept: number
+  /** At least so much is asked for: who reads on, or the next one, finds it here. */
+  readonly rangeBytes: number
+  /** A range that nobody reads any more comes to its end if no more than this is left. */
+  readonly finishBytes: number
+  /** For less than this that is there already, an answer that flows is not broken off to ask again behind it. */
+  readonly passOverBytes: number
   /** What all fills together keep in memory of what has just come, as far as it is stored already. */
   readonly bytesInFlight: number
   /** What one fill keeps in memory of what has just come, for consumers that keep up. */
@@ -16,7 +26,7 @@ export interface FillLimits {
   readonly windowLimit: number
   /** The last piece, withheld until size and digest are right. */
   readonly tailBytes: number
-  /** A range that begins farther than this beyond what has come is asked for directly. */
+  /** A range that begins farther than this beyond what has come is asked for ahead of the fill. */
   readonly aheadBytes: number
   /** From asking a source to the head of its answer. */
   readonly firstByteMs: number
@@ -53,6 +63,11 @@ export const FILL_LIMITS: FillLimits = {
   waiting: 1_024,
   consumers: 4_096,
   directRanges: 64,
+  rangesAtOnce: 8,
+  rangesKept: 256,
+  rangeBytes: 256 * KIB,
+  finishBytes: MIB,
+  passOverBytes: MIB,
   bytesInFlight: 32 * MIB,
   windowBytes: MIB,
   windowLimit: 4 * MIB,

@@ -4,7 +4,7 @@ import type { BlobStream } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { Attempt } from './attempt.ts'
-import { Absent, sourceFails, Wrong } from './errors.ts'
+import { Absent, sourceFails, Unranged, Wrong } from './errors.ts'
 import type { FillCounters, FillSource } from './fills.ts'
 import type { FillLimits } from './limits.ts'
 
@@ -20,16 +20,21 @@ export interface SourceBytesOptions {
   readonly counters: FillCounters
   /** Told once, before the first chunk; it is waited for. */
   readonly onSize: (size: number) => Promise<void>
+  /** Where these bytes end before the blob does, as seen from `position`; looked at before a request (`'ask'`), and while its answer is read. */
+  readonly until?: (position: number, doing: 'ask' | 'read') => number
+  /** So many bytes may come in vain, where the source sends more than it was asked for. */
+  readonly inVain?: number
 }
 
 /**
- * A blob's bytes from `from` to its end, in order, each once: a source that is cut or stalls is asked again for what is missing.
- * @throws Absent, Wrong when it does not hold to the size it gave; RegistryError when it fails too often; the signal's reason
+ * A blob's bytes from `from` to its end, or `until`, in order, each once: a source that is cut or stalls is asked again for what is missing.
+ * @throws Absent, Wrong when it does not hold to the size it gave; Unranged; RegistryError when it fails too often; the signal's reason
  */
 export async function* sourceBytes(source: FillSource, options: SourceBytesOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal, clock, log, limits, counters } = options
+  const { signal, clock, log, limits, counters, until = () => Number.POSITIVE_INFINITY } = options
   let position = options.from
   let size = options.size
+  let end = Number.POSITIVE_INFINITY
   let begun = false
   let failures = 0
   let mark = position
@@ -37,35 +42,42 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
     const attempt = new Attempt(clock, signal)
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
     try {
-      const range = position === 0 || size === undefined ? undefined : { offset: position, length: size - position }
+      end = Math.min(until(position, 'ask'), size ?? Number.POSITIVE_INFINITY)
+      if (position >= end) return
+      const whole = position === 0 && end === (size ?? Number.POSITIVE_INFINITY)
+      const range = whole ? undefined : { offset: position, length: end - position }
       const body = await answer(source, range, attempt, limits)
       if (body === undefined) throw begun ? sourceFails(source.name, 'no longer has this blob') : new Absent()
       if (size === undefined) {
         size = body.size
         await options.onSize(size)
       } else if (body.size !== size) throw new Wrong(`it has ${body.size} bytes where it had ${size}`)
+      end = Math.min(end, size)
       let skip = toSkip(body, position)
       begun = true
       reader = body.stream.getReader()
-      while (position < size || skip > 0) {
+      if (skip > (options.inVain ?? Number.POSITIVE_INFINITY)) throw new Unranged()
+      while (position < end || skip > 0) {
         const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'stopped sending'), reader.read())
         if (done) throw sourceFails(source.name, 'ended its answer too early')
         counters.bytesFetched += value.length
         source.fetched?.(value.length)
-        const chunk = value.subarray(Math.min(skip, value.length))
-        skip -= value.length - chunk.length
-        if (chunk.length === 0) continue
+        const rest = value.subarray(Math.min(skip, value.length))
+        skip -= value.length - rest.length
+        if (rest.length === 0) continue
+        if (position + rest.length > size) throw new Wrong(`more than the ${size} bytes it said`)
+        end = Math.min(end, until(position, 'read'))
+        const chunk = rest.subarray(0, Math.max(0, end - position))
         position += chunk.length
-        if (position > size) throw new Wrong(`more than the ${size} bytes it said`)
-        yield chunk
+        if (chunk.length > 0) yield chunk
       }
-      await atEnd(reader, attempt, source, size, limits)
+      if (end === (body.range ? body.range.offset + body.range.length : size)) await atEnd(reader, attempt, source, size, limits)
       return
     } catch (error) {
       signal.throwIfAborted()
       if (begun && error instanceof RegistryError && (error.code === 'UPSTREAM_INVALID' || error.code === 'RANGE_INVALID'))
         throw new Wrong(error.message)
-      if (begun && position === size && !(error instanceof Wrong)) return
+      if (begun && position >= end && !(error instanceof Wrong)) return
       if (!worthAnother(error, begun)) throw error
       failures = position - mark >= limits.progressBytes ? 1 : failures + 1
       mark = position
@@ -111,7 +123,7 @@ function toSkip(body: BlobStream, position: number): number {
 
 /** Before it has begun, the source's own refusal is the answer; afterwards it has shown that it has the blob. */
 function worthAnother(error: unknown, begun: boolean): boolean {
-  if (error instanceof Wrong || error instanceof Absent) return false
+  if (error instanceof Wrong || error instanceof Absent || error instanceof Unranged) return false
   if (!(error instanceof RegistryError)) return true
   return begun && (error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UNKNOWN')
 }

@@ -5,12 +5,12 @@ import type { BlobStream } from '../registry.ts'
 import { type Digest, hexOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { Attempt } from './attempt.ts'
-import { directRange } from './direct-range.ts'
 import { sourceFails } from './errors.ts'
 import { Fill } from './fill.ts'
 import type { FillCounters, FillRequest, FillSource, Fills } from './fills.ts'
 import { Keeper } from './keeper.ts'
 import { FILL_LIMITS, type FillLimits } from './limits.ts'
+import { Patches } from './patches.ts'
 import { Turns } from './turns.ts'
 
 export interface FillTableOptions {
@@ -44,7 +44,7 @@ export class FillTable implements Fills {
   readonly #limits: FillLimits
   readonly #fills = new Map<string, Fill>()
   readonly #turns: Turns
-  readonly #directTurns: Turns
+  readonly #rangeTurns: Turns
   /** Sources that lied about a digest, for a moment. Oldest first. */
   readonly #refusals = new Map<string, { readonly until: number; readonly error: RegistryError }>()
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
@@ -57,7 +57,7 @@ export class FillTable implements Fills {
     this.#log = log
     this.#limits = { ...FILL_LIMITS, ...limits }
     this.#turns = new Turns({ atOnce: this.#limits.fills, waiting: this.#limits.waiting })
-    this.#directTurns = new Turns({ atOnce: this.#limits.directRanges, waiting: 0 })
+    this.#rangeTurns = new Turns({ atOnce: this.#limits.directRanges, waiting: 0 })
   }
 
   /** Fills under way or waiting for their turn. */
@@ -99,8 +99,7 @@ export class FillTable implements Fills {
       }
       const fill = found?.reaches(range?.offset ?? 0) ? found : this.#begin(key, digest, source)
       if (fill === found) this.counters.joined++
-      const direct = await this.#direct(fill, request)
-      return direct === 'whole' ? await fill.open(range, signal) : direct
+      return await fill.open(request)
     }
   }
 
@@ -123,16 +122,24 @@ export class FillTable implements Fills {
   #begin(key: string, digest: Digest, source: FillSource): Fill {
     const { counters } = this
     let giveBack: (() => void) | undefined
-    const fill = new Fill({
-      digest,
-      source,
-      keeper: new Keeper({ blobs: this.#blobs, id: this.#draftId(digest, source), digest, log: this.#log }),
-      createHasher: this.#createHasher,
+    const stored = { blobs: this.#blobs, id: this.#draftId(digest, source), digest, log: this.#log }
+    const common = {
       clock: this.#clock,
       log: this.#log,
       limits: this.#limits,
       counters,
       windowBytes: () => Math.min(this.#limits.windowBytes, this.#limits.bytesInFlight / Math.max(1, this.#fills.size)),
+    }
+    const onFreed = () => {
+      for (const waiting of this.#fills.values()) waiting.nudge()
+    }
+    const fill = new Fill({
+      ...common,
+      digest,
+      source,
+      keeper: new Keeper(stored),
+      patches: new Patches({ ...common, ...stored, tryTake: () => this.#rangeTurns.tryTake(), onFreed }),
+      createHasher: this.#createHasher,
       turn: async (signal) => {
         giveBack = await this.#turns.take(signal)
       },
@@ -150,15 +157,6 @@ export class FillTable implements Fills {
       }
     })
     return fill
-  }
-
-  /** The range from the source itself, if the fill is far from it. `'whole'`: the fill is the way. */
-  async #direct(fill: Fill, { range, source, signal }: FillRequest): Promise<BlobStream | 'whole' | undefined> {
-    if (range === undefined || range.offset <= fill.head + this.#limits.aheadBytes) return 'whole'
-    const onEnd = this.#directTurns.tryTake()
-    if (onEnd === undefined) return 'whole'
-    fill.touch()
-    return directRange({ source, range, signal, onEnd, clock: this.#clock, limits: this.#limits, counters: this.counters })
   }
 
   async #confirm(source: FillSource, signal: AbortSignal | undefined): Promise<boolean> {

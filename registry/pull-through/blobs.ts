@@ -46,7 +46,8 @@ export class BlobCache {
     signal: AbortSignal | undefined,
   ): Promise<BlobBody | undefined> {
     const { blobs, records, counters, fills, guard, log } = this.#context
-    const linked = (await records.link(repository, digest)) !== undefined
+    const size = await records.link(repository, digest)
+    const linked = size !== undefined
     // Without a link it is looked for only: a digest alone is no right to bytes that came through another repository.
     if (linked || (await blobs.stat(digest)) !== undefined) {
       if (!linked && (await this.size(repository, digest, signal)) === undefined) return undefined
@@ -59,7 +60,7 @@ export class BlobCache {
     }
     counters.blobMisses++
     return await guard.run(keyOf(repository, digest), async (ticket) => {
-      const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, signal })
+      const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, size, signal })
       if (body !== undefined && !linked) {
         ticket
           .keep(() => records.keepLink(repository, digest, body.size))
