@@ -129,9 +129,8 @@ export class Transport {
           : body !== undefined && { body: new Uint8Array(body) }),
       })
       watch.disarm()
-      const received = response.body ?? empty()
       if (response.body === null) watch.end()
-      const stream = guarded(received, watch, url, stallMs)
+      const stream = guarded(response, watch, url, stallMs)
       return {
         status: response.status,
         headers: response.headers,
@@ -140,7 +139,7 @@ export class Transport {
         body: stream,
         unguarded: () => {
           watch.disarm()
-          return received
+          return response.body ?? empty()
         },
         discard: () => stream.cancel(),
       }
@@ -191,8 +190,11 @@ class Watch {
   }
 }
 
-/** The body of an answer, which fails when nothing comes for `stallMs`. */
-function guarded(body: ReadableStream<Uint8Array>, watch: Watch, url: URL, stallMs: number): ReadableStream<Uint8Array> {
+/**
+ * The body of an answer, which fails when nothing comes for `stallMs`. It holds on to the answer itself: in Node, the body of an answer that was
+ * collected before anybody began to read it ends, as if it were empty.
+ */
+function guarded(response: Response, watch: Watch, url: URL, stallMs: number): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   let ended = false
   const end = () => {
@@ -217,7 +219,7 @@ function guarded(body: ReadableStream<Uint8Array>, watch: Watch, url: URL, stall
       async pull(controller) {
         watch.arm(stallMs, 'stopped sending')
         try {
-          reader ??= body.getReader()
+          reader ??= (response.body ?? empty()).getReader()
           const { done, value } = await reader.read()
           if (ended) return
           watch.disarm()
@@ -232,7 +234,7 @@ function guarded(body: ReadableStream<Uint8Array>, watch: Watch, url: URL, stall
       },
       cancel(reason) {
         end()
-        return reader === undefined ? body.cancel(reason) : reader.cancel(reason)
+        return reader === undefined ? response.body?.cancel(reason) : reader.cancel(reason)
       },
     },
     { highWaterMark: 0 },
