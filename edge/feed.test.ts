@@ -15,7 +15,8 @@ type Stream = ReadableStreamDefaultController<Uint8Array>
 async function world(kept = keptInMemory()) {
   const clock = new TestClock()
   const log: string[] = []
-  const openings: { after: string | null; signal: AbortSignal | null | undefined; answer: (answer: Response) => void }[] = []
+  let streams = 0
+  const openings: { after: string | null; nonce: string | null; signal: AbortSignal | null | undefined; answer: (answer: Response) => void }[] = []
   const origin = new OriginClient({
     url: new URL('https://origin.test'),
     clock,
@@ -23,7 +24,7 @@ async function world(kept = keptInMemory()) {
     fetch: (url, init) =>
       new Promise((resolve, reject) => {
         init.signal?.addEventListener('abort', () => reject(init.signal?.reason))
-        openings.push({ after: url.searchParams.get('after'), signal: init.signal, answer: resolve })
+        openings.push({ after: url.searchParams.get('after'), nonce: url.searchParams.get('nonce'), signal: init.signal, answer: resolve })
       }),
   })
   const pair = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])
@@ -36,6 +37,7 @@ async function world(kept = keptInMemory()) {
     trust,
     clock,
     random: () => 1,
+    newId: () => `stream-${++streams}`,
     log: silent,
     verify: async (line) => {
       const { signed, ...batch } = JSON.parse(line) as FeedBatch & { signed: boolean }
@@ -66,7 +68,7 @@ async function world(kept = keptInMemory()) {
     openings,
     until,
     /** The next opening's question, answered with a stream. */
-    async serve(): Promise<{ after: string | null; say: (batch: Partial<FeedBatch>, signed?: boolean) => void; end: () => void }> {
+    async serve(): Promise<{ after: string | null; nonce: string; say: (batch: Partial<FeedBatch>, signed?: boolean) => void; end: () => void }> {
       await until(() => openings.length > 0)
       const opening = openings.shift()
       let controller: Stream | undefined
@@ -80,9 +82,9 @@ async function world(kept = keptInMemory()) {
           }),
         ),
       )
-      const say = ({ after = 0, upto = after, entries = [], time = clock.now() }: Partial<FeedBatch>, signed = true) =>
-        controller?.enqueue(new TextEncoder().encode(`${JSON.stringify({ after, upto, entries, time, signed })}\n`))
-      return { after: opening?.after ?? null, say, end: () => controller?.close() }
+      const say = ({ after = 0, upto = after, entries = [], time = clock.now(), nonce }: Partial<FeedBatch>, signed = true) =>
+        controller?.enqueue(new TextEncoder().encode(`${JSON.stringify({ after, upto, entries, time, nonce, signed })}\n`))
+      return { after: opening?.after ?? null, nonce: opening?.nonce ?? '', say, end: () => controller?.close() }
     },
     async refuse(status: number): Promise<void> {
       await until(() => openings.length > 0)
@@ -148,6 +150,28 @@ describe('the feed', () => {
     stream.say({ after: 7, upto: 8, entries: [principal(8)] }, false)
     await at.clock.waitedFor(FEED_RETRY_FIRST_MS)
     expect(at.log).toEqual(['run 0', 'run 1'])
+  })
+
+  it('hears an origin whose clock was set back, on a stream that it asks for anew', async () => {
+    await using at = await world()
+    const stream = await at.serve()
+    stream.say({ after: 7 })
+    await at.until(() => at.log.includes('run 1'))
+    const back = at.clock.now() - 3_600_000
+    stream.say({ after: 7, upto: 8, entries: [principal(8)], time: back })
+    await at.clock.waitedFor(FEED_RETRY_FIRST_MS)
+    at.clock.advance(FEED_RETRY_FIRST_MS)
+    const replayed = await at.serve()
+    replayed.say({ after: 7, upto: 8, entries: [principal(8)], time: back, nonce: stream.nonce })
+    await at.clock.waitedFor(FEED_RETRY_FIRST_MS * 2)
+    at.clock.advance(FEED_RETRY_FIRST_MS * 2)
+    expect(at.log).toEqual(['run 0', 'run 1'])
+    const anew = await at.serve()
+    anew.say({ after: 7, upto: 8, entries: [principal(8)], time: back, nonce: anew.nonce })
+    anew.say({ after: 8, upto: 9, entries: [principal(9)], time: back + 1 })
+    await at.until(() => at.log.includes('applied 9'))
+    await at.until(() => at.trust.connected)
+    expect(at.log).toEqual(['run 0', 'run 1', 'applied 8', 'applied 9'])
   })
 
   it('gives up a stream that has gone silent', async () => {

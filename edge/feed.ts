@@ -24,6 +24,7 @@ export interface FeedOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
+  readonly newId: () => string
   /** @throws when the origin did not sign it */
   readonly verify: (line: string) => Promise<FeedBatch>
 }
@@ -105,12 +106,13 @@ export class Feed {
   }
 
   async #stream(outer: AbortSignal): Promise<void> {
-    const { origin, clock, verify } = this.#options
+    const { origin, clock, verify, newId } = this.#options
     const stalled = new AbortController()
     const stop = () => stalled.abort(new DOMException('the feed is silent', 'TimeoutError'))
     const signal = AbortSignal.any([outer, stalled.signal])
+    const nonce = newId()
     const response = await origin.follow(MESH.feed, {
-      ...(this.#cursor !== undefined && { query: { after: String(this.#cursor) } }),
+      query: { nonce, ...(this.#cursor !== undefined && { after: String(this.#cursor) }) },
       signal,
       timeout: FEED_OPEN_MS,
     })
@@ -126,7 +128,7 @@ export class Feed {
         if (line.trim() === '') continue
         watchdog()
         watchdog = clock.after(FEED_STALL_MS, stop)
-        await this.#take(await verify(line))
+        await this.#take(await verify(line), nonce)
       }
     } finally {
       watchdog()
@@ -141,10 +143,12 @@ export class Feed {
     throw new RegistryError('UNAVAILABLE', `the origin answered ${status} when asked for its feed`)
   }
 
-  async #take(batch: FeedBatch): Promise<void> {
+  async #take(batch: FeedBatch, nonce: string): Promise<void> {
     const { listener, origin, trust } = this.#options
-    // A batch that was said before is no news, and no sign of life.
-    if (batch.time < this.#time) return
+    // Said for this very stream: if it is older than what we have heard, the origin's clock has been set back.
+    const answersUs = batch.nonce === nonce
+    // A batch that was said before is no news, and no sign of life. When nothing else comes, a new stream tells what time it is.
+    if (batch.time < this.#time && !answersUs) throw new RangeError('the feed says what is older than what it has said already')
     const before = this.#cursor
     if (before === undefined) {
       await this.#begin(batch.upto)
@@ -157,7 +161,7 @@ export class Feed {
     } else if (batch.upto > before) {
       await listener.apply(batch.entries)
       this.#cursor = batch.upto
-    } else if (batch.time === this.#time) return
+    } else if (batch.time === this.#time && !answersUs) return
     this.#time = batch.time
     if (this.#cursor !== before) await this.#keep()
     origin.observe(batch.time)

@@ -84,6 +84,7 @@ export class Link implements Mesh {
       clock,
       log,
       random: options.random,
+      newId: options.newId,
       verify: (line) => verified<FeedBatch>(origin, 'atoll-feed+jws', line, { atOnce: true }),
       listener: {
         async apply(entries: readonly FeedEntry[]) {
@@ -166,7 +167,7 @@ export class Link implements Mesh {
 }
 
 async function fetchDocument(origin: OriginClient, kind: PolicyDocument['type'], name: string, connected: boolean): Promise<string | undefined> {
-  const path = { project: MESH.project(name), principal: MESH.principal(name), mirrors: MESH.mirrors }[kind]
+  const path = { project: MESH.project(name), principal: MESH.principal(name), mirrors: MESH.mirrors, edges: MESH.edges }[kind]
   const { status, text } = await origin.ask('GET', path, { timeout: connected ? ORIGIN_ANSWER_MS : ORIGIN_ANSWER_WHILE_AWAY_MS })
   if (status === 200) return text
   if (status === 404) return undefined

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, systemClock } from '../registry/clock.ts'
 import { FillTable } from '../registry/fill/index.ts'
+import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
 import { createPasswords } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
@@ -19,6 +21,7 @@ import { keyPair, macKey } from './identity.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { Link } from './link.ts'
 import type { MeshStatus } from './mesh.ts'
+import { neighboursOf } from './neighbours/open.ts'
 import { PushThrough } from './push-through/push-through.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import type { EdgeConfig } from './settings.ts'
@@ -68,8 +71,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
 
   const parts: { sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
   const server = await serveHttp({
-    fetch: async (request, { remoteAddress }) =>
-      (await parts.app?.(request, remoteAddress || undefined)) ?? new Response('starting', { status: 503 }),
+    fetch: async (request, { remoteAddress }) => (await parts.app?.(request, remoteAddress || undefined)) ?? starting(request),
     host: config['edge.host'],
     port: config['edge.port'],
     headers: SECURITY_HEADERS,
@@ -111,7 +113,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         }
       },
     })
-    const sources = new Sources({ mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
+    const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })
+    const nearby = neighbours && { nearby: () => neighbours }
+    const sources = new Sources({ ...nearby, mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
     parts.sources = sources
     parts.warm = new WarmOnPush({
       mesh: () => link,
@@ -151,6 +155,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     parts.app = edgeApp({
       mesh: link,
       pulled: (pulled) => spool.note(pulled),
+      askedByNeighbour: (digest) => neighbours?.askedFor(digest),
       sources,
       tokens,
       pushes,
@@ -194,6 +199,11 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
 }
 
 /** One pool of connections for those whose certificates must be right, and one for the others. */
+function starting(request: Request): Response {
+  const error = new RegistryError('UNAVAILABLE', 'This edge is starting. Try again in a moment.')
+  return jsonAnswer(request, error.toJSON(), { 'Retry-After': '1' }, error.status)
+}
+
 function fetches(): (options: { readonly verifyTls: boolean }) => Fetch {
   const strict = createFetch()
   const lenient = createFetch({ verifyTls: false })

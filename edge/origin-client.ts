@@ -1,7 +1,7 @@
 import type { JWK } from 'jose'
 import type { EnrolmentRequest } from '../mesh/enrolment.ts'
 import { MESH } from '../mesh/enrolment.ts'
-import { signRequest } from '../mesh/signing.ts'
+import { neighbourTarget, signRequest } from '../mesh/signing.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Authorizer, Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
@@ -120,6 +120,18 @@ export class OriginClient {
   authorizer(): Authorizer {
     return {
       headers: async ({ method, url }) => ({ Authorization: await this.#proof(method, url) }),
+      // As below: our clock, or the origin's, may have been set since it was last compared.
+      challenged: async () => {
+        const { headers } = await this.#small('GET', this.#address(MESH.jwks), {})
+        return this.#compare(headers)
+      },
+    }
+  }
+
+  /** For a RemoteRegistry over another edge: what proves a request to it is good at no other, and not at the origin. */
+  neighbourAuthorizer(neighbour: string): Authorizer {
+    return {
+      headers: async ({ method, url }) => ({ Authorization: await this.#proof(method, neighbourTarget(neighbour, url)) }),
     }
   }
 
@@ -164,11 +176,17 @@ export class OriginClient {
   /** A proof is refused when our clock is wrong; the refusal itself says what time it is, and then it is worth signing again. */
   async #twice<T extends { readonly status: number; readonly headers: Headers }>(send: () => Promise<T>): Promise<T> {
     const first = await send()
-    const date = Date.parse(first.headers.get('Date') ?? '')
-    if (first.status !== 401 || Number.isNaN(date) || Math.abs(date - this.now()) < CLOCK_WRONG_MS) return first
+    if (first.status !== 401 || !this.#compare(first.headers)) return first
     if (first instanceof Response) await first.body?.cancel()
-    this.observe(date)
     return await send()
+  }
+
+  /** Whether the clocks were so far apart that a good proof looked old. From now on they are not. */
+  #compare(headers: Headers): boolean {
+    const date = Date.parse(headers.get('Date') ?? '')
+    if (Number.isNaN(date) || Math.abs(date - this.now()) < CLOCK_WRONG_MS) return false
+    this.observe(date)
+    return true
   }
 }
 

@@ -9,6 +9,8 @@ export type FeedEntry =
   | { readonly kind: 'principal'; readonly seq: number; readonly id: string }
   /** Which proxy caches stand for which registries may have changed. */
   | { readonly kind: 'mirrors'; readonly seq: number }
+  /** An edge has joined, or was revoked. */
+  | { readonly kind: 'edges'; readonly seq: number }
   | { readonly kind: 'tag'; readonly seq: number; readonly repository: string; readonly tag: string; readonly digest: Digest | null }
   | { readonly kind: 'manifest-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'blob-deleted'; readonly seq: number; readonly repository: string; readonly digest: Digest }
@@ -26,6 +28,8 @@ export interface FeedBatch {
   readonly entries: readonly FeedEntry[]
   /** Milliseconds since the epoch, by the origin's clock. */
   readonly time: number
+  /** In the first batch of a stream: what the edge asked for it with. So that one is new, whatever the clock of the origin shows. */
+  readonly nonce?: string
 }
 
 export const HEARTBEAT_MS = 1_000

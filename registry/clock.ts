@@ -2,16 +2,24 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
+  /** Milliseconds since some moment, which nobody who sets the time moves. Absent: `now` is not set by anybody either. */
+  monotonic?(): number
   /** Calls `run` once after so many milliseconds. What it returns calls that off. */
   after(ms: number, run: () => void): () => void
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after: (ms, run) => {
     const timer = setTimeout(run, ms)
     return () => clearTimeout(timer)
   },
+}
+
+/** What time has passed is measured by: setting the clock makes no wait longer or shorter. Says nothing about the time of day. */
+export function steady(clock: Pick<Clock, 'now' | 'monotonic'>): number {
+  return clock.monotonic?.() ?? clock.now()
 }
 
 /** Resolves after so many milliseconds of `clock`. @throws the signal's reason, as soon as it is aborted */

@@ -39,6 +39,20 @@ describe('a deadline that is set over and over', () => {
     )
   })
 
+  it('passes at its time, wherever somebody sets the clock meanwhile', () => {
+    for (const set of [-3_600_000, 3_600_000]) {
+      const clock = new TestClock()
+      const late: string[] = []
+      const deadline = new Deadline<string>(clock, (reason) => late.push(reason))
+      deadline.set(100, 'late')
+      clock.set(set)
+      clock.advance(99)
+      expect(late).toEqual([])
+      clock.advance(1)
+      expect(late).toEqual(['late'])
+    }
+  })
+
   it('takes no timer for a wait that ends in time', () => {
     const clock = new TestClock(0)
     let timers = 0

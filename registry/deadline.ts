@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, steady } from './clock.ts'
 
 /**
  * A deadline that is set and lifted over and over, as between the chunks of a body: all on one timer, which runs on and is looked at when
@@ -18,7 +18,7 @@ export class Deadline<T> {
 
   /** `ms` from now, in place of the one before. */
   set(ms: number, reason: T): void {
-    const at = this.#clock.now() + ms
+    const at = steady(this.#clock) + ms
     this.#due = { at, reason }
     if (this.#timer !== undefined && this.#timer.at <= at) return
     this.#timer?.stop()
@@ -37,14 +37,14 @@ export class Deadline<T> {
   }
 
   #start(at: number): void {
-    this.#timer = { at, stop: this.#clock.after(at - this.#clock.now(), () => this.#look()) }
+    this.#timer = { at, stop: this.#clock.after(at - steady(this.#clock), () => this.#look()) }
   }
 
   #look(): void {
     this.#timer = undefined
     const due = this.#due
     if (due === undefined) return
-    if (this.#clock.now() < due.at) {
+    if (steady(this.#clock) < due.at) {
       this.#start(due.at)
       return
     }

@@ -1,13 +1,16 @@
-import type { PolicyDocument, UpstreamFacts } from '../../mesh/documents.ts'
+import type { KnownEdge, PolicyDocument, UpstreamFacts } from '../../mesh/documents.ts'
 import { type SigningKey, signDocument } from '../../mesh/signing.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { headOfChanges } from '../../schema/changes.ts'
 import type { Database } from '../../schema/database.ts'
+import { type Edge, listEdges } from '../../schema/edges.ts'
 import { findEndpointById } from '../../schema/endpoints.ts'
 import { findProjectByName, type Project, projectsWithSetting } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
 import { PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
+
+import { EDGES_PAGE } from './limits.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -20,7 +23,7 @@ export interface DocumentsOptions {
 /** Facts for edges, signed. The version is read before the facts: they may be newer than it, never older. */
 export class Documents {
   readonly #options: DocumentsOptions
-  #mirrors: { readonly version: number; readonly jws: Promise<string> } | undefined
+  readonly #made = new Map<PolicyDocument['type'], { readonly version: number; readonly jws: Promise<string> }>()
 
   constructor(options: DocumentsOptions) {
     this.#options = options
@@ -49,17 +52,14 @@ export class Documents {
     })
   }
 
-  /** All edges ask at once when a project has changed: it is made once for them. */
+  /** Which proxy caches stand for which registries. */
   async mirrors(): Promise<string> {
-    const version = await headOfChanges(this.#options.db)
-    if (this.#mirrors?.version !== version) {
-      const made = { version, jws: this.#signMirrors(version) }
-      this.#mirrors = made
-      made.jws.catch(() => {
-        if (this.#mirrors === made) this.#mirrors = undefined
-      })
-    }
-    return await this.#mirrors.jws
+    return await this.#shared('mirrors', (version) => this.#signMirrors(version))
+  }
+
+  /** Which edges there are. */
+  async edges(): Promise<string> {
+    return await this.#shared('edges', (version) => this.#signEdges(version))
   }
 
   /** undefined: there is no such user or robot, or it was deleted. */
@@ -70,6 +70,31 @@ export class Documents {
     if (account === undefined) return undefined
     const { principal: facts, credentialVersion } = account
     return await this.#sign({ type: 'principal', version, issuedAt: clock.now(), facts, credentialVersion })
+  }
+
+  /** All edges ask at once when such a document has changed: it is made once for them. */
+  async #shared(type: PolicyDocument['type'], sign: (version: number) => Promise<string>): Promise<string> {
+    const version = await headOfChanges(this.#options.db)
+    const known = this.#made.get(type)
+    if (known?.version === version) return await known.jws
+    const made = { version, jws: sign(version) }
+    this.#made.set(type, made)
+    made.jws.catch(() => {
+      if (this.#made.get(type) === made) this.#made.delete(type)
+    })
+    return await made.jws
+  }
+
+  async #signEdges(version: number): Promise<string> {
+    const { db, clock } = this.#options
+    const edges: KnownEdge[] = []
+    for (let last: Edge | undefined; ; ) {
+      const page = await listEdges(db, { limit: EDGES_PAGE, last })
+      edges.push(...page.map(({ id, name, region, url, publicJwk }) => ({ id, name, region, url, publicKey: publicJwk })))
+      last = page.at(-1)
+      if (page.length < EDGES_PAGE || last === undefined) break
+    }
+    return await this.#sign({ type: 'edges', version, issuedAt: clock.now(), edges })
   }
 
   async #signMirrors(version: number): Promise<string> {

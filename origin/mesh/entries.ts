@@ -63,6 +63,9 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     }
     case 'repository.deleted':
       return [{ kind: 'repository-deleted', seq, repository: subject }]
+    case 'edge.enrolled':
+    case 'edge.revoked':
+      return [{ kind: 'edges', seq }]
     default:
       return []
   }

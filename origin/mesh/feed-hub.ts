@@ -29,6 +29,11 @@ interface Subscriber {
   end(): void
 }
 
+export interface FeedStart {
+  readonly after?: number
+  readonly nonce?: string
+}
+
 /**
  * Reads the changes once, signs them once, and gives the same lines to however many edges follow. Nothing is queued for anybody: each stream
  * takes the line after its own cursor when its edge can take it, from memory if it is only a little behind, else from the database.
@@ -54,8 +59,12 @@ export class FeedHub {
     return count
   }
 
-  /** The feed from `after` (undefined: from now on), until the signal, revocation or close() ends it. Resolves undefined when `after` is ahead of everything. */
-  async open(edge: string, after: number | undefined, signal: AbortSignal, onEnd: () => void): Promise<ReadableStream<Uint8Array> | undefined> {
+  /**
+   * The feed from `after` (undefined: from now on), until the signal, revocation or close() ends it. Its first batch repeats the `nonce`.
+   * Resolves undefined when `after` is ahead of everything.
+   */
+  async open(edge: string, from: FeedStart, signal: AbortSignal, onEnd: () => void): Promise<ReadableStream<Uint8Array> | undefined> {
+    const { after, nonce } = from
     if (this.#closed) throw new RegistryError('UNAVAILABLE', 'This origin is going down.')
     await this.#start()
     const head = await headOfChanges(this.#options.db)
@@ -73,6 +82,7 @@ export class FeedHub {
     }
     signal.addEventListener('abort', subscriber.end, { once: true })
     const next = async (): Promise<Line> => {
+      if (first && nonce !== undefined) return await this.#read(cursor, nonce)
       if (first || this.#cursor > cursor) return await this.#after(cursor, sentAt)
       const tick = await this.#tick.promise
       return tick.after === cursor ? tick : await this.#after(cursor, sentAt)
@@ -179,11 +189,11 @@ export class FeedHub {
     return kept ?? (await this.#read(cursor))
   }
 
-  async #read(after: number): Promise<Line> {
-    return await this.#sign(after, await readChanges(this.#options.db, after, BATCH_CHANGES))
+  async #read(after: number, nonce?: string): Promise<Line> {
+    return await this.#sign(after, await readChanges(this.#options.db, after, BATCH_CHANGES), nonce)
   }
 
-  async #sign(after: number, changes: readonly Change[]): Promise<Line> {
+  async #sign(after: number, changes: readonly Change[], nonce?: string): Promise<Line> {
     const { lookups, clock, signing } = this.#options
     const entries: FeedBatch['entries'][number][] = []
     for (const change of changes) {
@@ -194,7 +204,7 @@ export class FeedHub {
     }
     const time = clock.now()
     const upto = changes.at(-1)?.seq ?? after
-    const batch: FeedBatch = { after, upto, entries, time }
+    const batch: FeedBatch = { after, upto, entries, time, ...(nonce !== undefined && { nonce }) }
     return { after, upto, time, text: await signDocument('atoll-feed+jws', batch, signing()) }
   }
 }

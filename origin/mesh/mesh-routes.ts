@@ -123,13 +123,21 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       await callers.edge(c.req.raw)
       return document(await documents.mirrors())
     })
+    .get(MESH.edges, async (c) => {
+      await callers.edge(c.req.raw)
+      return document(await documents.edges())
+    })
     .get(MESH.feed, async (c) => {
       const edge = await callers.edge(c.req.raw)
       const after = c.req.query('after')
       if (after !== undefined && !/^\d{1,15}$/.test(after))
         throw new RegistryError('UNSUPPORTED', 'after is not a sequence number.', undefined, { status: 400 })
+      const nonce = c.req.query('nonce')
+      if (nonce !== undefined && !/^[\w-]{1,64}$/.test(nonce))
+        throw new RegistryError('UNSUPPORTED', 'nonce has letters, digits and dashes, and at most 64 of them.', undefined, { status: 400 })
       await noteEdge(db, edge.id, {})
-      const stream = await hub.open(edge.id, after === undefined ? undefined : Number(after), c.req.raw.signal, () => presence.left(edge.id))
+      const from = { ...(after !== undefined && { after: Number(after) }), ...(nonce !== undefined && { nonce }) }
+      const stream = await hub.open(edge.id, from, c.req.raw.signal, () => presence.left(edge.id))
       if (stream === undefined) throw new RegistryError('RANGE_INVALID', 'The feed has not come that far: this origin was set back.')
       return new Response(stream, { headers: { 'Content-Type': 'application/jose-seq', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' } })
     })

@@ -13,6 +13,8 @@ export interface BudgetState {
   readonly at: number
   /** It wants to be left alone until then. */
   readonly limitedUntil?: number
+  /** When it said so. */
+  readonly limitedFrom?: number
 }
 
 /** Below this share of its limit, a budget is for clients who wait. */
@@ -50,12 +52,15 @@ export class Budget {
 
   /** For how many milliseconds the source wants to be left alone. */
   get limitedMs(): number {
-    return Math.max(0, (this.#state?.limitedUntil ?? 0) - this.#clock.now())
+    const { limitedUntil = 0, limitedFrom = 0 } = this.#state ?? {}
+    const now = this.#clock.now()
+    // Said at a moment that is still to come: the clock has been set back, and asking once tells what holds.
+    return now < limitedFrom ? 0 : Math.max(0, limitedUntil - now)
   }
 
   observe({ limit, remaining, windowSeconds, source }: RateLimit): void {
     if (limit === undefined && remaining === undefined) return
-    const { limitedUntil } = this.#state ?? {}
+    const { limitedUntil, limitedFrom } = this.#state ?? {}
     this.#change({
       ...(limit !== undefined && { limit }),
       ...(remaining !== undefined && { remaining }),
@@ -63,20 +68,21 @@ export class Budget {
       ...(source !== undefined && { countedAs: source }),
       at: this.#clock.now(),
       ...(limitedUntil !== undefined && { limitedUntil }),
+      ...(limitedFrom !== undefined && { limitedFrom }),
     })
   }
 
   /** What somebody else has heard of the same source with the same credential, if it is news. Not told on. */
   learn(state: BudgetState): void {
     const known = this.#state
-    const limitedUntil = Math.max(known?.limitedUntil ?? 0, state.limitedUntil ?? 0)
     const newer = known === undefined || state.at > known.at ? state : known
-    this.#state = { ...newer, ...(limitedUntil > 0 && { limitedUntil }) }
+    const { limitedUntil, limitedFrom } = (known?.limitedUntil ?? 0) > (state.limitedUntil ?? 0) ? (known ?? state) : state
+    this.#state = { ...newer, ...(limitedUntil !== undefined && { limitedUntil }), ...(limitedFrom !== undefined && { limitedFrom }) }
   }
 
   leaveAlone(ms: number): void {
     const now = this.#clock.now()
-    this.#change({ ...this.#state, at: this.#state?.at ?? now, limitedUntil: now + ms })
+    this.#change({ ...this.#state, at: this.#state?.at ?? now, limitedUntil: now + ms, limitedFrom: now })
   }
 
   #change(state: BudgetState): void {
@@ -87,7 +93,7 @@ export class Budget {
 
 export function isBudgetState(value: unknown): value is BudgetState {
   if (typeof value !== 'object' || value === null) return false
-  const { limit, remaining, windowSeconds, at, limitedUntil, countedAs } = value as Partial<BudgetState>
-  const numbers = [limit, remaining, windowSeconds, limitedUntil].every((field) => field === undefined || Number.isFinite(field))
+  const { limit, remaining, windowSeconds, at, limitedUntil, limitedFrom, countedAs } = value as Partial<BudgetState>
+  const numbers = [limit, remaining, windowSeconds, limitedUntil, limitedFrom].every((field) => field === undefined || Number.isFinite(field))
   return numbers && Number.isFinite(at) && (countedAs === undefined || typeof countedAs === 'string')
 }

@@ -1,10 +1,11 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { Attempt } from '../fill/attempt.ts'
 import type { Guard, Ticket } from './guard.ts'
 
 /** A question under way, for whoever wants its answer. */
 export interface Flight<T> {
   readonly answer: Promise<T>
+  /** By the steady clock. */
   readonly startedAt: number
 }
 
@@ -41,7 +42,7 @@ export class Flights<T> {
         attempt.end(new DOMException('The question is answered.', 'AbortError'))
         if (this.#flights.get(key) === flight) this.#flights.delete(key)
       })
-    const flight = { answer, startedAt: clock.now() }
+    const flight = { answer, startedAt: steady(clock) }
     this.#flights.set(key, flight)
     return flight
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { Budget } from './budget.ts'
 import type { PullThroughLimits } from './limits.ts'
@@ -14,7 +14,7 @@ export interface HealthOptions {
 /** What is known of the source's state: so that a failing one costs nobody a wait, and one that limits us is left alone. */
 export class Health {
   readonly #options: HealthOptions
-  #failingUntil = 0
+  #failingUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: HealthOptions) {
     this.#options = options
@@ -23,7 +23,7 @@ export class Health {
   /** Asking it about what can be served stale is no use now. */
   get failing(): boolean {
     const { clock, budget } = this.#options
-    return clock.now() < this.#failingUntil || budget.limitedMs > 0
+    return steady(clock) < this.#failingUntil || budget.limitedMs > 0
   }
 
   /** @throws RegistryError TOOMANYREQUESTS while the source wants to be left alone, with what is left of its `Retry-After` */
@@ -43,7 +43,7 @@ export class Health {
   async watch<T>(question: () => Promise<T>): Promise<T> {
     try {
       const answer = await question()
-      this.#failingUntil = 0
+      this.#failingUntil = Number.NEGATIVE_INFINITY
       return answer
     } catch (error) {
       this.#failed(error)
@@ -53,7 +53,7 @@ export class Health {
 
   /** It has not failed yet, but somebody had to stop waiting for it. */
   stalled(): void {
-    this.#failingUntil = this.#options.clock.now() + this.#options.limits.failingMs
+    this.#failingUntil = steady(this.#options.clock) + this.#options.limits.failingMs
   }
 
   #failed(error: unknown): void {

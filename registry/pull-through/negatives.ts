@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { Memory } from './memory.ts'
 
 /** What is not there, remembered for a moment. Bounded. */
@@ -14,13 +14,13 @@ export class Negatives {
   has(key: string): boolean {
     const until = this.#until.get(key)
     if (until === undefined) return false
-    if (this.#clock.now() < until) return true
+    if (steady(this.#clock) < until) return true
     this.#until.delete(key)
     return false
   }
 
   add(key: string, ms: number): void {
-    this.#until.set(key, this.#clock.now() + ms)
+    this.#until.set(key, steady(this.#clock) + ms)
   }
 
   delete(key: string): void {

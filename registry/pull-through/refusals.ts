@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import type { RegistryError } from '../spec/errors.ts'
 import { Memory } from './memory.ts'
 
@@ -16,12 +16,12 @@ export class Refusals {
   check(key: string): void {
     const known = this.#known.get(key)
     if (known === undefined) return
-    if (this.#clock.now() < known.until) throw known.error
+    if (steady(this.#clock) < known.until) throw known.error
     this.#known.delete(key)
   }
 
   add(key: string, error: RegistryError, ms: number): void {
-    this.#known.set(key, { until: this.#clock.now() + ms, error })
+    this.#known.set(key, { until: steady(this.#clock) + ms, error })
   }
 
   delete(key: string): void {

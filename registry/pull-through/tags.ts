@@ -1,4 +1,4 @@
-import { pause } from '../clock.ts'
+import { pause, steady } from '../clock.ts'
 import { sourceFails } from '../fill/errors.ts'
 import { orAborted } from '../fill/wait.ts'
 import type { Warning } from '../registry.ts'
@@ -61,7 +61,7 @@ export class TagCache {
     }
     if (health.failing) return this.#stale(lease)
     const flight = this.#ask(repository, tag, lease)
-    return await this.#soon(flight, lease, limits.staleAfterMs - (now - flight.startedAt), signal)
+    return await this.#soon(flight, lease, limits.staleAfterMs - (steady(clock) - flight.startedAt), signal)
   }
 
   forget(repository: RepositoryName, tag: Tag): Promise<void> {

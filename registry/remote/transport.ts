@@ -1,4 +1,4 @@
-import { type Clock, pause } from '../clock.ts'
+import { type Clock, pause, steady } from '../clock.ts'
 import { Deadline } from '../deadline.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { retryAfterSeconds, TimedOut, unreachable, upstreamInvalid } from './errors.ts'
@@ -75,7 +75,7 @@ export class Transport {
   async send(request: Request): Promise<Reply> {
     const { clock, limits } = this
     const repeatable = request.repeatable && !(request.body instanceof ReadableStream)
-    const started = clock.now()
+    const started = steady(clock)
     for (let attempt = 1; ; attempt++) {
       const last = !repeatable || attempt >= limits.attempts
       let wait = limits.backoffMs * 2 ** (attempt - 1) * this.#random()
@@ -84,11 +84,11 @@ export class Transport {
         if (last || !isTransient(reply.status)) return reply
         const asked = retryAfterSeconds(reply.headers, clock.now())
         if (asked !== undefined) wait = asked * 1000
-        if (clock.now() - started + wait > limits.retryWindowMs) return reply
+        if (steady(clock) - started + wait > limits.retryWindowMs) return reply
         await reply.discard()
       } catch (error) {
         const transient = error instanceof RegistryError && error.code === 'UNAVAILABLE'
-        if (last || !transient || clock.now() - started + wait > limits.retryWindowMs) throw error
+        if (last || !transient || steady(clock) - started + wait > limits.retryWindowMs) throw error
       }
       await pause(clock, wait, request.signal)
     }

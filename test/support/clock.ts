@@ -3,6 +3,8 @@ import type { Clock } from '../../registry/clock.ts'
 /** A clock that stands still until a test moves it. */
 export class TestClock implements Clock {
   #now: number
+  /** How far the time of day was set. */
+  #set = 0
   #timers: { at: number; run: () => void }[] = []
   #waiting: (() => void)[] = []
 
@@ -11,7 +13,16 @@ export class TestClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#set
+  }
+
+  monotonic(): number {
     return this.#now
+  }
+
+  /** Somebody sets the time of day, forward or back. No time passes. */
+  set(ms: number): void {
+    this.#set += ms
   }
 
   after(ms: number, run: () => void): () => void {
