@@ -76,6 +76,8 @@ export function consumerStream({ flow, keeper, range, size, source, counters, si
       if (position < stored) {
         const stream = await keeper.read({ offset: position, length: stored - position })
         reader = stream.getReader()
+        // Who left while it was opened cannot have closed it.
+        if (left) await dropReader()
         opened = position
         continue
       }
