@@ -7,10 +7,13 @@ import type { Pulled } from '../mesh/pulls.ts'
 import { type Gate, restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
+import type { Resource } from '../registry/http/route.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
 import { observePulls } from '../registry/observe.ts'
+import type { Registry } from '../registry/registry.ts'
 import { CreationTimes, ruled } from '../registry/rules/ruled.ts'
+import { type Digest, parseDigest } from '../registry/spec/digests.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName } from '../registry/spec/names.ts'
 import { BasicLogins } from './basic-logins.ts'
@@ -18,6 +21,7 @@ import { Callers } from './callers.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { Mesh } from './mesh.ts'
 import { type MirrorSettings, Mirrors, mirrored } from './mirror/mirrors.ts'
+import { Guests } from './neighbours/guests.ts'
 import { type Pushes, pushHandler } from './push-through/handler.ts'
 import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
@@ -45,6 +49,8 @@ export interface EdgeAppOptions {
   readonly log: Log
   /** Told of each manifest that somebody gets. */
   readonly pulled?: (pulled: Pulled) => void
+  /** Told of each blob that another edge asks for: its source is to be asked, and no further edge. */
+  readonly askedByNeighbour?: (digest: Digest) => void
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
@@ -58,6 +64,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   const mirrors = new Mirrors(mesh.facts, options.mirror)
   const [rulesOf, times] = [upstreamRulesOf(mesh), new CreationTimes()]
   const warmings = new Warmings()
+  const guests = new Guests(mesh)
   const callers = new Callers({ mesh, tokens, basic: options.basic ?? new BasicLogins(login, knowledge.now) })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
@@ -72,6 +79,16 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
 
   const registryOf = (request: Request, gate: Gate) => restrict(ruled(sources.open(request.signal), rulesOf, times), gate)
 
+  /** Other edges get blobs by their digests; who of their clients may have them is for them to say, by the documents that we have as well. */
+  const forNeighbour = async (request: Request, resource: Resource): Promise<Registry> => {
+    await guests.admit(request)
+    if (resource.kind !== 'blob' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+      throw new RegistryError('DENIED', 'An edge asks another one for blobs, and for nothing else.')
+    }
+    options.askedByNeighbour?.(parseDigest(resource.key))
+    return sources.open(request.signal)
+  }
+
   const v2 = (request: Request, client: string | undefined) =>
     registryHandler({
       log,
@@ -84,6 +101,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       },
       open: async (_request, resource) => {
         await mesh.settle()
+        if (Guests.claims(request)) return await forNeighbour(request, resource)
         const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
         const here = name && (await mirrors.names(request, name))
         const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)

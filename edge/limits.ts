@@ -85,3 +85,16 @@ export const TELLINGS_REMEMBERED = 10_000
 export const BUDGETS_UNTOLD = 100
 /** The object that fetches sends nothing for so long in the middle of a blob: it is gone. Longer than it tries to get something from its own source. */
 export const OBJECT_STALL_MS = 150_000
+/** From asking a neighbour for a blob to the first byte, which it may have to get from the source itself; then between two pieces. */
+export const NEIGHBOUR_ANSWER_MS = 3_000
+export const NEIGHBOUR_STALL_MS = 5_000
+/** A neighbour that failed, stalled or lied is asked for nothing for so long, twice as long each further time, at most … */
+export const NEIGHBOUR_LEFT_OUT_MS = 30_000
+export const NEIGHBOUR_LEFT_OUT_MOST_MS = 1_800_000
+/** … and for a digest that it did not give, or not rightly, for so long. */
+export const NEIGHBOUR_DIGEST_MS = 60_000
+/** Digests and neighbours of which that is remembered. */
+export const NEIGHBOUR_DIGESTS = 10_000
+export const NEIGHBOURS_IN_MEMORY = 200
+/** Proofs of neighbours that were used; each is good for three minutes. */
+export const NEIGHBOUR_PROOFS = 50_000

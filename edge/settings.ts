@@ -36,6 +36,11 @@ export const edgeSettings = defineSettings({
   ),
   'edge.data_volume': setting(text, './data/edge', 'The folder for what the edge keeps: its key, the origin’s documents, and the cache.'),
   'edge.grace': setting(duration(0, 30 * 86_400), 86_400, 'How long an edge that has lost its origin goes on trusting what it knows.'),
+  'edge.neighbours': setting(
+    choice('region', 'all', 'off'),
+    'region',
+    'Which other edges this one shares the fetching of blobs with, so that their source gives each blob once: those of its own region, all, or none.',
+  ),
   'edge.storage.kind': setting(
     choice('filesystem', 's3'),
     'filesystem',

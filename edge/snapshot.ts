@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, type JWK } from 'jose'
 import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
-import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
+import type { EdgesDocument, MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../mesh/documents.ts'
 import type { FeedEntry } from '../mesh/feed.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
@@ -16,6 +16,7 @@ export interface Facts {
   project(name: string): Promise<ProjectDocument | undefined>
   principal(id: string): Promise<PrincipalDocument | undefined>
   mirrors(): Promise<MirrorsDocument | undefined>
+  edges(): Promise<EdgesDocument | undefined>
 }
 
 export interface SnapshotOptions {
@@ -91,6 +92,11 @@ export class Snapshot implements Facts {
     return document?.type === 'mirrors' ? document : undefined
   }
 
+  async edges(): Promise<EdgesDocument | undefined> {
+    const document = await this.#find('edges', ALL)
+    return document?.type === 'edges' ? document : undefined
+  }
+
   /** Takes in a document that came with something else, for instance a token. @throws when the origin did not sign it */
   async offer(jws: string): Promise<PolicyDocument> {
     const document = await this.#options.verify(jws)
@@ -103,7 +109,7 @@ export class Snapshot implements Facts {
   async apply(entries: readonly FeedEntry[]): Promise<void> {
     const keys = entries.flatMap((entry) => {
       if (entry.kind === 'project') return [{ key: `project/${entry.name}`, seq: entry.seq }]
-      if (entry.kind === 'mirrors') return [{ key: `mirrors/${ALL}`, seq: entry.seq }]
+      if (entry.kind === 'mirrors' || entry.kind === 'edges') return [{ key: `${entry.kind}/${ALL}`, seq: entry.seq }]
       return entry.kind === 'principal' ? [{ key: `principal/${entry.id}`, seq: entry.seq }] : []
     })
     for (const { key, seq } of keys) {
@@ -273,7 +279,7 @@ async function verified(jws: string, verify: SnapshotOptions['verify']): Promise
   }
 }
 
-/** There is one document of mirrors. */
+/** There is one document of mirrors, and one of edges. */
 const ALL = 'all'
 
 function kidOf(jws: string): string | undefined {
@@ -287,14 +293,15 @@ function keyOf(document: PolicyDocument): string {
     case 'principal':
       return `principal/${document.facts.id}`
     case 'mirrors':
-      return `mirrors/${ALL}`
+    case 'edges':
+      return `${document.type}/${ALL}`
   }
 }
 
 function splitKey(key: string): [PolicyDocument['type'], string] {
   const slash = key.indexOf('/')
   const type = key.slice(0, slash)
-  return [type === 'project' || type === 'mirrors' ? type : 'principal', key.slice(slash + 1)]
+  return [type === 'project' || type === 'mirrors' || type === 'edges' ? type : 'principal', key.slice(slash + 1)]
 }
 
 function documentKey(key: string): string {

@@ -16,11 +16,12 @@ import type { Source } from '../registry/pull-through/source.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type Fetch, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
-import { isRepositoryName, isTag, type RepositoryName, splitProject } from '../registry/spec/names.ts'
+import { isRepositoryName, isTag, parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
 import { deferred } from './deferred.ts'
 import { keptIn } from './kept.ts'
 import { SOURCE_LIMITS, UPSTREAMS_IN_MEMORY } from './limits.ts'
 import type { Mesh } from './mesh.ts'
+import { type Nearby, withNearby } from './neighbours/nearby.ts'
 import { UpstreamMemory } from './upstream-memory.ts'
 import { openUpstream, upstreamSourceId } from './upstreams.ts'
 
@@ -38,6 +39,8 @@ export interface SourcesOptions {
   /** Milliseconds that tags may be served while the origin is away. */
   readonly grace: number
   readonly limits?: Partial<PullThroughLimits>
+  /** Who may have a blob nearer than its source, for what comes from the source of this id. */
+  readonly nearby?: (sourceId: string) => Nearby
   /** Told what upstreams say of their limits. */
   readonly budgetHeard?: (budget: UpstreamBudget) => void
 }
@@ -138,7 +141,13 @@ export class Sources {
   }
 
   #originSource(): Source {
-    return { id: originSourceId(this.#options.mesh.status().run), name: 'the origin', with: (signal) => this.#origin.with(signal) }
+    const id = originSourceId(this.#options.mesh.status().run)
+    return this.#near({ id, name: 'the origin', with: (signal) => this.#origin.with(signal) }, (name) => name)
+  }
+
+  #near(source: Source, ours: (name: RepositoryName) => RepositoryName): Source {
+    const { nearby } = this.#options
+    return nearby === undefined ? source : withNearby(source, nearby(source.id), ours)
   }
 
   #opened(): PullThrough[] {
@@ -167,7 +176,7 @@ export class Sources {
     const { mesh, fetchFor, clock, log } = this.#options
     const source = await openUpstream(document, facts, { mesh, fetchFor, origin: this.#origin, memory: this.memory, clock, log })
     return this.#pullThrough(
-      source,
+      this.#near(source, (name) => parseRepositoryName(`${document.facts.name}/${name}`)),
       leases((tag) => leaseTimesOf(upstream.rules, tag)),
     )
   }

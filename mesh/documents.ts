@@ -1,5 +1,6 @@
 // What an origin signs for its edges. Pure shapes; signing is in signing.ts.
 
+import type { JWK } from 'jose'
 import type { Principal, ProjectFacts } from '../policy/facts.ts'
 import type { UpstreamRules } from '../policy/upstream-rules.ts'
 
@@ -65,4 +66,23 @@ export interface MirrorsDocument {
   readonly warmed: readonly string[]
 }
 
-export type PolicyDocument = ProjectDocument | PrincipalDocument | MirrorsDocument
+/** An edge as other edges, and whoever sends clients to it, know it. */
+export interface KnownEdge {
+  readonly id: string
+  readonly name: string
+  readonly region: string
+  /** Where clients and neighbours reach it. */
+  readonly url: string
+  /** What its requests are signed with. */
+  readonly publicKey: JWK
+}
+
+/** The edges that are members now, in the order of their names. */
+export interface EdgesDocument {
+  readonly type: 'edges'
+  readonly version: number
+  readonly issuedAt: number
+  readonly edges: readonly KnownEdge[]
+}
+
+export type PolicyDocument = ProjectDocument | PrincipalDocument | MirrorsDocument | EdgesDocument

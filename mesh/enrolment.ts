@@ -11,6 +11,8 @@ export const MESH = {
   principal: (id: string) => `/api/atoll/v1/mesh/principals/${encodeURIComponent(id)}`,
   /** GET, signed → 200 JWS of the MirrorsDocument. */
   mirrors: '/api/atoll/v1/mesh/mirrors',
+  /** GET, signed → 200 JWS of the EdgesDocument. */
+  edges: '/api/atoll/v1/mesh/edges',
   /** GET ?after=<seq>, signed → 200 application/jose-seq: a stream of lines, each the JWS of a FeedBatch. Without `after` it begins at the head. */
   feed: '/api/atoll/v1/mesh/feed',
   /** POST, signed: a TokenRequest → 200 TokenAnswer, 401 wrong credential. */

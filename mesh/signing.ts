@@ -45,6 +45,11 @@ export async function signRequest(
     .sign(edge.key.privateKey)
 }
 
+/** What a proof between two edges is made for: the path with the edge that it is meant for, so that this one cannot use it elsewhere. */
+export function neighbourTarget(edge: string, url: URL): URL {
+  return new URL(`/neighbour/${encodeURIComponent(edge)}${url.pathname}`, url)
+}
+
 /** @returns the nonce, which the caller must not accept twice. @throws jose's errors, TypeError */
 export async function verifyRequest(
   proof: string,

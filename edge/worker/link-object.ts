@@ -201,7 +201,12 @@ export class LinkObject {
 
   async #document({ facts }: Link, { kind, name }: DocumentQuestion): Promise<DocumentAnswer> {
     const { cursor } = (await this.#ready).link.status()
-    const document = await { project: () => facts.project(name), principal: () => facts.principal(name), mirrors: () => facts.mirrors() }[kind]()
+    const document = await {
+      project: () => facts.project(name),
+      principal: () => facts.principal(name),
+      mirrors: () => facts.mirrors(),
+      edges: () => facts.edges(),
+    }[kind]()
     return { cursor, ...(document && { document }) }
   }
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../../mesh/documents.ts'
+import type { EdgesDocument, MirrorsDocument, PolicyDocument, PrincipalDocument, ProjectDocument } from '../../mesh/documents.ts'
 import type { UpstreamBudget } from '../../mesh/enrolment.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
@@ -54,6 +54,7 @@ export class LinkedMesh implements Mesh {
       project: async (name) => (await this.#document({ kind: 'project', name })) as ProjectDocument | undefined,
       principal: async (name) => (await this.#document({ kind: 'principal', name })) as PrincipalDocument | undefined,
       mirrors: async () => (await this.#document({ kind: 'mirrors', name: 'all' })) as MirrorsDocument | undefined,
+      edges: async () => (await this.#document({ kind: 'edges', name: 'all' })) as EdgesDocument | undefined,
     }
   }
 
@@ -119,7 +120,7 @@ export class LinkedMesh implements Mesh {
       if (entry.kind === 'principal') this.#documents.delete(`principal/${entry.id}`)
       // The Link says which of them the new keys still vouch for.
       if (entry.kind === 'keys') this.#documents.clear()
-      if (entry.kind === 'mirrors') this.#documents.delete('mirrors/all')
+      if (entry.kind === 'mirrors' || entry.kind === 'edges') this.#documents.delete(`${entry.kind}/all`)
     }
     if (entries === undefined || entries.length > 0) await this.#options.onEntries?.(entries)
   }
