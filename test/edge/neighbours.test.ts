@@ -47,7 +47,7 @@ describe('edges of one region', () => {
   it('cost the origin one copy of a new image, though twenty of them want it at once', async () => {
     const edges: TestEdge[] = []
     try {
-      for (let i = 0; i < 20; i++) edges.push(await TestEdge.start(origin, { name: `edge-${i}` }))
+      for (let i = 0; i < 20; i++) edges.push(await TestEdge.start(origin, { name: `edge-${i}`, neighbours: 'region' }))
       const traffic = edges.map((edge) => new Traffic(edge, origin))
       const images = await Promise.all(Array.from({ length: 8 }, (_, i) => origin.push(`open/big-${i}`, 'v1', randomBytes(8 * MIB))))
       await Promise.all(
@@ -85,8 +85,8 @@ describe('edges of one region', () => {
       await origin[Symbol.asyncDispose]()
       origin = await TestOrigin.start()
       await origin.project('closed', { public: false })
-      a = await TestEdge.start(origin, { name: 'two-a' })
-      b = await TestEdge.start(origin, { name: 'two-b' })
+      a = await TestEdge.start(origin, { name: 'two-a', neighbours: 'region' })
+      b = await TestEdge.start(origin, { name: 'two-b', neighbours: 'region' })
     })
     afterAll(async () => {
       await a?.[Symbol.asyncDispose]()

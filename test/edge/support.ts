@@ -188,18 +188,23 @@ export class TestEdge implements AsyncDisposable {
   readonly #origin: TestOrigin
   readonly #name: string
   readonly #grace: number
+  readonly #neighbours: 'off' | 'region'
   #running: RunningEdge | undefined
 
-  private constructor(folder: string, origin: TestOrigin, options: { name: string; grace: number }) {
+  private constructor(folder: string, origin: TestOrigin, options: { name: string; grace: number; neighbours: 'off' | 'region' }) {
     this.#folder = folder
     this.#origin = origin
     this.#name = options.name
     this.#grace = options.grace
+    this.#neighbours = options.neighbours
   }
 
-  /** `grace` is in seconds. Resolves when it follows the feed. */
-  static async start(origin: TestOrigin, { name = 'edge-a', grace = 3_600 }: { name?: string; grace?: number } = {}): Promise<TestEdge> {
-    const edge = new TestEdge(await mkdtemp(join(tmpdir(), 'atoll-edge-')), origin, { name, grace })
+  /** `grace` is in seconds. It knows no neighbours unless it is told to. Resolves when it follows the feed. */
+  static async start(
+    origin: TestOrigin,
+    { name = 'edge-a', grace = 3_600, neighbours = 'off' }: { name?: string; grace?: number; neighbours?: 'off' | 'region' } = {},
+  ): Promise<TestEdge> {
+    const edge = new TestEdge(await mkdtemp(join(tmpdir(), 'atoll-edge-')), origin, { name, grace, neighbours })
     await edge.start()
     return edge
   }
@@ -211,6 +216,7 @@ export class TestEdge implements AsyncDisposable {
       'edge.origin_url': this.#origin.url,
       'edge.data_volume': this.#folder,
       'edge.grace': this.#grace,
+      'edge.neighbours': this.#neighbours,
     }
     this.#running = await startEdge({
       config,
