@@ -68,6 +68,8 @@ class SlicedBlobStore implements BlobStore {
   readonly #newId: () => string
   readonly #locks = new Locks()
   readonly #writers = new Map<string, SliceWriter | 'opening'>()
+  /** Who wrote last into the drafts that were written here, as this process knows. */
+  readonly #wrote = new Map<string, string>()
 
   constructor(objects: ObjectStore, newId: () => string) {
     this.#objects = objects
@@ -139,6 +141,7 @@ class SlicedBlobStore implements BlobStore {
     this.#writers.set(id, 'opening')
     try {
       const { marker, slices } = await this.#locks.run(id, () => this.#openMarker(id, offset))
+      this.#wrote.set(id, marker.writer)
       const writer = new SliceWriter({
         objects: this.#objects,
         slices,
@@ -176,11 +179,14 @@ class SlicedBlobStore implements BlobStore {
     const state = await this.#load(id)
     if (!state) throw draftErrors.unknown()
     const { unique, writer, committing } = state.marker
+    // Another process has gone on with it: what is there is no longer what was verified here.
+    if ((this.#wrote.get(id) ?? writer) !== writer) throw draftErrors.busy()
     if (committing !== undefined && committing !== digest) throw draftErrors.ended()
     const index: BlobIndex = { unique, size: state.size, runs: runsOf(state.slices) }
     if (committing === undefined) await this.#objects.put(DRAFTS + id, encodeRecord({ ...index, writer, committing: digest }))
     if (!(await this.#locks.run(digest, () => this.#place(digest, index)))) await this.#deleteSlices(unique)
     await this.#objects.delete([DRAFTS + id])
+    this.#wrote.delete(id)
   }
 
   /** Makes the blob visible; false when it is there already, with other slices. */
@@ -195,6 +201,7 @@ class SlicedBlobStore implements BlobStore {
   }
 
   async #discard(id: string): Promise<boolean> {
+    this.#wrote.delete(id)
     const marker = await this.#marker(id)
     if (!marker) return false
     const { committing, unique } = marker

@@ -1,4 +1,4 @@
-import type { CreateHasher, Hasher } from '../blob-store.ts'
+import type { BlobStore, CreateHasher, Hasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { BlobStream } from '../registry.ts'
@@ -11,8 +11,10 @@ import { consumerStream } from './consumer.ts'
 import { Abandoned, Absent, Moved, sourceFails, tooBusy, Wrong, wrongBytes } from './errors.ts'
 import type { FillCounters, FillRequest, FillSource } from './fills.ts'
 import { Flow } from './flow.ts'
+import { follow } from './follow.ts'
 import { inOrder } from './in-order.ts'
 import type { Keeper } from './keeper.ts'
+import type { FillLeases, Lease } from './leases.ts'
 import type { FillLimits } from './limits.ts'
 import { keepPace, trim } from './pace.ts'
 import type { Patch } from './patch.ts'
@@ -25,6 +27,8 @@ export interface FillOptions {
   readonly source: FillSource
   readonly keeper: Keeper
   readonly patches: Patches
+  /** Where other processes may fill the same blob. */
+  readonly shared: { readonly leases: FillLeases; readonly id: string; readonly blobs: BlobStore } | undefined
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -168,7 +172,7 @@ export class Fill {
   #begin(position: number, range: ByteRange, source: FillSource, size: number | undefined): Patch | undefined {
     const { limits, patches } = this.#options
     const limit = size === undefined ? Number.POSITIVE_INFINITY : size - limits.tailBytes
-    if (position <= this.#flow.head + limits.aheadBytes || position >= limit) return undefined
+    if (position <= Math.max(this.#flow.head, this.#options.keeper.readable) + limits.aheadBytes || position >= limit) return undefined
     return patches.begin(source, position, range.offset + range.length, limit)
   }
 
@@ -218,8 +222,12 @@ export class Fill {
   async #run(): Promise<FillEnd> {
     const { digest, source, keeper, patches, counters, log, turn } = this.#options
     const stop = this.#stop.signal
+    let lease: Lease | 'stored' | undefined
     try {
       await turn(stop)
+      lease = await this.#lead(stop)
+      if (lease === 'stored') return 'stored'
+      lease?.lost.addEventListener('abort', () => this.#stop.abort(sourceFails(source.name, 'is being asked by another process')), { once: true })
       for (let round = 1; ; round++) {
         try {
           await this.#pour(round)
@@ -237,6 +245,36 @@ export class Fill {
       return await this.#store()
     } catch (error) {
       return await this.#fail(stop.aborted ? stop.reason : error)
+    } finally {
+      if (lease !== undefined && lease !== 'stored') await this.#release(lease)
+    }
+  }
+
+  /** The lease, where there are any; `'stored'`: another process had it, and has brought the blob. */
+  async #lead(signal: AbortSignal): Promise<Lease | 'stored' | undefined> {
+    const { shared, digest, source, keeper, clock, limits } = this.#options
+    if (shared === undefined) return undefined
+    const lease = await shared.leases.take(shared.id)
+    if (lease === undefined)
+      return await follow({ ...shared, digest, source, keeper, flow: this.#flow, clock, limits, wanted: () => this.#wanted(), signal })
+    // Between the look that found nothing and the lease, another process may have ended.
+    const stored = await shared.blobs.stat(digest)
+    if (stored === undefined) return lease
+    await this.#release(lease)
+    this.#flow.sized(stored.size)
+    keeper.committed(stored.size)
+    // What is stored is no sign that this repository has it.
+    if ((await source.stat(signal)) === undefined) throw new Absent()
+    this.#flow.verify()
+    return 'stored'
+  }
+
+  /** Without it, it runs out. */
+  async #release(lease: Lease): Promise<void> {
+    try {
+      await lease.release()
+    } catch (error) {
+      this.#options.log.warn({ digest: this.#options.digest, error }, 'a lease could not be given back')
     }
   }
 

@@ -92,7 +92,11 @@ export class Keeper {
         return await this.#draft.read({ offset: range.offset - this.#base, length: range.length })
       } catch (error) {
         // It became a blob in the meantime, or it is the store's failure.
-        if (this.#commit === undefined) throw error
+        if (this.#commit === undefined) {
+          const blob = await this.#blobs.open(this.#digest, range)
+          if (blob?.stream !== undefined) return blob.stream
+          throw error
+        }
       }
     }
     await this.#commit
@@ -105,6 +109,12 @@ export class Keeper {
   commit(): Promise<boolean> {
     this.#commit = this.#finish()
     return this.#commit
+  }
+
+  /** Another process has made it the blob, of so many bytes. */
+  committed(size: number): void {
+    this.#readable = size - this.#base
+    this.#commit = Promise.resolve(true)
   }
 
   /** Ends without the rest; what is there stays for the next fill. */

@@ -9,6 +9,7 @@ import { sourceFails } from './errors.ts'
 import { Fill } from './fill.ts'
 import type { FillCounters, FillRequest, FillSource, Fills } from './fills.ts'
 import { Keeper } from './keeper.ts'
+import type { FillLeases } from './leases.ts'
 import { FILL_LIMITS, type FillLimits } from './limits.ts'
 import { Patches } from './patches.ts'
 import { Turns } from './turns.ts'
@@ -19,6 +20,8 @@ export interface FillTableOptions {
   readonly clock: Clock
   readonly log: Log
   readonly limits?: Partial<FillLimits>
+  /** Where other processes share the blobs. */
+  readonly leases?: FillLeases
 }
 
 /** The fills of a process: one for a digest and a source, however many ask. */
@@ -42,6 +45,7 @@ export class FillTable implements Fills {
   readonly #clock: Clock
   readonly #log: Log
   readonly #limits: FillLimits
+  readonly #leases: FillLeases | undefined
   readonly #fills = new Map<string, Fill>()
   readonly #turns: Turns
   readonly #rangeTurns: Turns
@@ -50,7 +54,8 @@ export class FillTable implements Fills {
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
   readonly #stored = new Set<Digest>()
 
-  constructor({ blobs, createHasher, clock, log, limits }: FillTableOptions) {
+  constructor({ blobs, createHasher, clock, log, limits, leases }: FillTableOptions) {
+    this.#leases = leases
     this.#blobs = blobs
     this.#createHasher = createHasher
     this.#clock = clock
@@ -138,6 +143,7 @@ export class FillTable implements Fills {
       digest,
       source,
       keeper: new Keeper(stored),
+      shared: this.#leases && { leases: this.#leases, id: stored.id, blobs: this.#blobs },
       patches: new Patches({ ...common, ...stored, tryTake: () => this.#rangeTurns.tryTake(), onFreed }),
       createHasher: this.#createHasher,
       turn: async (signal) => {

@@ -1,0 +1,72 @@
+import type { BlobStore } from '../blob-store.ts'
+import { type Clock, pause } from '../clock.ts'
+import type { Digest } from '../spec/digests.ts'
+import { Attempt } from './attempt.ts'
+import { Abandoned, Absent, sourceFails } from './errors.ts'
+import type { FillSource } from './fills.ts'
+import type { Flow } from './flow.ts'
+import type { Keeper } from './keeper.ts'
+import type { FillLeases, Lease } from './leases.ts'
+import type { FillLimits } from './limits.ts'
+
+export interface FollowOptions {
+  readonly leases: FillLeases
+  /** Of the draft that the other process writes, and of its lease. */
+  readonly id: string
+  readonly digest: Digest
+  readonly blobs: BlobStore
+  readonly source: FillSource
+  readonly keeper: Keeper
+  readonly flow: Flow
+  readonly clock: Clock
+  readonly limits: FillLimits
+  readonly wanted: () => boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * While another process fills this blob: what it has stored is readable here as it lands. Resolves with `'stored'` when the blob is whole, and with
+ * the lease when the fill is ours now. The source is asked only whether this repository has the blob.
+ * @throws Absent, Abandoned, what the source and the store throw, the signal's reason
+ */
+export async function follow({
+  leases,
+  id,
+  digest,
+  blobs,
+  source,
+  keeper,
+  flow,
+  clock,
+  limits,
+  wanted,
+  signal,
+}: FollowOptions): Promise<Lease | 'stored'> {
+  const asking = new Attempt(clock, signal)
+  const late = () => sourceFails(source.name, 'did not answer in time')
+  const found = await asking.within(limits.firstByteMs, late, source.stat(asking.signal)).finally(() => asking.end(new Abandoned()))
+  if (found === undefined) throw new Absent()
+  flow.sized(found.size)
+  const waiting = leases.waiting(id)
+  for (let had = 0; ; ) {
+    // In this order: what is looked at later tells what has become of what was not there before.
+    const has = await keeper.leftover()
+    const lease = await waiting.look()
+    if ((await blobs.stat(digest))?.size === found.size) {
+      await lease?.release()
+      keeper.committed(found.size)
+      flow.verify()
+      return 'stored'
+    }
+    if (has < had) {
+      // What was there turned out wrong.
+      flow.restart()
+      flow.sized(found.size)
+    }
+    if (lease !== undefined) return lease
+    had = has
+    flow.changed.ring()
+    if (!wanted()) throw new Abandoned()
+    await pause(clock, leases.limits.lookMs, signal)
+  }
+}

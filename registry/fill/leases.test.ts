@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest'
+import { createHasher } from '../../stores/hasher.ts'
+import { memoryObjectStore } from '../../stores/memory-object-store.ts'
+import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
+import { TestClock } from '../../test/support/clock.ts'
+import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { FillLeases, LEASE_LIMITS } from './leases.ts'
+import { FillTable } from './table.ts'
+
+const SIZE = 3_000_000
+const bytes = someBytes(SIZE)
+const digest = digestOf(bytes)
+
+/** What a process has of its own, over the bucket that it shares. */
+function processOver(objects = memoryObjectStore()) {
+  const clock = new TestClock()
+  let ids = 0
+  const name = crypto.randomUUID()
+  const leases = new FillLeases({ objects, clock, log: quiet, newId: () => `${name}-${ids++}` })
+  const blobs = slicedBlobStore(objects)
+  return { clock, leases, blobs, objects, table: new FillTable({ blobs, createHasher, clock, log: quiet, leases }) }
+}
+
+/** Lets time go by for a process until something has happened. */
+async function whileItRuns<T>(clock: TestClock, promise: Promise<T>): Promise<T> {
+  let over = false
+  const ended = promise.finally(() => {
+    over = true
+  })
+  ended.catch(() => undefined)
+  while (!over) {
+    clock.advance(LEASE_LIMITS.lookMs)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return await ended
+}
+
+const opened = async (table: FillTable, source: TestSource) => {
+  const body = await table.open({ digest, source, confirmed: true })
+  if (body === undefined) throw new Error('the blob should be there')
+  return body.stream
+}
+
+describe('two processes on one bucket', () => {
+  it('ask for a blob once: the second hands out what the first has stored, as it lands', async () => {
+    const one = processOver()
+    const other = processOver(one.objects)
+    const gate = Promise.withResolvers<void>()
+    const source = new TestSource({
+      bytes,
+      before: async ({ sent }, chunk) => {
+        if (sent >= 1_500_000) await gate.promise
+        return chunk
+      },
+    })
+    const first = (await opened(one.table, source)).getReader()
+    for (let got = 0; got < 1_400_000; ) got += (await first.read()).value?.length ?? 0
+    const second = (await whileItRuns(other.clock, opened(other.table, source))).getReader()
+    const parts: Uint8Array<ArrayBuffer>[] = []
+    for (let got = 0; got < 700_000; ) {
+      const { value = new Uint8Array() } = await whileItRuns(other.clock, second.read())
+      got += value.length
+      parts.push(new Uint8Array(value))
+    }
+    gate.resolve()
+    while (!(await first.read()).done);
+    for (let next = await whileItRuns(other.clock, second.read()); !next.done; next = await whileItRuns(other.clock, second.read())) {
+      parts.push(new Uint8Array(next.value))
+    }
+    expect(digestOf(new Uint8Array(await new Blob(parts).arrayBuffer()))).toBe(digest)
+    await Promise.all([one.table.idle(), whileItRuns(other.clock, other.table.idle())])
+    expect([source.asked.length, source.bytesSent]).toEqual([1, SIZE])
+    expect((await one.objects.list('leases/', { limit: 10 })).items).toEqual([])
+  })
+
+  it('lose nothing when the one that fills is killed: the other takes over and asks for what is missing', async () => {
+    const one = processOver()
+    const other = processOver(one.objects)
+    const killed = new TestSource({ bytes, before: ({ sent }, chunk) => (sent < 2_000_000 ? chunk : new Promise(() => {})) })
+    const first = (await opened(one.table, killed)).getReader()
+    for (let got = 0; got < 1_900_000; ) got += (await first.read()).value?.length ?? 0
+    // From here on its clock stands still, and so does it.
+    const source = new TestSource({ bytes })
+    const stream = await whileItRuns(other.clock, opened(other.table, source))
+    expect(digestOf(await whileItRuns(other.clock, read(stream)))).toBe(digest)
+    await other.table.idle()
+    expect(source.asked).toHaveLength(1)
+    expect(source.asked[0]?.range?.offset).toBeGreaterThanOrEqual(1_792 * 1024)
+    expect(await other.blobs.stat(digest)).toEqual({ size: SIZE })
+  })
+
+  it('keep the one that was only slow from ending a draft that another has taken over', async () => {
+    const one = processOver()
+    const writer = await one.blobs.draft('fill-a').writer({ offset: 0 })
+    await writer.write(bytes.subarray(0, 300_000))
+    await writer.close()
+    const other = slicedBlobStore(one.objects)
+    const next = await other.draft('fill-a').writer({ offset: 300_000 })
+    await expect(one.blobs.draft('fill-a').commit(digest)).rejects.toMatchObject({ code: 'RANGE_INVALID' })
+    await next.write(bytes.subarray(300_000))
+    await next.close()
+    await other.draft('fill-a').commit(digest)
+    expect(digestOf(await read((await other.open(digest))?.stream ?? new ReadableStream()))).toBe(digest)
+  })
+
+  it('ask the source whether a repository has what another process is being given', async () => {
+    const one = processOver()
+    const other = processOver(one.objects)
+    const source = new TestSource({ bytes, before: ({ sent }, chunk) => (sent < 1_000_000 ? chunk : new Promise(() => {})) })
+    await opened(one.table, source)
+    const stranger = Object.assign(Object.create(source), { repository: 'library/other', stat: async () => undefined })
+    expect(await whileItRuns(other.clock, other.table.open({ digest, source: stranger, confirmed: false }))).toBeUndefined()
+  })
+})
+
+describe('a lease', () => {
+  it('is taken over by one of all who wait, and only when its holder shows no sign of life', async () => {
+    const objects = memoryObjectStore()
+    const clock = new TestClock()
+    let ids = 0
+    const leases = new FillLeases({ objects, clock, log: quiet, newId: () => `process-${ids++}` })
+    const held = await leases.take('a-blob')
+    expect(held).toBeDefined()
+    expect(await leases.take('a-blob')).toBeUndefined()
+    const waiting = Array.from({ length: 5 }, () => leases.waiting('a-blob'))
+    for (let look = 0; look < LEASE_LIMITS.looks * 2; look++) {
+      clock.advance(LEASE_LIMITS.renewMs)
+      for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+      for (const one of waiting) expect(await one.look()).toBeUndefined()
+    }
+    // Its clock stands still now.
+    const got = []
+    for (let look = 0; look <= LEASE_LIMITS.looks; look++) got.push(...(await Promise.all(waiting.map((one) => one.look()))))
+    expect(got.filter((lease) => lease !== undefined)).toHaveLength(1)
+    clock.advance(LEASE_LIMITS.renewMs)
+    for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(held?.lost.aborted).toBe(true)
+  })
+})
