@@ -14,6 +14,9 @@ export const BACKOFF_LIMIT_MS = 10 * 60_000
 export const PROGRESS_MS = 1_000
 
 export const TAGS_OF_A_TASK = 50
+/** Artifacts that retention reads at once, and those it takes away in one write: everybody else's writes wait meanwhile. */
+export const CANDIDATES_PAGE = 1_000
+export const RELEASE_BATCH = 50
 export const LIST_PAGE = 1_000
 export const CHANGES_BATCH = 500
 /** Bytes in one request of a copy by chunk, as Harbor's default. */

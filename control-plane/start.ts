@@ -7,10 +7,12 @@ import type { Endpoint } from '../schema/endpoints.ts'
 import { garbageIndex } from '../schema/garbage.ts'
 import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
 import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../schema/replication-jobs.ts'
+import { RETAIN } from '../schema/retention-jobs.ts'
 import { followChanges } from './follow.ts'
 import { collectGarbageJobs } from './jobs/collect-garbage.ts'
 import { planReplication } from './jobs/plan-replication.ts'
 import { replicate } from './jobs/replicate.ts'
+import { retain } from './jobs/retain.ts'
 import { startReplication } from './jobs/start-replication.ts'
 import { Sites } from './replication/sites.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
@@ -54,6 +56,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     [START_REPLICATION, startReplication({ db, log })],
     [PLAN_REPLICATION, planReplication({ db, sites })],
     [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
+    [RETAIN, retain({ db, clock })],
     [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],
   ])
   const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })

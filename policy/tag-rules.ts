@@ -23,4 +23,7 @@ export function isAbout(rule: TagRule, repository: string, tag: string): boolean
   return agree(rule.repositories, repository) && agree(rule.tags, tag)
 }
 
-const agree = (selectors: readonly Selector[], text: string) => selectors.every(({ pattern, excludes }) => doublestar(pattern)(text) !== excludes)
+/** Whether all of them let a text through. */
+export function agree(selectors: readonly Selector[], text: string): boolean {
+  return selectors.every(({ pattern, excludes }) => doublestar(pattern)(text) !== excludes)
+}

@@ -26,6 +26,8 @@ const ADMIN = `admin:${PASSWORD}`
 const ALWAYS = [400, 401, 403, 413, 415, 429, 503]
 /** What the contract forgot: a project, rule or execution in the path that is not there, a name that is taken. */
 const FORGOTTEN: Record<string, number[]> = {
+  getRetention: [404],
+  getRetentionTaskLog: [404],
   createProjectMember: [404],
   getReplicationPolicy: [404],
   startReplication: [404],
@@ -323,6 +325,54 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     await ask(`GET ${P}`, at, 401, undefined, '')
   })
 
+  test('retention, answer by answer', async () => {
+    const { id: project } = await ask('POST /projects', '/projects', 201, { project_name: 'lean' })
+    await ask('GET /retentions/metadatas', '/retentions/metadatas', 200)
+    const policy = {
+      algorithm: 'or',
+      scope: { level: 'project', ref: project },
+      trigger: { kind: 'Schedule', settings: { cron: '0 0 3 * * *' }, references: {} },
+      rules: [
+        {
+          disabled: false,
+          action: 'retain',
+          template: 'latestPushedK',
+          params: { latestPushedK: 10 },
+          tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: '**', extras: '{"untagged":true}' }],
+          scope_selectors: { repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }] },
+        },
+      ],
+    }
+    const R = '/retentions/{id}'
+    const { id } = await ask('POST /retentions', '/retentions', 201, policy)
+    await ask('POST /retentions', '/retentions', 400, policy)
+    const [rule] = policy.rules
+    for (const wrong of [{ template: 'latestPushedK', params: {} }, { template: 'sometimes' }, { tag_selectors: [] }]) {
+      await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: [{ ...rule, ...wrong }] })
+    }
+    await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, trigger: { kind: 'Schedule', settings: { cron: '* * *' } } })
+    await ask(`PUT ${R}`, `/retentions/${id}`, 200, { ...policy, id })
+    expect((await ask(`GET ${R}`, `/retentions/${id}`, 200)).body).toMatchObject({
+      ...policy,
+      id,
+      rules: [{ ...rule, id: 1, scope_selectors: { repository: [{ pattern: '**' }] } }],
+    })
+    expect((await ask('GET /projects/{project_name_or_id}', '/projects/lean', 200)).body).toMatchObject({ metadata: { retention_id: String(id) } })
+    const { id: run } = await ask(`POST ${R}/executions`, `/retentions/${id}/executions`, 201, { dry_run: true })
+    await ask(`GET ${R}/executions`, `/retentions/${id}/executions`, 200)
+    await ask(`GET ${R}/executions/{eid}/tasks`, `/retentions/${id}/executions/${run}/tasks`, 200)
+    await ask(`GET ${R}/executions/{eid}/tasks/{tid}`, `/retentions/${id}/executions/${run}/tasks/4711`, 404)
+    await ask(`PATCH ${R}/executions/{eid}`, `/retentions/${id}/executions/${run}`, 400, { action: 'go' })
+    await ask(`PATCH ${R}/executions/{eid}`, `/retentions/${id}/executions/${run}`, 200, { action: 'stop' })
+    expect((await ask(`GET ${R}/executions`, `/retentions/${id}/executions`, 200)).body).toMatchObject([
+      { id: run, status: 'Stopped', dry_run: true },
+    ])
+    await ask(`GET ${R}`, '/retentions/4711', 404)
+    await ask(`GET ${R}`, `/retentions/${id}`, 401, undefined, '')
+    await ask(`DELETE ${R}`, `/retentions/${id}`, 200)
+    await ask(`GET ${R}`, `/retentions/${id}`, 404)
+  })
+
   test('garbage collection, answer by answer', async () => {
     const S = '/system/gc/schedule'
     const daily = { schedule: { type: 'Custom', cron: '0 0 3 * * *' }, parameters: { delete_untagged: true, dry_run: 'false', workers: 2 } }
@@ -353,7 +403,7 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
   })
 })
 
-/** Swagger 2.0's dialect as JSON Schema: references into the definitions, `x-nullable`, and Go's habit of leaving null for empty. */
+/** Swagger 2.0's dialect as JSON Schema: references into the definitions, `x-nullable`, and a map of bare objects, which is of anything in Go. */
 function toJsonSchema(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toJsonSchema)
   if (typeof value !== 'object' || value === null) return value
@@ -361,6 +411,7 @@ function toJsonSchema(value: unknown): unknown {
     key === '$ref' && typeof inner === 'string' ? [key, `contract${inner}`] : [key, key === 'enum' ? inner : toJsonSchema(inner)],
   )
   const schema: Record<string, unknown> = Object.fromEntries(entries)
+  if (JSON.stringify(schema.additionalProperties) === '{"type":"object"}') schema.additionalProperties = true
   if (schema['x-nullable'] === true && typeof schema.type === 'string') schema.type = [schema.type, 'null']
   return schema
 }

@@ -21,6 +21,7 @@ import { quotas } from './quota.ts'
 import { registries } from './registry.ts'
 import { replication } from './replication.ts'
 import { repositories } from './repository.ts'
+import { retention } from './retention.ts'
 import { robots } from './robot.ts'
 import { search } from './search.ts'
 import { statistics } from './statistic.ts'
@@ -79,6 +80,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     search,
     garbageCollection,
     immutableTagRules,
+    retention,
     systemInfo,
   ])
     api.route('/', tag(parts))

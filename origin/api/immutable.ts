@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { checkTagRule, type Selector } from '../../policy/tag-rules.ts'
+import { checkTagRule } from '../../policy/tag-rules.ts'
 import {
   createImmutableRule,
   deleteImmutableRule,
@@ -11,9 +11,9 @@ import {
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { SELECTORS_LIMIT } from './limits.ts'
 import { listingOf, listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
+import { readSelector, selectorList, showRepositorySelector, showTagSelector } from './selectors.ts'
 
 const tags = ['immutable']
 const PATH = '/projects/{project_name_or_id}/immutabletagrules'
@@ -21,15 +21,7 @@ const params = z.object({ project_name_or_id: z.string().max(255) })
 const one = params.extend({ immutable_rule_id: id })
 const SORTABLE = ['id', 'creation_time', 'update_time'] as const
 
-const Selecting = z
-  .object({
-    kind: z.literal('doublestar').default('doublestar'),
-    decoration: z.enum(['matches', 'excludes', 'repoMatches', 'repoExcludes']),
-    pattern: z.string().min(1),
-    extras: z.string().max(1_000).optional(),
-  })
-  .openapi('ImmutableSelector')
-const selectors = z.array(Selecting).max(SELECTORS_LIMIT)
+const selectors = selectorList('ImmutableSelector')
 
 const Rule = z
   .object({
@@ -127,21 +119,7 @@ function read(projectId: number, { priority, disabled, tag_selectors, scope_sele
   return rule
 }
 
-const readSelector = ({ pattern, decoration }: z.infer<typeof Selecting>): Selector => ({
-  pattern,
-  excludes: decoration.toLowerCase().endsWith('excludes'),
-})
-
 function show({ id: number, priority, disabled, repositories, tags: named }: ImmutableRule): z.infer<typeof Rule> {
-  const selector = (
-    { pattern, excludes }: Selector,
-    [matches, other]: readonly ['matches', 'excludes'] | readonly ['repoMatches', 'repoExcludes'],
-  ) => ({
-    kind: 'doublestar' as const,
-    decoration: excludes ? other : matches,
-    pattern,
-    extras: '',
-  })
   return {
     id: number,
     priority,
@@ -149,7 +127,7 @@ function show({ id: number, priority, disabled, repositories, tags: named }: Imm
     action: 'immutable',
     template: 'immutable_template',
     params: {},
-    tag_selectors: named.map((each) => selector(each, ['matches', 'excludes'])),
-    scope_selectors: { repository: repositories.map((each) => selector(each, ['repoMatches', 'repoExcludes'])) },
+    tag_selectors: named.map((selector) => showTagSelector(selector)),
+    scope_selectors: { repository: repositories.map(showRepositorySelector) },
   }
 }

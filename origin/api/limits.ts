@@ -23,3 +23,6 @@ export const PING_TIME_MS = 15_000
 
 /** Selectors of one rule, for repositories and for tags each. */
 export const SELECTORS_LIMIT = 20
+
+/** Rules of one retention policy. */
+export const RETENTION_RULES_LIMIT = 50

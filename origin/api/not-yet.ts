@@ -93,18 +93,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'PUT /jobservice/queues/{job_type}',
   ],
   schedule: ['GET /schedules', 'GET /schedules/{job_type}/paused'],
-  Retention: [
-    'GET /retentions/metadatas',
-    'POST /retentions',
-    'GET /retentions/{id}',
-    'PUT /retentions/{id}',
-    'DELETE /retentions/{id}',
-    'POST /retentions/{id}/executions',
-    'GET /retentions/{id}/executions',
-    'PATCH /retentions/{id}/executions/{eid}',
-    'GET /retentions/{id}/executions/{eid}/tasks',
-    'GET /retentions/{id}/executions/{eid}/tasks/{tid}',
-  ],
   scanner: [
     'GET /scanners',
     'POST /scanners',

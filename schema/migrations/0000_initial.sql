@@ -344,6 +344,44 @@ CREATE TABLE `tags` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `tags_name` ON `tags` (`repository_id`,`name`);--> statement-breakpoint
 CREATE INDEX `tags_by_digest` ON `tags` (`repository_id`,`digest`,`name`);--> statement-breakpoint
+CREATE TABLE `retention_executions` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`policy_id` integer NOT NULL,
+	`trigger` text NOT NULL,
+	`dry_run` integer NOT NULL,
+	`status` text NOT NULL,
+	`job_id` integer,
+	`started_at` integer NOT NULL,
+	`ended_at` integer,
+	FOREIGN KEY (`policy_id`) REFERENCES `retention_policies`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `retention_executions_of_policy` ON `retention_executions` (`policy_id`,`id`);--> statement-breakpoint
+CREATE TABLE `retention_policies` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` integer NOT NULL,
+	`rules` text NOT NULL,
+	`cron` text,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `retention_policies_project` ON `retention_policies` (`project_id`);--> statement-breakpoint
+CREATE TABLE `retention_tasks` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`execution_id` integer NOT NULL,
+	`repository` text NOT NULL,
+	`status` text NOT NULL,
+	`total` integer DEFAULT 0 NOT NULL,
+	`retained` integer DEFAULT 0 NOT NULL,
+	`log` text DEFAULT '' NOT NULL,
+	`started_at` integer NOT NULL,
+	`ended_at` integer,
+	FOREIGN KEY (`execution_id`) REFERENCES `retention_executions`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `retention_tasks_repository` ON `retention_tasks` (`execution_id`,`repository`);--> statement-breakpoint
 CREATE TABLE `robots` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`name` text NOT NULL,

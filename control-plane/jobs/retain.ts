@@ -1,0 +1,120 @@
+import { type RetentionRule, retained, rulesAbout } from '../../policy/retention.ts'
+import { type Clock, pause } from '../../registry/clock.ts'
+import { splitProject } from '../../registry/spec/names.ts'
+import type { Database } from '../../schema/database.ts'
+import type { Job } from '../../schema/jobs.ts'
+import { releaseArtifacts } from '../../schema/release-artifacts.ts'
+import {
+  beginRetentionTask,
+  type Candidate,
+  endRetention,
+  executionOfJob,
+  findRetentionExecution,
+  findRetentionPolicy,
+  finishRetentionTask,
+  type NumberedRule,
+  repositoriesAfter,
+  retentionCandidates,
+} from '../../schema/retention.ts'
+import type { RetainPayload } from '../../schema/retention-jobs.ts'
+import { CANDIDATES_PAGE, LIST_PAGE, RELEASE_BATCH } from '../limits.ts'
+import type { JobHandler } from '../scheduler.ts'
+
+export interface RetainOptions {
+  readonly db: Database
+  readonly clock: Clock
+}
+
+/** Who the feed says it was. */
+const actorOf = (policyId: number) => `retention:${policyId}`
+
+/** Does a run of a retention policy, repository by repository. One that was broken off goes on with the repository where it was. */
+export function retain({ db, clock }: RetainOptions): JobHandler {
+  return {
+    async run(job, signal) {
+      const { policyId } = payloadOf(job)
+      const executionId = payloadOf(job).executionId ?? (await executionOfJob(db, policyId, job.id))
+      const policy = await findRetentionPolicy(db, policyId)
+      const execution = executionId === undefined ? undefined : await findRetentionExecution(db, executionId)
+      if (policy === undefined || execution?.status !== 'InProgress') return
+      for await (const repository of repositories(policy.projectId)) {
+        const rules = rulesAbout(policy.rules, splitProject(repository.name).rest)
+        if (rules.length === 0) continue
+        const task = await beginRetentionTask(db, execution.id, repository.name)
+        if (task === undefined) continue
+        const candidates = await candidatesOf(repository.id, signal)
+        const kept = retained(rules, candidates, clock.now())
+        const going = candidates.filter((candidate) => !kept.has(candidate))
+        const outcomes = new Map<string, string>()
+        for (let from = 0; from < going.length; from += RELEASE_BATCH) {
+          signal.throwIfAborted()
+          const batch = going.slice(from, from + RELEASE_BATCH)
+          const began = clock.now()
+          if (!execution.dryRun)
+            for (const [digest, outcome] of await releaseArtifacts(db, repository.name, batch, actorOf(policyId))) outcomes.set(digest, outcome)
+          await rest(began, signal)
+        }
+        const stayed = [...outcomes.values()].filter((outcome) => outcome === 'changed' || outcome === 'immutable').length
+        await finishRetentionTask(db, task, {
+          total: candidates.length,
+          retained: kept.size + stayed,
+          log: candidates.map((candidate) => lineOf(candidate, kept.get(candidate), outcomes.get(candidate.digest), execution.dryRun)).join(''),
+        })
+      }
+      await endRetention(db, execution.id, 'Succeed')
+    },
+
+    async failed(job, _error, again) {
+      if (again !== undefined) return
+      const { policyId, executionId = await executionOfJob(db, policyId, job.id) } = payloadOf(job)
+      if (executionId !== undefined) await endRetention(db, executionId, 'Failed')
+    },
+  }
+
+  async function* repositories(projectId: number) {
+    for (let last = ''; ; ) {
+      const page = await repositoriesAfter(db, projectId, last, LIST_PAGE)
+      yield* page
+      last = page.at(-1)?.name ?? ''
+      if (page.length < LIST_PAGE) return
+    }
+  }
+
+  async function candidatesOf(repositoryId: number, signal: AbortSignal): Promise<readonly Candidate[]> {
+    const all: Candidate[] = []
+    for (let after = 0; ; ) {
+      const began = clock.now()
+      const { items, next } = await retentionCandidates(db, repositoryId, after, CANDIDATES_PAGE)
+      all.push(...items)
+      if (next === undefined) return all
+      after = next
+      await rest(began, signal)
+    }
+  }
+
+  /** Half of the time is everybody else's: statements on a file hold up the whole process. */
+  async function rest(began: number, signal: AbortSignal): Promise<void> {
+    await pause(clock, Math.max(1, clock.now() - began), signal)
+  }
+}
+
+const payloadOf = (job: Job) => job.payload as RetainPayload
+
+/** A line for each tag: what becomes of it, and by which rule or why. */
+function lineOf({ digest, tags }: Candidate, rule: NumberedRule | undefined, outcome: string | undefined, dryRun: boolean): string {
+  const verdict = rule === undefined ? FATES[outcome ?? (dryRun ? 'would' : 'gone')] : `kept by rule ${rule.id} (${textOf(rule)})`
+  return (tags.length === 0 ? ['(no tag)'] : tags).map((tag) => `${tag} ${digest} ${verdict}\n`).join('')
+}
+
+const FATES: Readonly<Record<string, string>> = {
+  deleted: 'deleted',
+  untagged: 'untagged: an index needs the artifact',
+  changed: 'kept: its tags have changed since',
+  immutable: 'kept: a tag of it is immutable',
+  gone: 'gone already',
+  would: 'would be deleted',
+}
+
+function textOf({ template, count }: RetentionRule): string {
+  return template === 'always' ? template : `${template} ${count}`
+}
