@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type RunningEdge, startEdge } from '../../edge/node.ts'
 import { edgeSettings } from '../../edge/settings.ts'
 import { createLogger } from '../../runtime/logger.ts'
 import { defaults } from '../../runtime/settings/define.ts'
-import { smallDisk } from '../support/small-disk.ts'
+import { fillDisk, smallDisk } from '../support/small-disk.ts'
 import { until } from '../support/until.ts'
 import { OCI_MANIFEST, type PushedImage, TestOrigin } from './support.ts'
 
@@ -48,23 +48,6 @@ async function storedBlobs(folder: string): Promise<string[]> {
   return names.filter((name) => /[0-9a-f]{64}$/.test(name)).map((name) => join(folder, 'blobs', 'blobs', name))
 }
 
-/** Somebody else fills the disk to its last byte. */
-async function fillUp(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  try {
-    for (let size = 4 * MIB; size >= 512; ) {
-      try {
-        await file.appendFile(Buffer.alloc(size))
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
-        size = Math.floor(size / 2)
-      }
-    }
-  } finally {
-    await file.close()
-  }
-}
-
 describe.skipIf(disk === undefined)('an edge on a small disk', () => {
   it('keeps to its budget, survives a disk that others fill to the last byte, and stores again when there is room', {
     timeout: 120_000,
@@ -90,11 +73,11 @@ describe.skipIf(disk === undefined)('an edge on a small disk', () => {
       const foreign = join(folder, 'foreign')
       await mkdir(foreign)
       for (let i = 0; i < 8; i++) {
-        await fillUp(join(foreign, `${i}`))
+        await fillDisk(join(foreign, `${i}`))
         await right(i + 4, i + 5)
       }
       for (const path of await storedBlobs(folder)) await rm(path)
-      await fillUp(join(foreign, 'last'))
+      await fillDisk(join(foreign, 'last'))
       expect((await statfs(folder)).bavail).toBe(0)
       await right(0, 12)
       expect(edge.status().state).toBe('connected')

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rmdir } from 'node:fs/promises'
+import { mkdtemp, open, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -27,5 +27,22 @@ export async function smallDisk(mib: number): Promise<SmallDisk | undefined> {
       await run('umount', ['--lazy', folder])
       await rmdir(folder)
     },
+  }
+}
+
+/** Somebody else fills the disk that this path is on, to its last byte. */
+export async function fillDisk(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let size = 4 * 1024 * 1024; size >= 512; ) {
+      try {
+        await file.appendFile(Buffer.alloc(size))
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+        size = Math.floor(size / 2)
+      }
+    }
+  } finally {
+    await file.close()
   }
 }

@@ -1,0 +1,150 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type AtollProcess, startAtoll } from '../../support/atoll.ts'
+import { randomImage, type TestImage } from '../../support/images.ts'
+import { fillDisk, type SmallDisk, smallDisk } from '../../support/small-disk.ts'
+import { Tenant, type TestRobot } from '../../support/tenant.ts'
+import { startUpstream, type Upstream } from '../../support/upstream/upstream.ts'
+import type { Random } from './random.ts'
+import { Wire } from './wire.ts'
+
+const MIB = 1024 * 1024
+const DISK_MIB = 64
+/** Less than there is to pull: blobs come and go. */
+const CACHE_MIB = 24
+const LAYERS = [40_000, 700_000, 3 * MIB, 6 * MIB]
+const CLOCK = fileURLToPath(new URL('../../support/moved-clock.ts', import.meta.url))
+
+/** A repository at the edge, and what its tags have pointed at, the newest last. */
+export interface Subject {
+  readonly repository: string
+  readonly private: boolean
+  readonly tags: Map<string, TestImage[]>
+}
+
+/** An upstream, an origin behind a wire, and an edge on a small disk: all of them real, and everything about them can be made to fail. */
+export class Site implements AsyncDisposable {
+  readonly upstream: Upstream
+  readonly origin: AtollProcess
+  readonly edge: AtollProcess
+  readonly wire: Wire
+  readonly robot: TestRobot
+  readonly subjects: readonly Subject[]
+  readonly #tenant: Tenant
+  readonly #disk: SmallDisk | undefined
+  readonly #stack: AsyncDisposableStack
+
+  private constructor(parts: Pick<Site, 'upstream' | 'origin' | 'edge' | 'wire' | 'robot' | 'subjects'>, inner: SiteInner) {
+    this.upstream = parts.upstream
+    this.origin = parts.origin
+    this.edge = parts.edge
+    this.wire = parts.wire
+    this.robot = parts.robot
+    this.subjects = parts.subjects
+    this.#tenant = inner.tenant
+    this.#disk = inner.disk
+    this.#stack = inner.stack
+  }
+
+  /** undefined: distribution's registry is not installed, and a line said how to get it. */
+  static async start(): Promise<Site | undefined> {
+    await using stack = new AsyncDisposableStack()
+    const upstream = await startUpstream()
+    if (upstream === undefined) return undefined
+    stack.use(upstream)
+    const disk = await smallDisk(DISK_MIB)
+    if (disk !== undefined) stack.use(disk)
+    const moved = { ATOLL_LOG_LEVEL: 'warn', NODE_OPTIONS: `--import=${CLOCK}` }
+    const origin = stack.use(await startAtoll({ role: 'origin', env: { ...moved, MOVED_CLOCK_FILE: clockOf(upstream, 'origin') } }))
+    const wire = stack.use(await Wire.to(origin.origin))
+    const tenant = new Tenant(origin)
+    const registry = await tenant.endpoint({ name: 'hub', type: 'docker-hub', url: upstream.url.origin, insecure: true })
+    await tenant.project('hub', { public: true, registry_id: registry })
+    await tenant.project('team', { public: false })
+    const robot = await tenant.robot('puller', 'team')
+    const edge = stack.use(
+      await startAtoll({
+        role: 'edge',
+        env: {
+          ...moved,
+          MOVED_CLOCK_FILE: clockOf(upstream, 'edge'),
+          ATOLL_EDGE_ORIGIN_URL: `http://${wire.near}`,
+          ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken('chaos'),
+          ATOLL_EDGE_CACHE_MAX_BYTES: `${CACHE_MIB}MiB`,
+          ...(disk && { ATOLL_EDGE_DATA_VOLUME: join(disk.folder, 'edge') }),
+        },
+      }),
+    )
+    stack.defer(async () => {
+      for (const who of ['origin', 'edge'] as const) await rm(clockOf(upstream, who), { force: true })
+    })
+    const subjects: Subject[] = [
+      ...['library/one', 'library/two', 'library/three'].map((name) => ({ repository: `hub/${name}`, private: false, tags: new Map() })),
+      { repository: 'team/app', private: true, tags: new Map() },
+    ]
+    const site = new Site({ upstream, origin, edge, wire, robot, subjects }, { tenant, disk, stack: stack.move() })
+    for (const subject of subjects) for (const tag of ['v1', 'v2', 'latest']) await site.push(subject, tag, LAYERS)
+    return site
+  }
+
+  get hasSmallDisk(): boolean {
+    return this.#disk !== undefined
+  }
+
+  /** Where the edge keeps what it has. */
+  get edgeFolder(): string {
+    return this.#disk === undefined ? join(this.edge.data, 'data', 'edge') : join(this.#disk.folder, 'edge')
+  }
+
+  /** A new image under a tag: it counts from before it is pushed, for nobody knows when a push is seen. */
+  async push(subject: Subject, tag: string, sizes: readonly number[]): Promise<void> {
+    const image = randomImage({ layers: sizes })
+    subject.tags.set(tag, [...(subject.tags.get(tag) ?? []), image])
+    if (subject.private) await this.#tenant.push(subject.repository, image, this.robot, tag)
+    else await this.upstream.push(subject.repository.slice('hub/'.length), image, tag)
+  }
+
+  async move(subject: Subject, random: Random): Promise<void> {
+    await this.push(subject, 'latest', [random.between(1, 2 * MIB), random.between(1, MIB)])
+  }
+
+  async setClock(who: 'origin' | 'edge', offsetMs: number): Promise<void> {
+    await writeFile(clockOf(this.upstream, who), String(offsetMs))
+    process.kill(this[who].pid, 'SIGUSR2')
+  }
+
+  async fillDisk(): Promise<void> {
+    if (this.#disk !== undefined) await fillDisk(join(this.#disk.folder, 'filler'))
+  }
+
+  async freeDisk(): Promise<void> {
+    if (this.#disk !== undefined) await rm(join(this.#disk.folder, 'filler'), { force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of [this.origin, this.edge]) resume(pid)
+    await this.#stack[Symbol.asyncDispose]()
+  }
+}
+
+interface SiteInner {
+  readonly tenant: Tenant
+  readonly disk: SmallDisk | undefined
+  readonly stack: AsyncDisposableStack
+}
+
+/** A stopped process goes on. One that has ended does not mind. */
+export function resume(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+/** A file of this site only: ports are given once. */
+function clockOf(upstream: Upstream, who: string): string {
+  return join(tmpdir(), `atoll-clock-${process.pid}-${upstream.url.port}-${who}`)
+}
