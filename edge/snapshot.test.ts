@@ -93,6 +93,42 @@ describe('the documents that an edge holds', () => {
     await expect(after.snapshot.project('team')).rejects.toMatchObject({ status: 503 })
   })
 
+  it('are trusted for the grace when the thread of the feed is lost, and not longer', async () => {
+    const { clock, state, projects, snapshot } = world()
+    projects.set('team', { version: 1, public: true })
+    await snapshot.project('team')
+    state.away = true
+    snapshot.begin(2)
+    clock.advance(3_600_000)
+    expect((await snapshot.project('team'))?.facts.public).toBe(true)
+    clock.advance(1)
+    await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+  })
+
+  it('do not take the place of newer ones, though the origin signed them once', async () => {
+    const { projects, snapshot, change } = world()
+    const facts = { id: 1, name: 'team', public: true, members: [], proxy: false }
+    const old = await signDocument('atoll-policy+jws', { type: 'project', version: 1, issuedAt: 0, facts } satisfies PolicyDocument, key)
+    projects.set('team', { version: 2, public: false })
+    await change('team', 2)
+    await snapshot.project('team')
+    await snapshot.offer(old)
+    expect((await snapshot.project('team'))?.facts.public).toBe(false)
+  })
+
+  it('do not pass for one another where they are kept', async () => {
+    const kept = keptInMemory()
+    const before = world(kept)
+    before.projects.set('open', { version: 1, public: true })
+    await before.snapshot.project('open')
+    await before.snapshot.idle()
+    await kept.set('documents/project/closed', await kept.get('documents/project/open'))
+    const after = world(kept)
+    after.state.away = true
+    expect((await after.snapshot.project('open'))?.facts.public).toBe(true)
+    await expect(after.snapshot.project('closed')).rejects.toMatchObject({ status: 503 })
+  })
+
   it('are read again when the key that signed them is withdrawn', async () => {
     const { state, projects, snapshot } = world()
     projects.set('team', { version: 1, public: true })

@@ -279,6 +279,23 @@ describe.each(Object.keys(stores))('a fill into %s', (name) => {
     expect(await table.open({ ...request(source, bytes), confirmed: false, source: other })).toBeUndefined()
     await first.stream.cancel()
     await table.idle()
+    expect(await table.open({ ...request(source, bytes), confirmed: false, source: other }), 'nor what has just been stored').toBeUndefined()
+  })
+
+  it('repeats what a source that lied has earned for its time, wherever somebody sets the clock meanwhile', async () => {
+    const bytes = someBytes(1_000)
+    const source = new TestSource({ bytes: someBytes(1_000, 2) })
+    const { clock, table } = tableOver(await open(), { refusalMs: 1_000 })
+    await expect(table.open(request(source, bytes))).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    await table.idle()
+    clock.set(-3_600_000)
+    clock.advance(999)
+    const asked = source.asked.length
+    await expect(table.open(request(source, bytes))).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    expect(source.asked).toHaveLength(asked)
+    clock.advance(1)
+    await expect(table.open(request(source, bytes))).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    expect(source.asked.length).toBeGreaterThan(asked)
   })
 
   it('lets those of its own repository join without another question to the source', async () => {

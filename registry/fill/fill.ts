@@ -1,5 +1,5 @@
 import type { BlobStore, CreateHasher, Hasher } from '../blob-store.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { BlobStream } from '../registry.ts'
 import { algorithmOf, type Digest } from '../spec/digests.ts'
@@ -62,7 +62,7 @@ export class Fill {
   constructor(options: FillOptions) {
     this.#options = options
     this.#flow = new Flow(options.limits.tailBytes)
-    this.#lastAsked = options.clock.now()
+    this.#lastAsked = steady(options.clock)
     this.ended = this.#run()
   }
 
@@ -99,7 +99,7 @@ export class Fill {
 
   /** Somebody wants the blob, though not from here. */
   touch(): void {
-    this.#lastAsked = this.#options.clock.now()
+    this.#lastAsked = steady(this.#options.clock)
   }
 
   /**
@@ -384,7 +384,7 @@ export class Fill {
     const { clock, keeper, limits } = this.#options
     if (this.#consumers > 0) return true
     if (!keeper.storing) return false
-    if (clock.now() - this.#lastAsked < limits.lingerMs) return true
+    if (steady(clock) - this.#lastAsked < limits.lingerMs) return true
     const size = this.#flow.size ?? Number.POSITIVE_INFINITY
     const left = size - this.#flow.head
     return left <= limits.abandonBytes || left <= size * limits.abandonShare

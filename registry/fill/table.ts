@@ -1,5 +1,5 @@
 import type { BlobStore, CreateHasher } from '../blob-store.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { BlobStream } from '../registry.ts'
 import { type Digest, hexOf } from '../spec/digests.ts'
@@ -158,7 +158,7 @@ export class FillTable implements Fills {
       if (end === 'stored') this.#remember(digest)
       if (end === 'wrong' && fill.failure instanceof RegistryError) {
         this.#refusals.delete(key)
-        this.#refusals.set(key, { until: this.#clock.now() + this.#limits.refusalMs, error: fill.failure })
+        this.#refusals.set(key, { until: steady(this.#clock) + this.#limits.refusalMs, error: fill.failure })
         dropOldest(this.#refusals, this.#limits.remembered)
       }
     })
@@ -178,7 +178,7 @@ export class FillTable implements Fills {
   #refuse(key: string): void {
     const refusal = this.#refusals.get(key)
     if (refusal === undefined) return
-    if (this.#clock.now() < refusal.until) throw refusal.error
+    if (steady(this.#clock) < refusal.until) throw refusal.error
     this.#refusals.delete(key)
   }
 
