@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, systemClock } from '../registry/clock.ts'
-import { FillTable } from '../registry/fill/index.ts'
+import { FillLeases, FillTable } from '../registry/fill/index.ts'
 import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
@@ -64,8 +64,8 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const log = options.log ?? createLogger({ level: config['log.level'] })
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
-  const { blobs, records, kept, space } = await openEdgeStores(config, { clock, log })
-  const fills = new FillTable({ blobs, createHasher, clock, log })
+  const { blobs, records, kept, space, leases } = await openEdgeStores(config, { clock, log })
+  const fills = new FillTable({ blobs, createHasher, clock, log, ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }) })
   const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
   const ending = new AbortController()
 

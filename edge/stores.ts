@@ -23,6 +23,8 @@ export interface EdgeStores {
   /** The key pair is in it, so it is on this machine's own disk, wherever the rest is. */
   readonly kept: Kept
   readonly space: Pick<SpacedStores, 'status' | 'run'>
+  /** Where processes that share a bucket agree on who fills what; a folder is one process's own. */
+  readonly leases: ObjectStore | undefined
 }
 
 /** What an edge keeps of itself, on this machine's own disk. */
@@ -45,18 +47,18 @@ export async function openEdgeStores(config: EdgeConfig, { clock, log }: { reado
       reads: { told: true, by: reads },
       capacity: diskCapacity({ most, minFree: config['edge.cache.min_free'], disk: () => diskUse(folder) }),
     })
-    return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space }
+    return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space, leases: undefined }
   }
-  const { blobs, records } = inBucket(config)
+  const { blobs, records, leases } = inBucket(config)
   const space = await openSpace({ ...common, blobs, records, reads: { told: false, by: new Reads() }, capacity: bucketCapacity(most) })
-  return { blobs: space.blobs, records: space.records, kept: openKept(config), space }
+  return { blobs: space.blobs, records: space.records, kept: openKept(config), space, leases }
 }
 
 function stateIn(config: EdgeConfig): ObjectStore {
   return fsObjectStore(join(config['edge.data_volume'], 'state'))
 }
 
-function inBucket(config: EdgeConfig): Pick<EdgeStores, 'blobs' | 'records'> {
+function inBucket(config: EdgeConfig): Pick<EdgeStores, 'blobs' | 'records' | 'leases'> {
   const region = config['edge.storage.s3.region']
   const bucket = {
     region,
@@ -68,6 +70,7 @@ function inBucket(config: EdgeConfig): Pick<EdgeStores, 'blobs' | 'records'> {
   return {
     blobs: slicedBlobStore(s3ObjectStore({ ...bucket, prefix: 'edge/blobs/' })),
     records: s3ObjectStore({ ...bucket, prefix: 'edge/records/' }),
+    leases: s3ObjectStore({ ...bucket, prefix: 'edge/' }),
   }
 }
 
