@@ -1,3 +1,4 @@
+import type { RegistryError } from '../spec/errors.ts'
 import type { Challenge } from './challenge.ts'
 
 /** A request that is about to be sent, as far as authorization goes. */
@@ -20,6 +21,8 @@ export interface Authorizer {
    * @throws RegistryError when the credentials themselves are refused, or what hands out tokens does not answer
    */
   challenged?(request: AuthorizationRequest, challenges: readonly Challenge[], sent: Readonly<Record<string, string>>): Promise<boolean>
+  /** What a 401 means that came in spite of all that. Absent: that our credentials are not accepted. */
+  refused?(): RegistryError
 }
 
 export interface Credentials {

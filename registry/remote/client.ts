@@ -65,6 +65,11 @@ export class Client implements Api {
   }
 
   async errorOf(reply: Reply, what: string): Promise<Error> {
+    const refused = reply.status === 401 ? this.#authorizer.refused?.() : undefined
+    if (refused !== undefined) {
+      await reply.discard()
+      return refused
+    }
     const body = await readBeginning(reply, this.transport, this.transport.limits.errorBytes)
     return upstreamError({ ...reply, now: this.transport.clock.now() }, body, what)
   }
