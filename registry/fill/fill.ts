@@ -17,6 +17,7 @@ import type { Keeper } from './keeper.ts'
 import type { FillLeases, Lease } from './leases.ts'
 import type { FillLimits } from './limits.ts'
 import { keepPace, trim } from './pace.ts'
+import { Parallel } from './parallel.ts'
 import type { Patch } from './patch.ts'
 import type { Patches } from './patches.ts'
 import { type Placed, rangeStream } from './range-stream.ts'
@@ -283,6 +284,7 @@ export class Fill {
     const { digest, source, keeper, patches, createHasher, clock, log, limits, counters, windowBytes } = this.#options
     const flow = this.#flow
     const paced = { flow, keeper, limits, windowBytes }
+    const parallel = new Parallel({ source, patches, clock, limits })
     const total = new Attempt(clock, this.#stop.signal)
     let hasher = createHasher(algorithmOf(digest))
     try {
@@ -311,7 +313,10 @@ export class Fill {
           hasher.update(chunk)
           flow.push(chunk)
           await keeper.write(chunk)
-          if (keeper.storing) patches.passed(keeper.readable)
+          if (keeper.storing) {
+            patches.passed(keeper.readable)
+            if (flow.size !== undefined) parallel.look(flow.head, flow.size)
+          }
           trim(paced)
           await keepPace(paced, () => this.#consumers > 0, total.signal)
           if (!this.#wanted()) this.stop()

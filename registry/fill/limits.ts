@@ -28,6 +28,16 @@ export interface FillLimits {
   readonly tailBytes: number
   /** A range that begins farther than this beyond what has come is asked for ahead of the fill. */
   readonly aheadBytes: number
+  /** To the source of one large blob, the fill's own included. 1: never more. */
+  readonly connections: number
+  /** How much a connection gives before it is judged, … */
+  readonly judgeBytes: number
+  /** … and below which rate it is not left alone. */
+  readonly slowBytesPerSecond: number
+  /** What a further connection brings at a time, … */
+  readonly partBytes: number
+  /** … and how far ahead of the fill it may be. */
+  readonly partsAheadBytes: number
   /** From asking a source to the head of its answer. */
   readonly firstByteMs: number
   /** Between two chunks of a source. */
@@ -73,6 +83,11 @@ export const FILL_LIMITS: FillLimits = {
   windowLimit: 4 * MIB,
   tailBytes: 64 * KIB,
   aheadBytes: 8 * MIB,
+  connections: 1,
+  judgeBytes: 8 * MIB,
+  slowBytesPerSecond: 16 * MIB,
+  partBytes: 16 * MIB,
+  partsAheadBytes: 128 * MIB,
   firstByteMs: 30_000,
   stallMs: 15_000,
   totalMs: 300_000,

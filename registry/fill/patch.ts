@@ -97,6 +97,15 @@ export class Patch {
     return this.start <= position && position < this.#end && (this.kept || position >= this.#flow.window.start)
   }
 
+  /** Has it come to its end whoever reads it, until what this returns is called. */
+  hold(): () => void {
+    this.#followers++
+    return () => {
+      this.#followers--
+      this.#flow.moved.ring()
+    }
+  }
+
   /**
    * From `offset` to its end, or `end`, once the source has answered; with the blob's size.
    * @throws Moved, as the stream does, when these bytes do not come here; what it failed with; the signal's reason

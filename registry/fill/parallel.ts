@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.ts'
+import type { FillSource } from './fills.ts'
+import type { FillLimits } from './limits.ts'
+import type { Patch } from './patch.ts'
+import type { Patches } from './patches.ts'
+
+export interface ParallelOptions {
+  readonly source: FillSource
+  readonly patches: Patches
+  readonly clock: Clock
+  readonly limits: FillLimits
+}
+
+/**
+ * More than one connection for a large blob whose source gives little by one: parts ahead of the fill are asked for as if somebody wanted them.
+ * Nothing of it is begun before the first connection has shown how fast it is, so whoever waits for the first byte does not notice.
+ */
+export class Parallel {
+  readonly #options: ParallelOptions
+  readonly #running = new Set<Patch>()
+  #begun: { readonly position: number; readonly at: number } | undefined
+  #slow: boolean | undefined
+  #end = 0
+
+  constructor(options: ParallelOptions) {
+    this.#options = options
+  }
+
+  /** To be called as bytes come. */
+  look(position: number, size: number): void {
+    const { clock, limits } = this.#options
+    if (limits.connections <= 1 || this.#slow === false) return
+    if (this.#slow === undefined) {
+      this.#begun ??= { position, at: clock.now() }
+      const bytes = position - this.#begun.position
+      if (bytes < limits.judgeBytes) return
+      const rate = (bytes * 1000) / (clock.now() - this.#begun.at)
+      this.#slow = rate > 0 && rate < limits.slowBytesPerSecond
+    }
+    while (this.#slow && this.#running.size < limits.connections - 1 && this.#beginNext(position, size));
+  }
+
+  #beginNext(position: number, size: number): boolean {
+    const { patches, source, limits } = this.#options
+    let start = Math.max(position + limits.partBytes, this.#end)
+    for (let there = patches.at(start); there !== undefined; there = patches.at(start)) start = there.end
+    const limit = size - limits.tailBytes
+    if (start + limits.partBytes / 2 > limit || start > position + limits.partsAheadBytes) return false
+    const patch = patches.begin(source, start, start + limits.partBytes, limit)
+    if (patch === undefined) return false
+    this.#end = patch.end
+    this.#running.add(patch)
+    const letGo = patch.hold()
+    void patch.ended.then(() => {
+      letGo()
+      this.#running.delete(patch)
+    })
+    return true
+  }
+}
