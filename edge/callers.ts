@@ -1,4 +1,6 @@
 import { bearer, type Caller, type Holder, NOBODY } from '../mesh/caller.ts'
+import { isTicketFor, TICKET_PARAMETER } from '../mesh/nearest.ts'
+import { resourceAt } from '../registry/http/route.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseBasic } from './basic.ts'
 import type { BasicLogins } from './basic-logins.ts'
@@ -22,7 +24,7 @@ export class Callers {
   /** Bearer, Basic, or nobody. `client` is the network address that the request came from. @throws RegistryError UNAUTHORIZED, TOOMANYREQUESTS, UNAVAILABLE */
   async identify(request: Request, client: string | undefined): Promise<Caller> {
     const header = request.headers.get('Authorization')
-    if (header === null || header === '') return NOBODY
+    if (header === null || header === '') return (await this.#byTicket(request)) ?? NOBODY
     const token = /^bearer +(\S+)$/i.exec(header)?.[1]
     if (token !== undefined) return await this.#bearer(token)
     const credentials = parseBasic(header)
@@ -35,6 +37,22 @@ export class Callers {
     // Who has the secret is bound by no token.
     const { principal } = await this.#bearer(await this.#options.basic.token(credentials, client))
     return { principal, presented: true }
+  }
+
+  /** Whoever was sent here for a blob shows a ticket for it in its address. */
+  async #byTicket(request: Request): Promise<Caller | undefined> {
+    if (!request.url.includes(`${TICKET_PARAMETER}=`) || (request.method !== 'GET' && request.method !== 'HEAD')) return undefined
+    const { pathname, searchParams } = new URL(request.url)
+    const ticket = searchParams.get(TICKET_PARAMETER)
+    const blob = resourceAt(pathname)
+    if (ticket === null || blob?.kind !== 'blob') return undefined
+    const { mesh, tokens } = this.#options
+    const verified = await tokens.verify(ticket)
+    if (verified === undefined || !isTicketFor(verified.access, blob.name, blob.key)) {
+      throw new RegistryError('UNAUTHORIZED', 'This ticket is for another blob, or no longer good. Ask again where you were sent from.')
+    }
+    const caller = await bearer(verified, (id) => this.#holder(id), mesh.origin.now())
+    return { ...caller, access: [{ type: 'repository', name: blob.name, actions: ['pull'] }] }
   }
 
   async #bearer(token: string): Promise<Caller> {

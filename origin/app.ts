@@ -38,6 +38,7 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     baseUrl: services.baseUrl,
     service: issuer.service,
     local: (actor) => local.as(actor),
+    ...(origin.nearest && { nearest: origin.nearest }),
     proxy: (project, request) => proxies.open(project, request),
     pulled: ({ principal }, pull, request) => pulls.note(principal.id, pull, addressOf(request)),
   })
@@ -65,9 +66,10 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     )
     .onError((error, c) => withLogin(errorAnswer(error, c.req.raw, { log, requestId })))
 
-  return async (request, { remoteAddress }) => {
+  return async (request, connection) => {
+    const { remoteAddress } = connection
     const startedAt = clock.now()
-    addresses.note(request, remoteAddress)
+    addresses.note(request, connection)
     const path = pathOf(request)
     // What machines ask all day goes past the router of everything else.
     const response = path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)

@@ -34,6 +34,8 @@ import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
+import { Nearest } from './nearest/nearest.ts'
+import { placesOf } from './nearest/settings.ts'
 import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
 import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
@@ -71,6 +73,8 @@ export interface OpenOrigin {
   readonly blobs: BlobStore
   readonly proxies: ProxyCaches
   readonly mesh: Mesh
+  /** undefined: no setting says where clients are. */
+  readonly nearest: Nearest | undefined
   readonly pulls: PullLedger
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
@@ -145,6 +149,8 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     fetchFor,
   })
   const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
+  const places = placesOf(config)
+  const nearest = places && new Nearest({ places, db, presence: mesh.presence, issuer, facts, addresses, clock, log })
   const pulls = new PullLedger({ db, clock, log })
   const services: OriginServices = {
     config,
@@ -177,6 +183,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     blobs: stores.blobs,
     proxies,
     mesh,
+    nearest,
     pulls,
     madePassword,
     close: async () => {

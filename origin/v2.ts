@@ -11,6 +11,7 @@ import type { Registry } from '../registry/registry.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
 import type { Callers } from './identity/callers.ts'
+import type { Nearest } from './nearest/nearest.ts'
 
 export interface V2Options {
   readonly callers: Pick<Callers, 'identify'>
@@ -25,6 +26,8 @@ export interface V2Options {
   readonly local: (actor: string) => Registry
   /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
   readonly proxy: (project: string, request: Request) => Promise<Registry | undefined>
+  /** Sends clients to an edge near them; absent: nobody is sent anywhere. */
+  readonly nearest?: Pick<Nearest, 'towards'>
   /** Told of each manifest that somebody gets. */
   readonly pulled: (caller: Caller, pull: Pull, request: Request) => void
 }
@@ -58,7 +61,8 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
       const caller = await identify(request, name === undefined ? undefined : `repository:${name}:pull`)
       const seen = (registry: Registry) => observePulls(registry, (pull) => options.pulled(caller, pull, request))
-      const local = seen(options.local(caller.principal.id))
+      const near = (registry: Registry) => options.nearest?.towards(registry, caller, request) ?? registry
+      const local = near(seen(options.local(caller.principal.id)))
       if (resource.kind === 'catalog') return restrict(local, catalogGate(caller, knowledge, challengeOf(request)))
       const gate = gateOf(caller, knowledge, challengeOf(request))
       if (name === undefined) return restrict(local, gate)
@@ -67,7 +71,7 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       // A proxy cache is opened with its upstream and its secrets: for nobody who may not use it.
       await gate.require(name, actionOf(request.method))
       const proxy = await options.proxy(project, request)
-      return restrict(proxy === undefined ? local : seen(proxy), gate)
+      return restrict(proxy === undefined ? local : near(seen(proxy)), gate)
     },
   })
 }

@@ -13,6 +13,8 @@ import { sendResponse } from './http/response.ts'
 /** What a handler may know of the connection that a request came by. Hono gives it as `c.env`. */
 export interface ConnectionInfo {
   readonly remoteAddress: string
+  /** Whether a trusted proxy has sent the request. */
+  readonly believed?: boolean
 }
 
 export interface ServeHttpOptions {
@@ -127,8 +129,8 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
 
 async function answerOf(incoming: IncomingMessage, context: Exchange, signal: () => AbortSignal): Promise<Response> {
   try {
-    const { scheme, address } = context.proxies.sighting(incoming, context.scheme)
-    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address })
+    const { scheme, address, believed } = context.proxies.sighting(incoming, context.scheme)
+    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address, believed })
   } catch (error) {
     if (error instanceof BadRequest) return refusal(error.status, error.message)
     context.log.error({ err: error, path: incoming.url?.split('?', 1)[0] }, 'A request failed for a reason of our own.')

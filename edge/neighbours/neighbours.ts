@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { KnownEdge } from '../../mesh/documents.ts'
+import { homeOf } from '../../mesh/home.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { BlobStream } from '../../registry/registry.ts'
@@ -17,7 +18,6 @@ import {
   NEIGHBOURS_IN_MEMORY,
 } from '../limits.ts'
 import type { Mesh } from '../mesh.ts'
-import { homeOf } from './home.ts'
 import type { Nearby } from './nearby.ts'
 
 export interface NeighboursOptions {

@@ -5,6 +5,7 @@ import {
   choice,
   duration,
   integer,
+  list,
   networks,
   optionalPassword,
   optionalText,
@@ -62,6 +63,17 @@ export const originSettings = defineSettings({
     7_200,
     'How long blobs that nothing needs are kept before they may be collected: longer than any push takes. The same for every process on one database.',
   ),
+  'nearest.networks': setting(
+    list,
+    [],
+    'Which networks of clients are near which edge or region, for instance `10.1.0.0/16=fra-1,10.2.0.0/16=us`: clients there that follow a blob to another host are sent to that edge for it. The smallest network counts.',
+  ),
+  'nearest.header': setting(
+    optionalText,
+    undefined,
+    'A header in which the trusted proxies (`http.trusted_proxies`) say where a client is, for instance `CF-IPCountry`. It goes before networks.',
+  ),
+  'nearest.places': setting(list, [], 'Which values of that header are near which edge or region, for instance `DE=fra-1,US=us`.'),
   'token.key_lifetime': setting(
     duration(86_400, 366 * 86_400),
     90 * 86_400,

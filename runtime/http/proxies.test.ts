@@ -19,12 +19,17 @@ const SAYS = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https', '
 
 describe('what a request says of its way', () => {
   it('is believed of nobody by default, and heard by nobody', () => {
-    expect(seen([], '10.0.0.1', SAYS)).toEqual({ scheme: 'http', address: '10.0.0.1', headers: { host: 'inner:8080' } })
-    expect(seen(['192.0.2.0/24'], '10.0.0.1', SAYS)).toEqual({ scheme: 'http', address: '10.0.0.1', headers: { host: 'inner:8080' } })
+    expect(seen([], '10.0.0.1', SAYS)).toEqual({ scheme: 'http', address: '10.0.0.1', believed: false, headers: { host: 'inner:8080' } })
+    expect(seen(['192.0.2.0/24'], '10.0.0.1', SAYS)).toEqual({
+      scheme: 'http',
+      address: '10.0.0.1',
+      believed: false,
+      headers: { host: 'inner:8080' },
+    })
   })
 
   it('is believed of our proxies', () => {
-    const expected = { scheme: 'https', address: '203.0.113.9', headers: { host: 'registry.example.com' } }
+    const expected = { scheme: 'https', address: '203.0.113.9', believed: true, headers: { host: 'registry.example.com' } }
     expect(seen(['10.0.0.0/8'], '10.0.0.1', SAYS)).toEqual(expected)
     expect(seen(['10.0.0.0/8'], '::ffff:10.0.0.1', SAYS)).toEqual(expected)
     expect(seen(['fd00::/8'], 'fd00::1', SAYS)).toEqual(expected)

@@ -5,6 +5,8 @@ import { BlockList, isIP } from 'node:net'
 export interface Sighting {
   readonly scheme: 'http' | 'https'
   readonly address: string
+  /** Whether one of our proxies has sent it: then the other headers that only a proxy sets can be believed as well. */
+  readonly believed: boolean
 }
 
 const FORWARDED = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'] as const
@@ -27,7 +29,7 @@ export class TrustedProxies {
   sighting(incoming: IncomingMessage, scheme: 'http' | 'https'): Sighting {
     const { headers } = incoming
     const peer = plain(incoming.socket.remoteAddress ?? '')
-    const seen = this.#trusts(peer) ? this.#believed(headers, { scheme, address: peer }) : { scheme, address: peer }
+    const seen = this.#trusts(peer) ? this.#believed(headers, { scheme, address: peer, believed: true }) : { scheme, address: peer, believed: false }
     if (FORWARDED.some((name) => headers[name] !== undefined)) clear(incoming)
     return seen
   }
@@ -39,6 +41,7 @@ export class TrustedProxies {
     return {
       scheme: proto === 'https' || proto === 'http' ? proto : scheme,
       address: this.#client(String(headers['x-forwarded-for'] ?? ''), address),
+      believed: true,
     }
   }
 

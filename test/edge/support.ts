@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunningEdge, startEdge } from '../../edge/node.ts'
 import { edgeSettings } from '../../edge/settings.ts'
-import { originSettings } from '../../origin/config/settings.ts'
+import { type OriginConfig, originSettings } from '../../origin/config/settings.ts'
 import { type RunningOrigin, startOrigin } from '../../origin/main.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createLogger } from '../../runtime/logger.ts'
@@ -35,7 +35,7 @@ export class TestOrigin implements AsyncDisposable {
     this.running = running
   }
 
-  static async start(): Promise<TestOrigin> {
+  static async start(settings: Partial<OriginConfig> = {}): Promise<TestOrigin> {
     const folder = await mkdtemp(join(tmpdir(), 'atoll-origin-'))
     const config = {
       ...defaults(originSettings),
@@ -43,6 +43,7 @@ export class TestOrigin implements AsyncDisposable {
       data_volume: folder,
       admin_password: ADMIN_PASSWORD,
       'log.level': 'silent' as const,
+      ...settings,
     }
     return new TestOrigin(folder, await startOrigin(config, { print: () => {} }))
   }

@@ -1,0 +1,126 @@
+import type { Caller } from '../../mesh/caller.ts'
+import type { KnownEdge } from '../../mesh/documents.ts'
+import { followsRedirects, nearestOf, TICKET_PARAMETER, ticketAccess } from '../../mesh/nearest.ts'
+import type { Clock } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
+import type { BlobLocation, Blobs, Registry, Repository } from '../../registry/registry.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
+import type { Database } from '../../schema/database.ts'
+import { type Edge, listEdges } from '../../schema/edges.ts'
+import type { Addresses } from '../identity/addresses.ts'
+import type { Facts } from '../identity/facts.ts'
+import type { Issuer } from '../identity/issuer.ts'
+import type { EdgePresence } from '../mesh/edge-presence.ts'
+import { EDGES_PAGE } from '../mesh/limits.ts'
+import { EDGES_KNOWN_MS, EDGES_LIMIT } from './limits.ts'
+import type { Places } from './settings.ts'
+
+export interface NearestOptions {
+  readonly places: Places
+  readonly db: Database
+  readonly presence: Pick<EdgePresence, 'status'>
+  readonly issuer: Pick<Issuer, 'issue'>
+  readonly facts: Pick<Facts, 'account'>
+  readonly addresses: Addresses
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Sends clients that go where they are sent to an edge near them, for blobs: to one that is there now, with a ticket for that blob alone. */
+export class Nearest {
+  readonly #options: NearestOptions
+  #known: { readonly until: number; readonly edges: Promise<readonly Edge[]> } | undefined
+
+  constructor(options: NearestOptions) {
+    this.#options = options
+  }
+
+  /** The same registry for this request; its blobs may be elsewhere. To be put behind the gate: whoever gets an address may have the blob. */
+  towards(registry: Registry, caller: Caller, request: Request): Registry {
+    const place = request.method === 'GET' ? this.#placeOf(request) : undefined
+    if (place === undefined) return registry
+    return {
+      repositories: (page) => registry.repositories(page),
+      repository: (name) => {
+        const repository = registry.repository(name)
+        const { manifests, tags, uploads, referrers } = repository
+        return { name, manifests, tags, uploads, referrers, blobs: this.#blobs(repository, place, caller) }
+      },
+    }
+  }
+
+  #placeOf(request: Request): string | undefined {
+    const { places, addresses } = this.#options
+    const { headers } = request
+    if (!followsRedirects(headers.get('User-Agent')) || /^atoll-edge /i.test(headers.get('Authorization') ?? '')) return undefined
+    const said = places.header !== undefined && addresses.believed(request) ? headers.get(places.header) : null
+    return (said === null ? undefined : places.byHeader.get(said.trim().toUpperCase())) ?? places.networks.of(addresses.of(request))
+  }
+
+  #blobs({ name, blobs }: Repository, place: string, caller: Caller): Blobs {
+    return {
+      stat: (digest) => blobs.stat(digest),
+      open: async (digest, range) => {
+        const edge = await this.#edgeFor(place, digest)
+        const found = edge && (await blobs.stat(digest))
+        return found ? await this.#address(edge, name, found, caller) : await blobs.open(digest, range)
+      },
+      delete: (digest) => blobs.delete(digest),
+    }
+  }
+
+  async #edgeFor(place: string, digest: Digest): Promise<Pick<KnownEdge, 'url'> | undefined> {
+    try {
+      const edges = await this.#edges()
+      const { presence } = this.#options
+      return nearestOf(
+        edges.filter((edge) => presence.status(edge) === 'connected'),
+        place,
+        digest,
+      )
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'Which edges there are cannot be said now; blobs are served from here.')
+      return undefined
+    }
+  }
+
+  async #address(
+    { url }: Pick<KnownEdge, 'url'>,
+    name: string,
+    { digest, size }: { readonly digest: Digest; readonly size: number },
+    { principal }: Caller,
+  ): Promise<BlobLocation> {
+    const { issuer, facts } = this.#options
+    const location = new URL(url)
+    location.pathname = `${location.pathname.replace(/\/$/, '')}/v2/${name}/blobs/${digest}`
+    // For somebody without an account it is a ticket for anybody: only what is public opens to it.
+    const { token, issuedAt, expiresIn } = await issuer.issue(await facts.account(principal.id), [ticketAccess(name, digest)])
+    location.searchParams.set(TICKET_PARAMETER, token)
+    return { size, location, expires: new Date(issuedAt + expiresIn * 1000) }
+  }
+
+  /** As of a moment ago. */
+  async #edges(): Promise<readonly Edge[]> {
+    const now = this.#options.clock.now()
+    if (this.#known === undefined || now >= this.#known.until || now < this.#known.until - EDGES_KNOWN_MS) {
+      const edges = this.#read()
+      const known = { until: now + EDGES_KNOWN_MS, edges }
+      this.#known = known
+      edges.catch(() => {
+        if (this.#known === known) this.#known = undefined
+      })
+    }
+    return await this.#known.edges
+  }
+
+  async #read(): Promise<readonly Edge[]> {
+    const edges: Edge[] = []
+    for (let last: Edge | undefined; edges.length < EDGES_LIMIT; ) {
+      const page = await listEdges(this.#options.db, { limit: EDGES_PAGE, last })
+      edges.push(...page)
+      last = page.at(-1)
+      if (page.length < EDGES_PAGE) break
+    }
+    return edges
+  }
+}
