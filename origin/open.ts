@@ -33,6 +33,8 @@ import { databaseKeys } from './identity/key-store.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
+import { keepClean } from './maintenance/keep-clean.ts'
+import { Sweeper } from './maintenance/sweep.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
 import { Nearest } from './nearest/nearest.ts'
 import { placesOf } from './nearest/settings.ts'
@@ -152,6 +154,16 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
   const places = placesOf(config)
   const nearest = places && new Nearest({ places, db, presence: mesh.presence, issuer, facts, addresses, clock, log })
   const pulls = new PullLedger({ db, clock, log })
+  const sweeper = new Sweeper({
+    db,
+    local,
+    blobs: stores.blobs,
+    clock,
+    log,
+    uploadsExpireMs: config['uploads.expire'] * 1000,
+    historyMs: config['history.keep'] * 1000,
+  })
+  const cleaning = keepClean({ sweeper, clock, log })
   const services: OriginServices = {
     config,
     db,
@@ -189,6 +201,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     close: async () => {
       mesh.close()
       await pulls.close()
+      await cleaning.stop()
       tending.stop()
       recent.close()
       await db.close()

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, sql as raw } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { JWK } from 'jose'
 import { tell } from './changes.ts'
@@ -128,3 +128,11 @@ export async function noteEdge(db: Database, id: string, { version, cursor, stat
 }
 
 const active = (name: string) => and(eq(edges.name, name), isNull(edges.revokedAt))
+
+/** Forgets tokens that nobody could use since `before`, at most `limit`; resolves with how many. */
+export async function forgetEnrolmentTokensBefore(db: Database, before: number, limit: number): Promise<number> {
+  return await db.write(async ({ sql }) => {
+    const old = sql.select({ hash: edgeEnrolmentTokens.hash }).from(edgeEnrolmentTokens).where(lt(edgeEnrolmentTokens.expiresAt, before)).limit(limit)
+    return (await sql.delete(edgeEnrolmentTokens).where(inArray(edgeEnrolmentTokens.hash, old)).returning({ hash: edgeEnrolmentTokens.hash })).length
+  })
+}

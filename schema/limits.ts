@@ -19,3 +19,5 @@ export const LOG_LIMIT = 64 * 1024
 export const INSERT_ROWS = 500
 /** How many lines of the pull log one statement inserts, of 9 columns each. */
 export const PULL_ROWS = 500
+/** How often it is written down that somebody goes on with an upload, in milliseconds. */
+export const UPLOAD_NOTE_MS = 10 * 60_000

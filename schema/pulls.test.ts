@@ -41,7 +41,7 @@ test('what is pulled is counted where it still is, and who did is remembered for
   await recordPulls(db, [])
   expect(await findRepositorySummary(db, app)).toMatchObject({ pullCount: 2 })
   const rest = async () => (await db.read.sql.select().from(pulls)).length
-  expect([await rest(), await forgetPullsBefore(db, 20, 10), await rest()]).toEqual([2, false, 2])
-  expect([await forgetPullsBefore(db, 21, 1), await rest()]).toEqual([true, 1])
+  expect([await rest(), await forgetPullsBefore(db, 20, 10), await rest()]).toEqual([2, 0, 2])
+  expect([await forgetPullsBefore(db, 21, 1), await rest()]).toEqual([1, 1])
   expect(await findRepositorySummary(db, app)).toMatchObject({ pullCount: 2 })
 })

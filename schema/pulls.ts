@@ -33,15 +33,15 @@ export async function takeSpooledPulls(db: Database, edge: string, { spool, numb
   })
 }
 
-/** Forgets who pulled what before `before`; counts stay. At most `limit` rows go; true: there may be more. */
-export async function forgetPullsBefore(db: Database, before: number, limit: number): Promise<boolean> {
+/** Forgets who pulled what before `before`; counts stay. At most `limit` rows go; resolves with how many. */
+export async function forgetPullsBefore(db: Database, before: number, limit: number): Promise<number> {
   const gone = await db.write(({ sql }) =>
     sql
       .delete(pullLog)
       .where(raw`${pullLog.id} IN (SELECT id FROM ${pullLog} WHERE ${lt(pullLog.last, before)} ORDER BY last LIMIT ${limit})`)
       .returning({ id: pullLog.id }),
   )
-  return gone.length === limit
+  return gone.length
 }
 
 async function record(sql: LibSQLDatabase, pulls: readonly Pulls[], edge: string | undefined): Promise<void> {

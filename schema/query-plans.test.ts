@@ -6,16 +6,19 @@ import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { findArtifact, listArtifacts, listParents, listTagRows } from './artifacts.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
-import { findEdgeById, listEdges } from './edges.ts'
+import { findEdgeById, forgetEnrolmentTokensBefore, listEdges } from './edges.ts'
 import { immutability, listImmutableRules } from './immutable-rules.ts'
-import { failJob, finishJob, leaseJob, nextRunAt, renewLease } from './jobs.ts'
+import { dropEndedJobs, failJob, finishJob, leaseJob, nextRunAt, renewLease } from './jobs.ts'
 import { listMembers } from './members.ts'
+import { listUploadsBefore, withoutUpload } from './metadata/uploads.ts'
 import { metadataStore } from './metadata-store.ts'
 import { findProjectByName, listProjects, projectFacts } from './projects.ts'
 import { forgetPullsBefore, recordPulls, takeSpooledPulls } from './pulls.ts'
-import { listExecutions, listTasks } from './replication-executions.ts'
+import { forgetExecutionsBefore, listExecutions, listTasks } from './replication-executions.ts'
 import { deleteRepository, findRepositorySummary, listRepositorySummaries } from './repositories.ts'
+import { forgetRetentionsBefore } from './retention.ts'
 import { findRobotByName } from './robots.ts'
+import { forgetTransfersBefore } from './transfers.ts'
 import { findUserByUsername } from './users.ts'
 
 const digest = parseDigest(`sha256:${'a'.repeat(64)}`)
@@ -106,6 +109,12 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'parents of a manifest': () => listParents(db, app, digest),
     'count pulls': () => recordPulls(db, [pull]),
     'take pulls of an edge': () => takeSpooledPulls(db, 'e', { spool: 's', number: 1, pulls: [pull], lost: 0 }),
+    'abandoned uploads': () => listUploadsBefore(db, 5, 10),
+    'drafts that are no upload': () => withoutUpload(db, ['a']),
+    'forget old runs': () => Promise.all([forgetExecutionsBefore(db, 5, 10), forgetRetentionsBefore(db, 5, 10)]),
+    'forget old tokens': () => forgetEnrolmentTokensBefore(db, 5, 10),
+    'forget old transfers': () => forgetTransfersBefore(db, 5, 10),
+    'forget old jobs': () => dropEndedJobs(db, 5, 10),
     'forget old pulls': () => forgetPullsBefore(db, 5, 10),
     'read the feed': () => readChanges(db, 5, 10),
     'read the feed of a project': () => readChanges(db, 5, 10, { projectId: 1 }),

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, sql as raw } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -281,6 +281,14 @@ export async function stopExecution(db: Database, id: number): Promise<boolean> 
       .returning({ jobId: replicationTasks.jobId })
     for (const { jobId } of rows) if (jobId !== null) await stopIn(db, connection, jobId)
     return true
+  })
+}
+
+/** Forgets runs that ended before `before`, with their tasks, at most `limit`; resolves with how many. */
+export async function forgetExecutionsBefore(db: Database, before: number, limit: number): Promise<number> {
+  return await db.write(async ({ sql }) => {
+    const old = sql.select({ id: replicationExecutions.id }).from(replicationExecutions).where(lt(replicationExecutions.endedAt, before)).limit(limit)
+    return (await sql.delete(replicationExecutions).where(inArray(replicationExecutions.id, old)).returning({ id: replicationExecutions.id })).length
   })
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, sql as raw } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { RetentionCandidate, RetentionRule } from '../policy/retention.ts'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../registry/spec/names.ts'
@@ -295,11 +295,7 @@ export async function retentionCandidates(
 /** Forgets runs that ended before `before`, at most `limit`; resolves with how many. */
 export async function forgetRetentionsBefore(db: Database, before: number, limit: number): Promise<number> {
   return await db.write(async ({ sql }) => {
-    const old = sql
-      .select({ id: retentionExecutions.id })
-      .from(retentionExecutions)
-      .where(raw`${retentionExecutions.endedAt} < ${before}`)
-      .limit(limit)
+    const old = sql.select({ id: retentionExecutions.id }).from(retentionExecutions).where(lt(retentionExecutions.endedAt, before)).limit(limit)
     return (await sql.delete(retentionExecutions).where(inArray(retentionExecutions.id, old)).returning({ id: retentionExecutions.id })).length
   })
 }

@@ -66,7 +66,7 @@ describe('what an origin keeps of itself', () => {
     const transfer = { destination: 'endpoint:1', repository: parseRepositoryName('a/b'), digest: parseDigest(`sha256:${'a'.repeat(64)}`) }
     for (const location of ['/1', '/2']) await rememberTransfer(db, transfer, location)
     expect(await findTransfer(db, transfer)).toBe('/2')
-    await forgetTransfersBefore(db, 1)
+    await forgetTransfersBefore(db, 1, 10)
     expect(await findTransfer(db, transfer)).toBe('/2')
     await forgetTransfer(db, transfer)
     expect(await findTransfer(db, transfer)).toBeUndefined()

@@ -1,4 +1,4 @@
-import { and, eq, lt } from 'drizzle-orm'
+import { and, eq, lt, sql as raw } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
 import type { Database } from './database.ts'
@@ -34,7 +34,13 @@ export async function forgetTransfer(db: Database, key: TransferKey): Promise<vo
   await db.write(({ sql }) => sql.delete(transfers).where(one(key)))
 }
 
-/** Forgets those that nobody has touched since `before`: their sessions are gone by now. */
-export async function forgetTransfersBefore(db: Database, before: number): Promise<void> {
-  await db.write(({ sql }) => sql.delete(transfers).where(lt(transfers.updatedAt, before)))
+/** Forgets those that nobody has touched since `before`, at most `limit`: their sessions are gone by now. Resolves with how many. */
+export async function forgetTransfersBefore(db: Database, before: number, limit: number): Promise<number> {
+  const gone = await db.write(({ sql }) =>
+    sql
+      .delete(transfers)
+      .where(raw`rowid IN (SELECT rowid FROM ${transfers} WHERE ${lt(transfers.updatedAt, before)} LIMIT ${limit})`)
+      .returning({ digest: transfers.digest }),
+  )
+  return gone.length
 }

@@ -58,6 +58,16 @@ export const originSettings = defineSettings({
   'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'uploads.expire': setting(
+    duration(86_400, 365 * 86_400),
+    7 * 86_400,
+    'How long an upload that nobody goes on with can be taken up again; then it is cancelled.',
+  ),
+  'history.keep': setting(
+    duration(86_400, 3_650 * 86_400),
+    90 * 86_400,
+    'How long it is kept who pulled what and which jobs ran. Counts and times of the last pull stay.',
+  ),
   'garbage.grace': setting(
     duration(600, 30 * 86_400),
     7_200,

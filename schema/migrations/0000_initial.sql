@@ -231,6 +231,7 @@ CREATE TABLE `replication_executions` (
 --> statement-breakpoint
 CREATE INDEX `replication_executions_of_policy` ON `replication_executions` (`policy_id`,`id`);--> statement-breakpoint
 CREATE INDEX `replication_executions_by_status` ON `replication_executions` (`status`,`id`);--> statement-breakpoint
+CREATE INDEX `replication_executions_ended` ON `replication_executions` (`ended_at`);--> statement-breakpoint
 CREATE TABLE `replication_policies` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`name` text NOT NULL,
@@ -357,6 +358,8 @@ CREATE TABLE `retention_executions` (
 );
 --> statement-breakpoint
 CREATE INDEX `retention_executions_of_policy` ON `retention_executions` (`policy_id`,`id`);--> statement-breakpoint
+CREATE INDEX `retention_executions_of_job` ON `retention_executions` (`job_id`);--> statement-breakpoint
+CREATE INDEX `retention_executions_ended` ON `retention_executions` (`ended_at`);--> statement-breakpoint
 CREATE TABLE `retention_policies` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,

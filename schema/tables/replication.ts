@@ -57,7 +57,11 @@ export const replicationExecutions = sqliteTable(
     startedAt: time().notNull(),
     endedAt: time(),
   },
-  (t) => [index('replication_executions_of_policy').on(t.policyId, t.id), index('replication_executions_by_status').on(t.status, t.id)],
+  (t) => [
+    index('replication_executions_of_policy').on(t.policyId, t.id),
+    index('replication_executions_by_status').on(t.status, t.id),
+    index('replication_executions_ended').on(t.endedAt),
+  ],
 )
 
 export const replicationTasks = sqliteTable(

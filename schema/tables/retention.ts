@@ -38,7 +38,11 @@ export const retentionExecutions = sqliteTable(
     startedAt: time().notNull(),
     endedAt: time(),
   },
-  (t) => [index('retention_executions_of_policy').on(t.policyId, t.id)],
+  (t) => [
+    index('retention_executions_of_policy').on(t.policyId, t.id),
+    index('retention_executions_of_job').on(t.jobId),
+    index('retention_executions_ended').on(t.endedAt),
+  ],
 )
 
 /** One repository of an execution. */
