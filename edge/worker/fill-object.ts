@@ -12,11 +12,12 @@ import { largePieces } from '../../stores/pieces.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
+import { otherBuckets } from '../neighbours/buckets.ts'
 import { Sources } from '../sources.ts'
 import { warmImage } from '../warm/warm-image.ts'
 import type { Ruled } from '../warm/warm-on-push.ts'
 import { askObject, BUCKET_HEADER, OBJECT_HOST } from './ask-object.ts'
-import { bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
+import { bucketNames, bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
@@ -145,6 +146,7 @@ export class FillObject {
     const log = workerLog()
     const records = r2ObjectStore(bucketOf(env, bucket))
     const blobs = slicedBlobStore(records)
+    const others = bucketNames(env).flatMap((name) => (name === bucket ? [] : [r2ObjectStore(bucketOf(env, name))]))
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
     // A blob has an object of its own: whoever asks for it later comes there.
     const warm = async (name: string, digest: string) => {
@@ -161,6 +163,7 @@ export class FillObject {
       log,
       grace: graceOf(env),
       limits: LIMITS,
+      nearby: (sourceId: string) => otherBuckets(others, sourceId, log),
       budgetHeard: (budget: UpstreamBudget) => {
         teller.budget(budget)
         this.#state.waitUntil(teller.tell())

@@ -47,12 +47,22 @@ export class TestWorker implements AsyncDisposable {
     this.url = url
   }
 
-  static async start(origin: TestOrigin, script: string, { grace = 3_600 }: { grace?: number } = {}): Promise<TestWorker> {
+  static async start(
+    origin: TestOrigin,
+    script: string,
+    { grace = 3_600, regions = '' }: { grace?: number; regions?: string } = {},
+  ): Promise<TestWorker> {
     const line = new Line()
     const miniflare = new Miniflare({
       ...WORKER_OPTIONS,
       script,
-      bindings: { ORIGIN_URL: origin.url, ENROLMENT_TOKEN: await origin.enrolmentToken(`worker-${randomUUID()}`), GRACE: String(grace), REGIONS: '' },
+      bindings: {
+        ORIGIN_URL: origin.url,
+        ENROLMENT_TOKEN: await origin.enrolmentToken(`worker-${randomUUID()}`),
+        GRACE: String(grace),
+        REGIONS: regions,
+      },
+      r2Buckets: ['BUCKET', ...regions.split(',').flatMap((pair) => pair.split('=')[1] ?? [])],
       outboundService: async (request: MiniflareRequest) => {
         const body = request.body === null ? undefined : await request.arrayBuffer()
         const init: RequestInit = { method: request.method, headers: [...request.headers], redirect: 'manual', ...(body && { body }) }
@@ -84,6 +94,12 @@ export class TestWorker implements AsyncDisposable {
 
   async get(path: string, bearer?: string, headers: Record<string, string> = {}): Promise<Response> {
     return await whole(await fetch(this.url + path, { headers: { ...headers, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) } }))
+  }
+
+  /** Asks as a client on that continent does. */
+  async getFrom(continent: 'EU' | 'NA', path: string): Promise<{ readonly status: number; readonly bytes: Uint8Array }> {
+    const answer = await this.#miniflare.dispatchFetch(this.url + path, { cf: { continent } })
+    return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) }
   }
 
   /** Keys in the region's bucket. */
