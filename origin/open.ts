@@ -11,6 +11,7 @@ import type { Log } from '../registry/log.ts'
 import { createPasswords, type ScryptParameters } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
+import { Places } from '../runtime/places.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
@@ -37,7 +38,6 @@ import { keepClean } from './maintenance/keep-clean.ts'
 import { Sweeper } from './maintenance/sweep.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
 import { Nearest } from './nearest/nearest.ts'
-import { placesOf } from './nearest/settings.ts'
 import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
 import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
@@ -151,7 +151,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     fetchFor,
   })
   const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
-  const places = placesOf(config)
+  const places = Places.of({ networks: config['nearest.networks'], header: config['nearest.header'], places: config['nearest.places'] })
   const nearest = places && new Nearest({ places, db, presence: mesh.presence, issuer, facts, addresses, clock, log })
   const pulls = new PullLedger({ db, clock, log })
   const sweeper = new Sweeper({

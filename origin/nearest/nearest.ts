@@ -1,10 +1,14 @@
 import type { Caller } from '../../mesh/caller.ts'
 import type { KnownEdge } from '../../mesh/documents.ts'
-import { followsRedirects, nearestOf, TICKET_PARAMETER, ticketAccess } from '../../mesh/nearest.ts'
+import { followsRedirects, nearestOf, ticketAccess } from '../../mesh/nearest.ts'
+import { addressAt, towards } from '../../mesh/towards.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
-import type { BlobLocation, Blobs, Registry, Repository } from '../../registry/registry.ts'
+import type { BlobLocation, Registry } from '../../registry/registry.ts'
+import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
+import type { RepositoryName } from '../../registry/spec/names.ts'
+import type { Places } from '../../runtime/places.ts'
 import type { Database } from '../../schema/database.ts'
 import { type Edge, listEdges } from '../../schema/edges.ts'
 import type { Addresses } from '../identity/addresses.ts'
@@ -13,7 +17,6 @@ import type { Issuer } from '../identity/issuer.ts'
 import type { EdgePresence } from '../mesh/edge-presence.ts'
 import { EDGES_PAGE } from '../mesh/limits.ts'
 import { EDGES_KNOWN_MS, EDGES_LIMIT } from './limits.ts'
-import type { Places } from './settings.ts'
 
 export interface NearestOptions {
   readonly places: Places
@@ -35,38 +38,21 @@ export class Nearest {
     this.#options = options
   }
 
-  /** The same registry for this request; its blobs may be elsewhere. To be put behind the gate: whoever gets an address may have the blob. */
+  /** The same registry for this request; its blobs may be elsewhere. To be put behind the gate. */
   towards(registry: Registry, caller: Caller, request: Request): Registry {
     const place = request.method === 'GET' ? this.#placeOf(request) : undefined
     if (place === undefined) return registry
-    return {
-      repositories: (page) => registry.repositories(page),
-      repository: (name) => {
-        const repository = registry.repository(name)
-        const { manifests, tags, uploads, referrers } = repository
-        return { name, manifests, tags, uploads, referrers, blobs: this.#blobs(repository, place, caller) }
-      },
-    }
+    return towards(registry, async (name, blob) => {
+      const edge = await this.#edgeFor(place, blob.digest)
+      return edge && (await this.#address(edge, name, blob, caller))
+    })
   }
 
   #placeOf(request: Request): string | undefined {
     const { places, addresses } = this.#options
     const { headers } = request
     if (!followsRedirects(headers.get('User-Agent')) || /^atoll-edge /i.test(headers.get('Authorization') ?? '')) return undefined
-    const said = places.header !== undefined && addresses.believed(request) ? headers.get(places.header) : null
-    return (said === null ? undefined : places.byHeader.get(said.trim().toUpperCase())) ?? places.networks.of(addresses.of(request))
-  }
-
-  #blobs({ name, blobs }: Repository, place: string, caller: Caller): Blobs {
-    return {
-      stat: (digest) => blobs.stat(digest),
-      open: async (digest, range) => {
-        const edge = await this.#edgeFor(place, digest)
-        const found = edge && (await blobs.stat(digest))
-        return found ? await this.#address(edge, name, found, caller) : await blobs.open(digest, range)
-      },
-      delete: (digest) => blobs.delete(digest),
-    }
+    return places.of(headers, addresses.of(request), addresses.believed(request))
   }
 
   async #edgeFor(place: string, digest: Digest): Promise<Pick<KnownEdge, 'url'> | undefined> {
@@ -84,19 +70,11 @@ export class Nearest {
     }
   }
 
-  async #address(
-    { url }: Pick<KnownEdge, 'url'>,
-    name: string,
-    { digest, size }: { readonly digest: Digest; readonly size: number },
-    { principal }: Caller,
-  ): Promise<BlobLocation> {
+  async #address(edge: Pick<KnownEdge, 'url'>, name: RepositoryName, blob: Descriptor, { principal }: Caller): Promise<BlobLocation> {
     const { issuer, facts } = this.#options
-    const location = new URL(url)
-    location.pathname = `${location.pathname.replace(/\/$/, '')}/v2/${name}/blobs/${digest}`
     // For somebody without an account it is a ticket for anybody: only what is public opens to it.
-    const { token, issuedAt, expiresIn } = await issuer.issue(await facts.account(principal.id), [ticketAccess(name, digest)])
-    location.searchParams.set(TICKET_PARAMETER, token)
-    return { size, location, expires: new Date(issuedAt + expiresIn * 1000) }
+    const { token, issuedAt, expiresIn } = await issuer.issue(await facts.account(principal.id), [ticketAccess(name, blob.digest)])
+    return { size: blob.size, location: addressAt(edge, name, blob, token), expires: new Date(issuedAt + expiresIn * 1000) }
   }
 
   /** As of a moment ago. */
