@@ -11,7 +11,8 @@ const REQUEST_MS = 150_000
 const FAILURES = new Set([429, 502, 503, 504])
 const ACCEPT = 'application/vnd.oci.image.manifest.v1+json'
 
-export type Outcome = 'right' | 'refused' | 'broken' | 'left'
+/** `unverified`: a part that is wrong, of a blob that came from a liar. A part cannot be verified before the whole is here: its reader does that. */
+export type Outcome = 'right' | 'refused' | 'broken' | 'left' | 'unverified'
 
 /** One request that a client may make, and what a complete answer must have. */
 interface Ask {
@@ -28,7 +29,7 @@ interface Ask {
 /** Pulls whatever there is, and checks every byte. What is wrong is written down with the request. */
 export class Clients {
   readonly wrong: string[] = []
-  readonly counts: Record<Outcome, number> = { right: 0, refused: 0, broken: 0, left: 0 }
+  readonly counts: Record<Outcome, number> = { right: 0, refused: 0, broken: 0, left: 0, unverified: 0 }
   readonly #site: Site
   #token: string | undefined
   /** Why the last answer was not right. */
@@ -62,7 +63,9 @@ export class Clients {
           // What a lease says may be older than the last push by design.
           right: reference === tag ? images.map(({ manifest }) => manifest) : [image.manifest],
         }))
-        return [...manifests, ...image.blobs.map((blob) => ({ ...base, path: `/v2/${subject.repository}/blobs/${blob.digest}`, right: [blob] }))]
+        const blobs = image.blobs.map((blob) => ({ ...base, path: `/v2/${subject.repository}/blobs/${blob.digest}`, right: [blob] }))
+        const parts = blobs.map((blob) => ({ ...blob, range: [1, 100] as const }))
+        return [...manifests, ...blobs, ...parts]
       }),
     )
     const failed: string[] = []
@@ -128,6 +131,7 @@ export class Clients {
       return body.length === bytes.length && sha256(body) === digest
     })
     if (right) return 'right'
+    if (partly && this.#site.lying) return 'unverified'
     this.#say(ask, `was answered with ${status}, ${body.length} bytes of ${named}, ${sha256(body)}`)
     return 'broken'
   }

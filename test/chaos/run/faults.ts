@@ -63,8 +63,8 @@ export const SOURCE_FAULTS: readonly Fault[] = [
   upstream('the upstream limits us', () => ({ status: 429, retryAfter: 1 })),
   upstream('the upstream cuts bodies', (random) => ({ cutAfter: random.between(0, 4_000_000) })),
   upstream('the upstream stalls in bodies', (random) => ({ stallAfter: random.between(0, 4_000_000) })),
-  upstream('the upstream flips a byte', (random) => ({ corrupt: 'flip', lies: random.between(1, 6) })),
-  upstream('the upstream sends something else', (random) => ({ corrupt: 'all', lies: random.between(1, 6) })),
+  lie('the upstream flips a byte', 'flip'),
+  lie('the upstream sends something else', 'all'),
   upstream('the upstream lies about lengths', (random) => ({ lengthOff: random.one([-1, 1, -1000, 1000]) })),
   upstream('the upstream ignores ranges and cuts', (random) => ({ ignoreRange: true, cutAfter: random.between(500_000, 5_000_000) })),
   upstream('the upstream is slow', (random) => ({ bytesPerSecond: random.between(100_000, 4_000_000), delayMs: random.between(0, 800) })),
@@ -96,6 +96,18 @@ function upstream(name: string, faults: (random: Random) => Partial<Site['upstre
     async begin(site, random) {
       Object.assign(site.upstream.faults, faults(random))
       return async () => site.upstream.heal()
+    },
+  }
+}
+
+/** Only as much of it is unverified as comes from now on until the edge has nothing half done: that is, to the end of all faults. */
+function lie(name: string, corrupt: 'flip' | 'all'): Fault {
+  const fault = upstream(name, (random) => ({ corrupt, lies: random.between(1, 6) }))
+  return {
+    name,
+    begin(site, random) {
+      site.lying = true
+      return fault.begin(site, random)
     },
   }
 }

@@ -32,6 +32,8 @@ export class Site implements AsyncDisposable {
   readonly wire: Wire
   readonly robot: TestRobot
   readonly subjects: readonly Subject[]
+  /** Whether the upstream gives other bytes than it should, or did so while a fill that is still under way began. */
+  lying = false
   readonly #tenant: Tenant
   readonly #disk: SmallDisk | undefined
   readonly #stack: AsyncDisposableStack
