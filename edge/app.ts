@@ -21,6 +21,7 @@ import { Callers } from './callers.ts'
 import { knowledgeOf } from './knowledge.ts'
 import type { Mesh } from './mesh.ts'
 import { type MirrorSettings, Mirrors, mirrored } from './mirror/mirrors.ts'
+import type { NearestEdge } from './nearest/nearest.ts'
 import { Guests } from './neighbours/guests.ts'
 import { type Pushes, pushHandler } from './push-through/handler.ts'
 import type { Sources } from './sources.ts'
@@ -51,12 +52,14 @@ export interface EdgeAppOptions {
   readonly pulled?: (pulled: Pulled) => void
   /** Told of each blob that another edge asks for: its source is to be asked, and no further edge. */
   readonly askedByNeighbour?: (digest: Digest) => void
+  /** Sends clients to an edge nearer to them. */
+  readonly nearest?: Pick<NearestEdge, 'towards'>
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
 
-/** Everything that an edge answers, in Node and in a Worker. `client` is the network address that a request came from, where it is known. */
-export function edgeApp(options: EdgeAppOptions): (request: Request, client?: string) => Promise<Response> {
+/** Everything that an edge answers, in Node and in a Worker. `client` is the network address that a request came from, where it is known; `place` the edge or region near it. */
+export function edgeApp(options: EdgeAppOptions): (request: Request, client?: string, place?: string) => Promise<Response> {
   const { mesh, sources, tokens, login, log, newId } = options
   const requestId = (request: Request) => request.headers.get('X-Request-Id')?.match(REQUEST_ID)?.[0] ?? newId()
   const challengeOf = challenges(options)
@@ -77,7 +80,10 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     }
   }
 
-  const registryOf = (request: Request, gate: Gate) => restrict(ruled(sources.open(request.signal), rulesOf, times), gate)
+  const near = (registry: Registry, caller: Caller, place: string | undefined, request: Request) =>
+    (place === undefined ? undefined : options.nearest?.towards(registry, caller, place, request)) ?? registry
+  const registryOf = (request: Request, gate: Gate, send = (registry: Registry) => registry) =>
+    restrict(send(ruled(sources.open(request.signal), rulesOf, times)), gate)
 
   /** Other edges get blobs by their digests; who of their clients may have them is for them to say, by the documents that we have as well. */
   const forNeighbour = async (request: Request, resource: Resource): Promise<Registry> => {
@@ -89,7 +95,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     return sources.open(request.signal)
   }
 
-  const v2 = (request: Request, client: string | undefined) =>
+  const v2 = (request: Request, client: string | undefined, place: string | undefined) =>
     registryHandler({
       log,
       requestId,
@@ -107,8 +113,9 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
         const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)
         const gate =
           resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
-        const registry = observePulls(registryOf(request, gate), (pull) =>
-          options.pulled?.({ subject: caller.principal.id, ...pull, ...(client !== undefined && { client }) }),
+        const registry = observePulls(
+          registryOf(request, gate, (here) => near(here, caller, place, request)),
+          (pull) => options.pulled?.({ subject: caller.principal.id, ...pull, ...(client !== undefined && { client }) }),
         )
         return name && here ? await mirrored(registry, name, here, gate) : registry
       },
@@ -151,11 +158,11 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     )
     .onError((error, c) => errorAnswer(error, c.req.raw, { log, requestId }))
 
-  return async (request, client) => {
+  return async (request, client, place) => {
     // As it came over the wire: a router that decodes paths finds /v2 where it is not.
     const path = pathOf(request)
     const registry = path.startsWith('/v2/') || path === '/v2'
-    return warn(registry ? ((await pushed?.(request, client)) ?? (await v2(request, client))) : await app.fetch(request, { client }), mesh)
+    return warn(registry ? ((await pushed?.(request, client)) ?? (await v2(request, client, place))) : await app.fetch(request, { client }), mesh)
   }
 }
 

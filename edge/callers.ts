@@ -9,7 +9,7 @@ import type { Tokens } from './tokens.ts'
 
 export interface CallersOptions {
   readonly mesh: Pick<Mesh, 'facts' | 'origin'>
-  readonly tokens: Pick<Tokens, 'verify'>
+  readonly tokens: Pick<Tokens, 'verify' | 'verifyTicket'>
   readonly basic: BasicLogins
 }
 
@@ -35,8 +35,8 @@ export class Callers {
       )
     }
     // Who has the secret is bound by no token.
-    const { principal } = await this.#bearer(await this.#options.basic.token(credentials, client))
-    return { principal, presented: true }
+    const { principal, credentialVersion } = await this.#bearer(await this.#options.basic.token(credentials, client))
+    return { principal, presented: true, ...(credentialVersion !== undefined && { credentialVersion }) }
   }
 
   /** Whoever was sent here for a blob shows a ticket for it in its address. */
@@ -47,7 +47,7 @@ export class Callers {
     const blob = resourceAt(pathname)
     if (ticket === null || blob?.kind !== 'blob') return undefined
     const { mesh, tokens } = this.#options
-    const verified = await tokens.verify(ticket)
+    const verified = await tokens.verifyTicket(ticket, (await mesh.facts.edges())?.edges ?? [])
     if (verified === undefined || !isTicketFor(verified.access, blob.name, blob.key)) {
       throw new RegistryError('UNAUTHORIZED', 'This ticket is for another blob, or no longer good. Ask again where you were sent from.')
     }

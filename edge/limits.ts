@@ -98,3 +98,12 @@ export const NEIGHBOUR_DIGESTS = 10_000
 export const NEIGHBOURS_IN_MEMORY = 200
 /** Proofs of neighbours that were used; each is good for three minutes. */
 export const NEIGHBOUR_PROOFS = 50_000
+
+/** To the source of one large blob, at a Node edge. A Worker may have six in all, and its bucket takes some. */
+export const FILL_CONNECTIONS = 4
+/** How an edge is that clients may be sent to: for its answer, how much of it, and for how long it is believed. */
+export const HEALTH_ANSWER_MS = 1_000
+export const HEALTH_BYTES = 16 * 1024
+export const HEALTH_FOR_MS = 2_000
+/** How long the ticket is good that a client shows where it was sent. */
+export const TICKET_MS = 300_000

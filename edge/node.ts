@@ -11,6 +11,7 @@ import { createFetch } from '../runtime/fetch.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import { serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
+import { Places } from '../runtime/places.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { edgeApp } from './app.ts'
@@ -19,8 +20,10 @@ import { awayLogin } from './away/login.ts'
 import { Spool } from './away/spool.ts'
 import { keyPair, macKey } from './identity.ts'
 import { knowledgeOf } from './knowledge.ts'
+import { FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
 import type { MeshStatus } from './mesh.ts'
+import { NearestEdge } from './nearest/nearest.ts'
 import { neighboursOf } from './neighbours/open.ts'
 import { PushThrough } from './push-through/push-through.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
@@ -65,13 +68,26 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
   const { blobs, records, kept, space, leases } = await openEdgeStores(config, { clock, log })
-  const fills = new FillTable({ blobs, createHasher, clock, log, ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }) })
+  const fills = new FillTable({
+    blobs,
+    createHasher,
+    clock,
+    log,
+    limits: { connections: FILL_CONNECTIONS },
+    ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }),
+  })
   const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
   const ending = new AbortController()
 
   const parts: { sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
+  const places = Places.of({
+    networks: config['edge.nearest.networks'],
+    header: config['edge.nearest.header'],
+    places: config['edge.nearest.places'],
+  })
   const server = await serveHttp({
-    fetch: async (request, { remoteAddress }) => (await parts.app?.(request, remoteAddress || undefined)) ?? starting(request),
+    fetch: async (request, { remoteAddress, believed = false }) =>
+      (await parts.app?.(request, remoteAddress || undefined, places?.of(request.headers, remoteAddress, believed))) ?? starting(request),
     host: config['edge.host'],
     port: config['edge.port'],
     headers: SECURITY_HEADERS,
@@ -155,6 +171,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     parts.app = edgeApp({
       mesh: link,
       pulled: (pulled) => spool.note(pulled),
+      ...(places && { nearest: new NearestEdge({ mesh: link, tokens, fetch: fetchFor({ verifyTls: true }), clock, log }) }),
       askedByNeighbour: (digest) => neighbours?.askedFor(digest),
       sources,
       tokens,

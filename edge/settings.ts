@@ -41,6 +41,17 @@ export const edgeSettings = defineSettings({
     'region',
     'Which other edges this one shares the fetching of blobs with, so that their source gives each blob once: those of its own region, all, or none.',
   ),
+  'edge.nearest.networks': setting(
+    list,
+    [],
+    'For an edge that answers to a global name: which networks of clients are near which edge or region, for instance `10.1.0.0/16=fra-1`. Clients there that follow a blob to another host are sent to that edge for it.',
+  ),
+  'edge.nearest.header': setting(
+    optionalText,
+    undefined,
+    'A header in which the trusted proxies (`edge.trusted_proxies`) say where a client is. It goes before networks.',
+  ),
+  'edge.nearest.places': setting(list, [], 'Which values of that header are near which edge or region, for instance `DE=fra-1,US=us`.'),
   'edge.storage.kind': setting(
     choice('filesystem', 's3'),
     'filesystem',

@@ -1,9 +1,10 @@
 import { decodeJwt, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
+import type { KnownEdge } from '../mesh/documents.ts'
 import { type AccessToken, signAccessToken, type TokenAccess, verifyAccessToken } from '../mesh/tokens.ts'
 import { ANONYMOUS } from '../policy/facts.ts'
 import type { Granted } from './away/grants.ts'
-import { ANONYMOUS_TOKEN_MS, GRANT_TOKEN_MS, TOKENS_IN_MEMORY } from './limits.ts'
+import { ANONYMOUS_TOKEN_MS, GRANT_TOKEN_MS, TICKET_MS, TOKENS_IN_MEMORY } from './limits.ts'
 import type { OriginClient } from './origin-client.ts'
 
 export interface TokensOptions {
@@ -56,11 +57,29 @@ export class Tokens {
     return await this.#sign({ ...granted, access }, GRANT_TOKEN_MS)
   }
 
-  async #sign(what: Pick<AccessToken, 'subject' | 'access' | 'credentialVersion'>, life: number): Promise<SignedToken> {
+  /** A ticket for somebody who is sent to another edge: good there, and nowhere else. */
+  async signTicket(what: Pick<AccessToken, 'subject' | 'access' | 'credentialVersion'>, edge: string): Promise<SignedToken> {
+    return await this.#sign(what, TICKET_MS, edge)
+  }
+
+  /** The same as `verify`, for what another edge has signed for us; it may be a ticket, and must not be taken for anything else. */
+  async verifyTicket(token: string, edges: readonly Pick<KnownEdge, 'id' | 'publicKey'>[]): Promise<AccessToken | undefined> {
+    const { origin } = this.#options
+    const issuer = issuerOf(token)
+    const edge = issuer === origin.member.enrolment.id ? undefined : edges.find(({ id }) => id === issuer)
+    if (edge === undefined) return await this.verify(token)
+    const expected = { issuer: edge.id, audience: origin.member.enrolment.id, jwks: { keys: [edge.publicKey] } }
+    return await accepted(() => verifyAccessToken(token, expected, origin.now()))
+  }
+
+  async #sign(what: Pick<AccessToken, 'subject' | 'access' | 'credentialVersion'>, life: number, audience?: string): Promise<SignedToken> {
     const { enrolment, key } = this.#options.origin.member
     const issuedAt = this.#options.origin.now()
     const id = this.#options.newId()
-    const token = await signAccessToken({ ...what, issuer: enrolment.id, audience: enrolment.id, issuedAt, expiresAt: issuedAt + life, id }, key)
+    const token = await signAccessToken(
+      { ...what, issuer: enrolment.id, audience: audience ?? enrolment.id, issuedAt, expiresAt: issuedAt + life, id },
+      key,
+    )
     return { token, issuedAt, expiresIn: life / 1000 }
   }
 

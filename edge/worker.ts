@@ -3,12 +3,13 @@ import { edgeApp } from './app.ts'
 import { awayLogin } from './away/login.ts'
 import { BasicLogins } from './basic-logins.ts'
 import { knowledgeOf } from './knowledge.ts'
+import { NearestEdge } from './nearest/nearest.ts'
 import { HandOver } from './push-through/hand-over.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
-import { bucketNameOf, type Env, type RequestContext, uploadLimitOf } from './worker/env.ts'
+import { bucketNameOf, type Env, placeOf, type RequestContext, uploadLimitOf } from './worker/env.ts'
 import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
@@ -26,6 +27,7 @@ interface Isolate {
   readonly login: Login
   readonly basic: BasicLogins
   readonly teller: Teller
+  readonly nearest: NearestEdge
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -48,6 +50,7 @@ function isolateOf(env: Env): Isolate {
     login,
     tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
+    nearest: new NearestEdge({ mesh, tokens, fetch: (url, init) => fetch(url, init), clock: systemClock, log: workerLog() }),
     teller: new Teller({
       send: (telling) => mesh.tell(telling),
       clock: systemClock,
@@ -62,7 +65,7 @@ function isolateOf(env: Env): Isolate {
 
 export default {
   async fetch(request: Request, env: Env, context: RequestContext): Promise<Response> {
-    const { mesh, tokens, login, basic, teller } = isolateOf(env)
+    const { mesh, tokens, login, basic, teller, nearest } = isolateOf(env)
     const log = workerLog()
     const bucket = bucketNameOf(env, request)
     const handle = edgeApp({
@@ -70,6 +73,7 @@ export default {
       tokens,
       sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log, given: (counts) => teller.count(counts) }, signal) },
       pulled: (pulled) => teller.note(pulled),
+      nearest,
       mirror: { project: env.MIRROR_PROJECT || undefined, host: env.MIRROR_HOST || undefined },
       login,
       basic,
@@ -89,7 +93,7 @@ export default {
       log,
     })
     // Cloudflare sets it, whatever the client sends.
-    const answer = secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined)))
+    const answer = secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined, placeOf(env, request))))
     context.waitUntil(teller.tell())
     return answer
   },

@@ -19,7 +19,7 @@ const held = (now: Holder | undefined, at = 1_000) => bearer(token, async () => 
 
 describe('the holder of a token', () => {
   it('is known while the secret that it was given for is in use', async () => {
-    expect(await held(holder)).toEqual({ principal: robot, access: [], presented: true })
+    expect(await held(holder)).toEqual({ principal: robot, credentialVersion: 3, access: [], presented: true })
   })
 
   it.each([

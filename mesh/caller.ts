@@ -10,6 +10,8 @@ export interface Caller {
   readonly access?: readonly TokenAccess[]
   /** Whether it said who it is. */
   readonly presented: boolean
+  /** Of the credential that was presented, where it is known. */
+  readonly credentialVersion?: number
 }
 
 export const NOBODY: Caller = { principal: ANONYMOUS, presented: false }
@@ -33,7 +35,7 @@ export async function bearer(token: AccessToken, holderOf: (id: SubjectId) => Pr
   if (holder.credentialVersion !== token.credentialVersion) {
     throw new RegistryError('UNAUTHORIZED', 'The password that this token was given for has been changed since. Log in again.')
   }
-  return { principal: inGoodStanding(holder.principal, now), access, presented: true }
+  return { principal: inGoodStanding(holder.principal, now), access, presented: true, credentialVersion: holder.credentialVersion }
 }
 
 /** @throws RegistryError UNAUTHORIZED with the reason, for an account that is disabled or has expired */

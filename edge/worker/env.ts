@@ -49,6 +49,8 @@ export interface Env {
   /** The project that answers dockerd's `registry-mirrors`, and the host by which such requests come. */
   readonly MIRROR_PROJECT?: string
   readonly MIRROR_HOST?: string
+  /** Which continent, country or data centre is near which other edge or region: `EU=fra-1,JP=tokyo`; clients there are sent on for blobs. */
+  readonly NEAREST?: string
   /** Which continent (or data centre) has which bucket: `EU=BUCKET_EU,NA=BUCKET_US,FRA=BUCKET_EU`. */
   readonly REGIONS?: string
 }
@@ -60,9 +62,22 @@ export function bucketNames(env: Env): string[] {
 
 /** The bucket near where a request came in: by data centre, else by continent, else the default. */
 export function bucketNameOf(env: Env, request: Request): string {
-  const cf = (request as { readonly cf?: { readonly colo?: string; readonly continent?: string } }).cf
+  const { colo = '', continent = '' } = whereOf(request)
   const map = new Map(regions(env))
-  return map.get(cf?.colo ?? '') ?? map.get(cf?.continent ?? '') ?? 'BUCKET'
+  return map.get(colo) ?? map.get(continent) ?? 'BUCKET'
+}
+
+/** The edge or region that NEAREST names for where a request came in. */
+export function placeOf({ NEAREST = '' }: Env, request: Request): string | undefined {
+  if (NEAREST === '') return undefined
+  const { colo = '', country = '', continent = '' } = whereOf(request)
+  const map = new Map(pairs(NEAREST))
+  return map.get(colo) ?? map.get(country) ?? map.get(continent)
+}
+
+/** As Cloudflare says. */
+function whereOf(request: Request): { readonly colo?: string; readonly country?: string; readonly continent?: string } {
+  return (request as { readonly cf?: ReturnType<typeof whereOf> }).cf ?? {}
 }
 
 /** @throws RegistryError UNKNOWN when REGIONS names a bucket that wrangler.toml does not bind */
@@ -86,7 +101,11 @@ export function graceOf({ GRACE }: Env): number {
 }
 
 function regions({ REGIONS = '' }: Env): [string, string][] {
-  return REGIONS.split(',').flatMap((pair): [string, string][] => {
+  return pairs(REGIONS)
+}
+
+function pairs(text: string): [string, string][] {
+  return text.split(',').flatMap((pair): [string, string][] => {
     const [where, bucket] = pair.split('=').map((part) => part.trim())
     return where && bucket ? [[where, bucket]] : []
   })

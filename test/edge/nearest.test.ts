@@ -94,3 +94,25 @@ describe('an origin that knows which networks are near which edges', () => {
     await until('the edge is known to be gone', async () => (await ask(`/v2/open/app/blobs/${open.layer}`)).status === 200)
   })
 })
+
+it('an edge that answers to a global name sends clients on as well, with a ticket that only the other edge takes', async () => {
+  await using origin = await TestOrigin.start()
+  await origin.project('closed', { public: false })
+  const image = await origin.push('closed/app', 'v1')
+  await using far = await TestEdge.start(origin, { name: 'far', settings: { 'edge.nearest.networks': ['127.0.0.0/8=near'] } })
+  await using near = await TestEdge.start(origin, { name: 'near' })
+  const bearer = await tokenOf(await far.token('repository:closed/app:pull', ADMIN))
+  const path = `/v2/closed/app/blobs/${image.layer}`
+  const ask = () => fetch(far.url + path, { headers: { ...FOLLOWS, authorization: `Bearer ${bearer}` }, redirect: 'manual' }).then(whole)
+  const answer = await ask()
+  const location = answer.headers.get('location') ?? ''
+  expect([answer.status, location.startsWith(near.url + path)]).toEqual([307, true])
+  const blob = await whole(await fetch(location))
+  expect([blob.status, sha256(new Uint8Array(await blob.arrayBuffer()))]).toEqual([200, image.layer])
+  const { search, searchParams } = new URL(location)
+  expect((await far.get(path + search)).status).toBe(401)
+  expect((await near.get(`/v2/closed/app/manifests/${image.digest}${search}`)).status).toBe(401)
+  expect((await near.get(path, searchParams.get('ticket') ?? '')).status).toBe(401)
+  await near.stop()
+  await until('nobody is sent to an edge that is gone', async () => (await ask()).status === 200)
+})

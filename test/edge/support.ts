@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunningEdge, startEdge } from '../../edge/node.ts'
-import { edgeSettings } from '../../edge/settings.ts'
+import { type EdgeConfig, edgeSettings } from '../../edge/settings.ts'
 import { type OriginConfig, originSettings } from '../../origin/config/settings.ts'
 import { type RunningOrigin, startOrigin } from '../../origin/main.ts'
 import { systemClock } from '../../registry/clock.ts'
@@ -189,23 +189,32 @@ export class TestEdge implements AsyncDisposable {
   readonly #origin: TestOrigin
   readonly #name: string
   readonly #grace: number
-  readonly #neighbours: 'off' | 'region'
+  readonly #settings: Partial<EdgeConfig>
   #running: RunningEdge | undefined
 
-  private constructor(folder: string, origin: TestOrigin, options: { name: string; grace: number; neighbours: 'off' | 'region' }) {
+  private constructor(folder: string, origin: TestOrigin, options: { name: string; grace: number; settings: Partial<EdgeConfig> }) {
     this.#folder = folder
     this.#origin = origin
     this.#name = options.name
     this.#grace = options.grace
-    this.#neighbours = options.neighbours
+    this.#settings = options.settings
   }
 
   /** `grace` is in seconds. It knows no neighbours unless it is told to. Resolves when it follows the feed. */
   static async start(
     origin: TestOrigin,
-    { name = 'edge-a', grace = 3_600, neighbours = 'off' }: { name?: string; grace?: number; neighbours?: 'off' | 'region' } = {},
+    {
+      name = 'edge-a',
+      grace = 3_600,
+      neighbours = 'off',
+      settings = {},
+    }: { name?: string; grace?: number; neighbours?: 'off' | 'region'; settings?: Partial<EdgeConfig> } = {},
   ): Promise<TestEdge> {
-    const edge = new TestEdge(await mkdtemp(join(tmpdir(), 'atoll-edge-')), origin, { name, grace, neighbours })
+    const edge = new TestEdge(await mkdtemp(join(tmpdir(), 'atoll-edge-')), origin, {
+      name,
+      grace,
+      settings: { 'edge.neighbours': neighbours, ...settings },
+    })
     await edge.start()
     return edge
   }
@@ -217,7 +226,7 @@ export class TestEdge implements AsyncDisposable {
       'edge.origin_url': this.#origin.url,
       'edge.data_volume': this.#folder,
       'edge.grace': this.#grace,
-      'edge.neighbours': this.#neighbours,
+      ...this.#settings,
     }
     this.#running = await startEdge({
       config,
