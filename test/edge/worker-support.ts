@@ -50,7 +50,7 @@ export class TestWorker implements AsyncDisposable {
   static async start(
     origin: TestOrigin,
     script: string,
-    { grace = 3_600, regions = '' }: { grace?: number; regions?: string } = {},
+    { grace = 3_600, regions = '', nearest = '' }: { grace?: number; regions?: string; nearest?: string } = {},
   ): Promise<TestWorker> {
     const line = new Line()
     const miniflare = new Miniflare({
@@ -61,6 +61,7 @@ export class TestWorker implements AsyncDisposable {
         ENROLMENT_TOKEN: await origin.enrolmentToken(`worker-${randomUUID()}`),
         GRACE: String(grace),
         REGIONS: regions,
+        NEAREST: nearest,
       },
       r2Buckets: ['BUCKET', ...regions.split(',').flatMap((pair) => pair.split('=')[1] ?? [])],
       outboundService: async (request: MiniflareRequest) => {
@@ -97,9 +98,13 @@ export class TestWorker implements AsyncDisposable {
   }
 
   /** Asks as a client on that continent does. */
-  async getFrom(continent: 'EU' | 'NA', path: string): Promise<{ readonly status: number; readonly bytes: Uint8Array }> {
-    const answer = await this.#miniflare.dispatchFetch(this.url + path, { cf: { continent } })
-    return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()) }
+  async getFrom(
+    continent: 'EU' | 'NA',
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ readonly status: number; readonly bytes: Uint8Array; readonly location: string | null }> {
+    const answer = await this.#miniflare.dispatchFetch(this.url + path, { cf: { continent }, headers, redirect: 'manual' })
+    return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()), location: answer.headers.get('location') }
   }
 
   /** Keys in the region's bucket. */
