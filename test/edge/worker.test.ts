@@ -96,7 +96,7 @@ describe('an edge in a Worker', () => {
         if (status !== 200) throw new Error(`answered ${status}`)
       })
       await expect(pulled).rejects.toThrow()
-      expect((await edge.stored('')).filter((key) => key.includes(image.layer.slice(7)) && key.includes('index'))).toEqual([])
+      expect(await edge.stored(`blobs/sha256/${image.layer.slice(7)}`)).toEqual([])
     } finally {
       edge.line.forge = async (_url, response) => response
     }
