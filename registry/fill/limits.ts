@@ -30,12 +30,16 @@ export interface FillLimits {
   readonly aheadBytes: number
   /** To the source of one large blob, the fill's own included. 1: never more. */
   readonly connections: number
+  /** What a large blob is. */
+  readonly largeBytes: number
   /** How much a connection gives before it is judged, … */
   readonly judgeBytes: number
   /** … and below which rate it is not left alone. */
   readonly slowBytesPerSecond: number
-  /** What a further connection brings at a time, … */
+  /** What a further connection brings at a time, at most and … */
   readonly partBytes: number
+  /** … at least, … */
+  readonly leastPartBytes: number
   /** … and how far ahead of the fill it may be. */
   readonly partsAheadBytes: number
   /** From asking a source to the head of its answer. */
@@ -84,9 +88,11 @@ export const FILL_LIMITS: FillLimits = {
   tailBytes: 64 * KIB,
   aheadBytes: 8 * MIB,
   connections: 1,
-  judgeBytes: 8 * MIB,
+  largeBytes: 64 * MIB,
+  judgeBytes: 4 * MIB,
   slowBytesPerSecond: 16 * MIB,
   partBytes: 16 * MIB,
+  leastPartBytes: 4 * MIB,
   partsAheadBytes: 128 * MIB,
   firstByteMs: 30_000,
   stallMs: 15_000,

@@ -9,7 +9,15 @@ import { FillTable } from './table.ts'
 
 const KIB = 1024
 const SIZE = 6_000_000
-const LIMITS = { connections: 4, judgeBytes: 400_000, partBytes: 500_000, partsAheadBytes: 4_000_000, passOverBytes: 100_000 }
+const LIMITS = {
+  connections: 4,
+  largeBytes: 1_000_000,
+  judgeBytes: 400_000,
+  partBytes: 500_000,
+  leastPartBytes: 250_000,
+  partsAheadBytes: 4_000_000,
+  passOverBytes: 100_000,
+}
 
 /** Brings a blob by connections that each give a chunk a turn, so much of the time having gone by. */
 async function brought(limits: Partial<FillLimits>, msForChunk: number, ranges = true) {
@@ -55,6 +63,7 @@ describe('a large blob from a source that gives little by one connection', () =>
   it('comes by one where that is fast, or where no more are wanted', async () => {
     expect((await brought({ slowBytesPerSecond: 100_000 }, 10)).source.asked).toHaveLength(1)
     expect((await brought({ slowBytesPerSecond: 16_000_000, connections: 1 }, 10)).source.asked).toHaveLength(1)
+    expect((await brought({ slowBytesPerSecond: 16_000_000, largeBytes: SIZE + 1 }, 10)).source.asked).toHaveLength(1)
   })
 
   it('comes by one where the source does not do ranges', async () => {

@@ -29,7 +29,7 @@ export class Parallel {
   /** To be called as bytes come. */
   look(position: number, size: number): void {
     const { clock, limits } = this.#options
-    if (limits.connections <= 1 || this.#slow === false) return
+    if (limits.connections <= 1 || size < limits.largeBytes || this.#slow === false) return
     if (this.#slow === undefined) {
       this.#begun ??= { position, at: clock.now() }
       const bytes = position - this.#begun.position
@@ -37,16 +37,25 @@ export class Parallel {
       const rate = (bytes * 1000) / (clock.now() - this.#begun.at)
       this.#slow = rate > 0 && rate < limits.slowBytesPerSecond
     }
-    while (this.#slow && this.#running.size < limits.connections - 1 && this.#beginNext(position, size));
+    while (this.#slow && this.#running.size < this.#most(position) && this.#beginNext(position, size));
+  }
+
+  /** While the fill passes over what came ahead, its own connection is free. */
+  #most(position: number): number {
+    const { limits, patches } = this.#options
+    return patches.at(position) === undefined ? limits.connections - 1 : limits.connections
   }
 
   #beginNext(position: number, size: number): boolean {
     const { patches, source, limits } = this.#options
-    let start = Math.max(position + limits.partBytes, this.#end)
+    // Smaller towards the end, so that all come to it together.
+    const part = Math.min(limits.partBytes, Math.max(limits.leastPartBytes, (size - position) / (2 * limits.connections)))
+    const length = Math.ceil(part / limits.leastPartBytes) * limits.leastPartBytes
+    let start = Math.max(position + length, this.#end)
     for (let there = patches.at(start); there !== undefined; there = patches.at(start)) start = there.end
     const limit = size - limits.tailBytes
-    if (start + limits.partBytes / 2 > limit || start > position + limits.partsAheadBytes) return false
-    const patch = patches.begin(source, start, start + limits.partBytes, limit)
+    if (start + limits.leastPartBytes > limit || start > position + limits.partsAheadBytes) return false
+    const patch = patches.begin(source, start, start + length, limit)
     if (patch === undefined) return false
     this.#end = patch.end
     this.#running.add(patch)
