@@ -1,4 +1,4 @@
-import type { Clock } from '../registry/clock.ts'
+import { type Clock, steady } from '../registry/clock.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { GUESSES_AT_ONCE, GUESSES_PER_SECOND } from './limits.ts'
 
@@ -7,19 +7,19 @@ import { GUESSES_AT_ONCE, GUESSES_PER_SECOND } from './limits.ts'
  * once, and a few a second that turn out to be nobody's; names that turn out to be somebody's cost nothing.
  */
 export class Guesses {
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>
   #left = GUESSES_AT_ONCE
   #countedAt: number
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
     this.#clock = clock
-    this.#countedAt = clock.now()
+    this.#countedAt = steady(clock)
   }
 
   /** Call it before the question, and `right` on what it gives when the name was somebody's. @throws RegistryError TOOMANYREQUESTS */
   take(): { right(): void } {
-    const now = this.#clock.now()
-    const regained = (Math.max(0, now - this.#countedAt) * GUESSES_PER_SECOND) / 1000
+    const now = steady(this.#clock)
+    const regained = ((now - this.#countedAt) * GUESSES_PER_SECOND) / 1000
     this.#left = Math.min(GUESSES_AT_ONCE, this.#left + regained)
     this.#countedAt = now
     if (this.#left < 1) {

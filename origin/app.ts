@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { steady } from '../registry/clock.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
@@ -68,14 +69,17 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
 
   return async (request, connection) => {
     const { remoteAddress } = connection
-    const startedAt = clock.now()
+    const startedAt = steady(clock)
     addresses.note(request, connection)
     const path = pathOf(request)
     // What machines ask all day goes past the router of everything else.
     const response = path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
     const id = ids.last(request)
     if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', id)
-    log.info({ requestId: id, method: request.method, path, status: response.status, ms: clock.now() - startedAt, from: remoteAddress }, 'answered')
+    log.info(
+      { requestId: id, method: request.method, path, status: response.status, ms: Math.round(steady(clock) - startedAt), from: remoteAddress },
+      'answered',
+    )
     return response
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../registry/clock.ts'
+import { type Clock, steady } from '../registry/clock.ts'
 import { type Change, headOfChanges, readChanges } from '../schema/changes.ts'
 import type { Database } from '../schema/database.ts'
 
@@ -31,7 +31,7 @@ export class RecentChanges {
     this.#clock = clock
     this.#heard = head
     this.#head = head
-    this.#lookedAt = clock.now()
+    this.#lookedAt = steady(clock)
     this.#stop = db.onCommit((last) => {
       this.#head = Math.max(this.#head, last)
     })
@@ -53,9 +53,7 @@ export class RecentChanges {
 
   /** undefined when there is nothing to wait for, which is nearly always: `const wait = recent.settled(); if (wait) await wait`. */
   settled(): Promise<void> | undefined {
-    const now = this.#clock.now()
-    // A clock that was set back must not keep us from looking.
-    const due = now - this.#lookedAt >= LOOK_EVERY_MS || now < this.#lookedAt
+    const due = steady(this.#clock) - this.#lookedAt >= LOOK_EVERY_MS
     if (this.#heard >= this.#head && !due) return undefined
     return this.#catchUp()
   }
@@ -77,7 +75,7 @@ export class RecentChanges {
   }
 
   async #look(): Promise<void> {
-    const startedAt = this.#clock.now()
+    const startedAt = steady(this.#clock)
     const announced = this.#head
     const changes = await readChanges(this.#db, this.#heard, AT_ONCE)
     const last = changes.at(-1)

@@ -1,5 +1,5 @@
 import type { Client, Transaction } from '@libsql/client'
-import { type Clock, pause } from '../registry/clock.ts'
+import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { Connection } from './connection.ts'
@@ -94,7 +94,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 async function prepare(writer: Client, clock: Clock, random: () => number): Promise<void> {
-  const deadline = clock.now() + WRITE_WAIT_MS
+  const deadline = steady(clock) + WRITE_WAIT_MS
   for (;;) {
     let transaction: Transaction | undefined
     try {
@@ -108,7 +108,7 @@ async function prepare(writer: Client, clock: Clock, random: () => number): Prom
       if (!isBusy(error)) throw error
       // As in the queue: what was refused stays unfinished on its connection.
       await reopen(writer)
-      if (clock.now() >= deadline) throw unavailable('The database is held by another process.', error)
+      if (steady(clock) >= deadline) throw unavailable('The database is held by another process.', error)
       await pause(clock, random() * BUSY_PAUSE_LIMIT_MS)
     } finally {
       transaction?.close()

@@ -6,7 +6,7 @@ import { systemClock } from '../registry/clock.ts'
 import { type TemporaryDatabase, temporaryDatabase } from '../test/support/database.ts'
 import { appendChange, headOfChanges, readChanges, tell } from './changes.ts'
 import { openDatabase } from './database.ts'
-import { WRITE_QUEUE_LIMIT } from './limits.ts'
+import { BUSY_PAUSE_LIMIT_MS, WRITE_QUEUE_LIMIT } from './limits.ts'
 
 const change = (subject: string) => ({ actor: 'system', kind: 'tag.set', subject }) as const
 
@@ -120,6 +120,40 @@ describe('writes', () => {
     await lock.rollback()
     await appendChange(hasty, change('y'))
     await hasty.close()
+    other.close()
+  })
+
+  it('wait as long as they may, however the clock is set meanwhile', async () => {
+    let set = 0
+    let steady = 0
+    let pauses = 0
+    let step = 0
+    const paused = Promise.withResolvers<void>()
+    const clock = {
+      now: () => set,
+      monotonic: () => steady,
+      after: (ms: number, run: () => void) =>
+        ms > BUSY_PAUSE_LIMIT_MS
+          ? systemClock.after(ms, run)
+          : systemClock.after(0, () => {
+              set += pauses % 2 === 0 ? 3_600_000 : -7_200_000
+              steady += step
+              if (++pauses === 3) paused.resolve()
+              run()
+            }),
+    }
+    const db = await openDatabase({ url: held.url, clock })
+    const other = createClient({ url: held.url })
+    const lock = await other.transaction('write')
+    const writing = appendChange(db, change('patient'))
+    await paused.promise
+    await lock.rollback()
+    expect(await writing).toBe(1)
+    const again = await other.transaction('write')
+    step = 1000
+    await expect(appendChange(db, change('late'))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await again.rollback()
+    await db.close()
     other.close()
   })
 

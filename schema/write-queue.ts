@@ -1,5 +1,5 @@
 import type { Client, Transaction } from '@libsql/client'
-import { type Clock, pause } from '../registry/clock.ts'
+import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { WriteConnection } from './connection.ts'
 import { isBusy, unavailable, withoutQuery } from './errors.ts'
@@ -59,7 +59,7 @@ export class WriteQueue {
     if (this.#waiting.length >= WRITE_QUEUE_LIMIT) return Promise.reject(unavailable('Too many writes are waiting; try again shortly.'))
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({
-        deadline: this.#options.clock.now() + WRITE_WAIT_MS,
+        deadline: steady(this.#options.clock) + WRITE_WAIT_MS,
         run: async (connection) => {
           const result = await work(connection)
           return () => resolve(result)
@@ -97,7 +97,7 @@ export class WriteQueue {
         // The driver leaves the refused BEGIN unfinished on its connection, which could then open no savepoint.
         if (busy) await this.#options.reopen()
         if (!busy) this.#options.log?.error({ err: error }, 'a transaction could not be opened')
-        this.#rejectLate(busy ? clock.now() : Number.POSITIVE_INFINITY, error)
+        this.#rejectLate(busy ? steady(clock) : Number.POSITIVE_INFINITY, error)
         if (this.#waiting.length === 0) return undefined
       }
       await pause(clock, random() * Math.min(BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS * 2 ** attempt))

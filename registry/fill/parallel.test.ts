@@ -20,12 +20,13 @@ const LIMITS = {
 }
 
 /** Brings a blob by connections that each give a chunk a turn, so much of the time having gone by. */
-async function brought(limits: Partial<FillLimits>, msForChunk: number, ranges = true) {
+async function brought(limits: Partial<FillLimits>, msForChunk: number, { ranges = true, set = 0 } = {}) {
   const bytes = someBytes(SIZE)
   const clock = new TestClock()
   const blobs = slicedBlobStore(memoryObjectStore())
   let most = 0
   let atFirstByte = 0
+  let isSet = false
   const open = new Set<object>()
   const source = new TestSource({
     bytes,
@@ -35,6 +36,8 @@ async function brought(limits: Partial<FillLimits>, msForChunk: number, ranges =
       most = Math.max(most, open.size)
       await new Promise((resolve) => setImmediate(resolve))
       clock.advance(msForChunk)
+      if (!isSet) clock.set(set)
+      isSet = true
       if (asked.sent + chunk.length >= (ranges ? (asked.range?.length ?? SIZE) : SIZE)) open.delete(asked)
       if (asked.signal.aborted) open.delete(asked)
       return chunk
@@ -66,8 +69,13 @@ describe('a large blob from a source that gives little by one connection', () =>
     expect((await brought({ slowBytesPerSecond: 16_000_000, largeBytes: SIZE + 1 }, 10)).source.asked).toHaveLength(1)
   })
 
+  it.each([3_600_000, -3_600_000])('is judged by the time that passes, though somebody sets the clock by %d ms meanwhile', async (set) => {
+    expect((await brought({ slowBytesPerSecond: 100_000 }, 10, { set })).source.asked).toHaveLength(1)
+    expect((await brought({ slowBytesPerSecond: 16_000_000 }, 10, { set })).most).toBeGreaterThanOrEqual(3)
+  })
+
   it('comes by one where the source does not do ranges', async () => {
-    const { source } = await brought({ slowBytesPerSecond: 16_000_000 }, 10, false)
+    const { source } = await brought({ slowBytesPerSecond: 16_000_000 }, 10, { ranges: false })
     expect(source.bytesSent).toBeLessThanOrEqual(SIZE + 4 * 16 * KIB)
   })
 })

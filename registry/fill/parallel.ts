@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import type { FillSource } from './fills.ts'
 import type { FillLimits } from './limits.ts'
 import type { Patch } from './patch.ts'
@@ -31,10 +31,10 @@ export class Parallel {
     const { clock, limits } = this.#options
     if (limits.connections <= 1 || size < limits.largeBytes || this.#slow === false) return
     if (this.#slow === undefined) {
-      this.#begun ??= { position, at: clock.now() }
+      this.#begun ??= { position, at: steady(clock) }
       const bytes = position - this.#begun.position
       if (bytes < limits.judgeBytes) return
-      const rate = (bytes * 1000) / (clock.now() - this.#begun.at)
+      const rate = (bytes * 1000) / (steady(clock) - this.#begun.at)
       this.#slow = rate > 0 && rate < limits.slowBytesPerSecond
     }
     while (this.#slow && this.#running.size < this.#most(position) && this.#beginNext(position, size));

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { TestClock } from '../../test/support/clock.ts'
 import { Throttle } from './throttle.ts'
 
 const LIMITS = { perAccount: 3, perAddress: 5, window: 60_000, remembered: 100 }
@@ -40,4 +41,14 @@ test('clients of one edge do not slow down those of another', () => {
   for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('mimi', 'edge:a/10.0.0.1')
   expect(() => throttle.attempt('mimi', 'edge:a/10.0.0.1')).toThrow()
   throttle.attempt('mimi', 'edge:b/10.0.0.1')
+})
+
+test.each([3_600_000, -3_600_000])('a window is as long as it is when the clock is set by %d ms', (set) => {
+  const clock = new TestClock()
+  const throttle = new Throttle(clock, LIMITS)
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('mimi', 'here')
+  clock.set(set)
+  expect(() => throttle.attempt('mimi', 'here')).toThrow(/Try again in 60 s/)
+  clock.advance(LIMITS.window)
+  throttle.attempt('mimi', 'here')
 })

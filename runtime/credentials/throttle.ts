@@ -1,4 +1,4 @@
-import type { Clock } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 
 export interface ThrottleLimits {
@@ -25,13 +25,13 @@ interface Count {
  * alone, so that trying one password on many accounts is no way around it.
  */
 export class Throttle {
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>
   readonly #limits: ThrottleLimits
   // In the order of their windows' beginnings, so that the oldest is first and the one to go.
   readonly #pairs = new Map<string, Count>()
   readonly #addresses = new Map<string, Count>()
 
-  constructor(clock: Pick<Clock, 'now'>, limits: ThrottleLimits = LIMITS) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, limits: ThrottleLimits = LIMITS) {
     this.#clock = clock
     this.#limits = limits
   }
@@ -64,15 +64,14 @@ export class Throttle {
 
   #current(counts: Map<string, Count>, key: string): Count | undefined {
     const count = counts.get(key)
-    const age = count === undefined ? 0 : this.#clock.now() - count.since
-    if (age >= 0 && age < this.#limits.window) return count
+    if (count !== undefined && steady(this.#clock) - count.since < this.#limits.window) return count
     counts.delete(key)
     return undefined
   }
 
   #refuse(count: Count | undefined, limit: number): void {
     if (count === undefined || count.failures < limit) return
-    const seconds = Math.ceil((count.since + this.#limits.window - this.#clock.now()) / 1000)
+    const seconds = Math.ceil((count.since + this.#limits.window - steady(this.#clock)) / 1000)
     throw new RegistryError('TOOMANYREQUESTS', `Too many wrong passwords. Try again in ${seconds} s.`, undefined, {
       headers: { 'Retry-After': String(seconds) },
     })
@@ -87,7 +86,7 @@ export class Throttle {
       const oldest = counts.keys().next()
       if (oldest.done !== true) counts.delete(oldest.value)
     }
-    counts.set(key, { failures: 1, since: this.#clock.now() })
+    counts.set(key, { failures: 1, since: steady(this.#clock) })
   }
 }
 

@@ -8,6 +8,7 @@ type Answer = (request: { url: URL; init: RequestInit }) => Response | Promise<R
 /** A store whose server gives these answers, one for each request, and whose pauses are over at once. */
 function scripted(...answers: Answer[]) {
   const sent: string[] = []
+  const wall = { now: 0 }
   const store = s3ObjectStore({
     endpoint: 'http://store.test',
     bucket: 'b',
@@ -16,7 +17,8 @@ function scripted(...answers: Answer[]) {
     secretAccessKey: 'very-secret',
     random: () => 0,
     clock: {
-      now: () => 0,
+      now: () => wall.now,
+      monotonic: () => 0,
       after: (ms, run) => {
         if (ms === 0) queueMicrotask(run)
         return () => {}
@@ -29,7 +31,7 @@ function scripted(...answers: Answer[]) {
       return answer({ url: new URL(String(input)), init })
     },
   })
-  return { store, sent }
+  return { store, sent, wall }
 }
 
 const busy: Answer = () => new Response('<Error><Code>SlowDown</Code></Error>', { status: 503 })
@@ -42,6 +44,19 @@ describe('an S3 store that has trouble', () => {
     const { store, sent } = scripted(busy, broken, ok)
     await store.put('k', noise(1, 10))
     expect(sent).toEqual(Array(3).fill('PUT /b/k'))
+  })
+
+  it('is asked again though somebody sets the clock meanwhile', async () => {
+    const { store, sent, wall } = scripted(
+      () => {
+        wall.now += 3_600_000
+        return new Response('<Error><Code>SlowDown</Code></Error>', { status: 503 })
+      },
+      busy,
+      ok,
+    )
+    await store.put('k', noise(1, 10))
+    expect(sent).toHaveLength(3)
   })
 
   it('is given up after some tries, with an error that tells no secret', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AwsV4Signer } from 'aws4fetch'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, pause, steady } from '../../registry/clock.ts'
 import type { SizedStream } from '../../registry/object-store.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { guard } from '../sized.ts'
@@ -57,13 +57,13 @@ export class S3Client {
   /** @throws RegistryError UNAVAILABLE when the store fails or does not answer, UNKNOWN when it refuses; whatever a streamed body failed with */
   async send(request: S3Request): Promise<S3Answer> {
     const { clock, random } = this.#options
-    const until = clock.now() + TOTAL_MS
+    const until = steady(clock) + TOTAL_MS
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(request)
       if (outcome instanceof Response) return { response: outcome, repeated: attempt > 1 }
       const wait = random() * Math.min(BACKOFF_LIMIT_MS, BACKOFF_MS * 2 ** (attempt - 1))
       const streamed = request.body !== undefined && !(request.body instanceof Uint8Array)
-      if (!outcome.retryable || streamed || attempt === ATTEMPTS || clock.now() + wait > until) throw outcome.error
+      if (!outcome.retryable || streamed || attempt === ATTEMPTS || steady(clock) + wait > until) throw outcome.error
       await pause(clock, wait, this.#options.signal)
     }
   }
