@@ -5,6 +5,7 @@ import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
+import { admitted } from '../runtime/admission/admission.ts'
 import { createPasswords } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
@@ -86,8 +87,19 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     places: config['edge.nearest.places'],
   })
   const server = await serveHttp({
-    fetch: async (request, { remoteAddress, believed = false }) =>
-      (await parts.app?.(request, remoteAddress || undefined, places?.of(request.headers, remoteAddress, believed))) ?? starting(request),
+    fetch: admitted(
+      {
+        max: config['edge.transfers.max'],
+        perClient: config['edge.transfers.per_client'],
+        perProject: config['edge.transfers.per_project'],
+        waiting: config['edge.transfers.waiting'],
+        clientRate: config['edge.transfers.client_rate'],
+        projectRate: config['edge.transfers.project_rate'],
+      },
+      clock,
+      async (request, { remoteAddress, believed = false }) =>
+        (await parts.app?.(request, remoteAddress || undefined, places?.of(request.headers, remoteAddress, believed))) ?? starting(request),
+    ),
     host: config['edge.host'],
     port: config['edge.port'],
     headers: SECURITY_HEADERS,

@@ -2,6 +2,7 @@ import { LOG_LEVELS } from '../runtime/logger.ts'
 import { amount } from '../runtime/settings/amount.ts'
 import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
 import { choice, duration, list, networks, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
+import { TRANSFER_SETTINGS } from '../runtime/settings/transfers.ts'
 
 /** Every setting of an edge: the only list of them. */
 export const edgeSettings = defineSettings({
@@ -77,6 +78,12 @@ export const edgeSettings = defineSettings({
   'edge.storage.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
   'edge.storage.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'edge.storage.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  'edge.transfers.max': TRANSFER_SETTINGS.max,
+  'edge.transfers.per_client': TRANSFER_SETTINGS.perClient,
+  'edge.transfers.per_project': TRANSFER_SETTINGS.perProject,
+  'edge.transfers.waiting': TRANSFER_SETTINGS.waiting,
+  'edge.transfers.client_rate': TRANSFER_SETTINGS.clientRate,
+  'edge.transfers.project_rate': TRANSFER_SETTINGS.projectRate,
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
 })
 

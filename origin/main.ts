@@ -1,4 +1,5 @@
 import { systemClock } from '../registry/clock.ts'
+import { admitted } from '../runtime/admission/admission.ts'
 import { serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { originApp, SECURITY_HEADERS } from './app.ts'
@@ -31,7 +32,18 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const origin = await openOrigin({ config, log, clock: systemClock })
   try {
     const server = await serveHttp({
-      fetch: originApp(origin),
+      fetch: admitted(
+        {
+          max: config['transfers.max'],
+          perClient: config['transfers.per_client'],
+          perProject: config['transfers.per_project'],
+          waiting: config['transfers.waiting'],
+          clientRate: config['transfers.client_rate'],
+          projectRate: config['transfers.project_rate'],
+        },
+        systemClock,
+        originApp(origin),
+      ),
       headers: SECURITY_HEADERS,
       host: config['http.host'],
       port: config['http.port'],

@@ -15,6 +15,8 @@ export interface ConnectionInfo {
   readonly remoteAddress: string
   /** Whether a trusted proxy has sent the request. */
   readonly believed?: boolean
+  /** Has `run` called once the answer has been sent or cut off. */
+  readonly onEnd?: (run: () => void) => void
 }
 
 export interface ServeHttpOptions {
@@ -110,10 +112,11 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
     }
     return abort.signal
   }
+  const endings: (() => void)[] = []
   const withBody = hasBody(incoming)
   const stopWatch = withBody ? watchBody(incoming, outgoing, limits.bodyStallTimeout) : undefined
   try {
-    const response = await answerOf(incoming, context, signal)
+    const response = await answerOf(incoming, context, signal, (run) => endings.push(run))
     if (outgoing.headersSent) {
       await response.body?.cancel()
       return
@@ -123,14 +126,20 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
       log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
   } finally {
     stopWatch?.()
+    for (const run of endings) run()
     if (withBody && !incoming.readableEnded) drain(incoming, limits)
   }
 }
 
-async function answerOf(incoming: IncomingMessage, context: Exchange, signal: () => AbortSignal): Promise<Response> {
+async function answerOf(
+  incoming: IncomingMessage,
+  context: Exchange,
+  signal: () => AbortSignal,
+  onEnd: (run: () => void) => void,
+): Promise<Response> {
   try {
     const { scheme, address, believed } = context.proxies.sighting(incoming, context.scheme)
-    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address, believed })
+    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address, believed, onEnd })
   } catch (error) {
     if (error instanceof BadRequest) return refusal(error.status, error.message)
     context.log.error({ err: error, path: incoming.url?.split('?', 1)[0] }, 'A request failed for a reason of our own.')

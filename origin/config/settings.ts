@@ -13,6 +13,7 @@ import {
   port,
   text,
 } from '../../runtime/settings/kinds.ts'
+import { TRANSFER_SETTINGS } from '../../runtime/settings/transfers.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
@@ -84,6 +85,12 @@ export const originSettings = defineSettings({
     'A header in which the trusted proxies (`http.trusted_proxies`) say where a client is, for instance `CF-IPCountry`. It goes before networks.',
   ),
   'nearest.places': setting(list, [], 'Which values of that header are near which edge or region, for instance `DE=fra-1,US=us`.'),
+  'transfers.max': TRANSFER_SETTINGS.max,
+  'transfers.per_client': TRANSFER_SETTINGS.perClient,
+  'transfers.per_project': TRANSFER_SETTINGS.perProject,
+  'transfers.waiting': TRANSFER_SETTINGS.waiting,
+  'transfers.client_rate': TRANSFER_SETTINGS.clientRate,
+  'transfers.project_rate': TRANSFER_SETTINGS.projectRate,
   'token.key_lifetime': setting(
     duration(86_400, 366 * 86_400),
     90 * 86_400,
