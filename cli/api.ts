@@ -77,15 +77,14 @@ export class Api {
     return await this.get<T>(location)
   }
 
-  /** Every entry of a paged list, page by page. */
+  /** Every entry of a paged list, page by page: an answer says where the next one is (RFC 8288, `rel="next"`). */
   async *list<T>(path: string): AsyncGenerator<T> {
-    for (let page = 1; ; page++) {
-      const address = new URL(path, this.#session.url)
-      address.searchParams.set('page', String(page))
-      address.searchParams.set('page_size', String(PAGE_SIZE))
-      const entries = await this.get<T[] | null>(address.pathname + address.search)
-      yield* entries ?? []
-      if ((entries ?? []).length < PAGE_SIZE) return
+    const first = new URL(path, this.#session.url)
+    first.searchParams.set('page_size', String(PAGE_SIZE))
+    for (let next: string | undefined = first.pathname + first.search; next !== undefined; ) {
+      const { body, headers }: Answer<T[] | null> = await this.call('GET', next)
+      yield* body ?? []
+      next = /<([^>]*)>;\s*rel="?next"?/.exec(headers.get('link') ?? '')?.[1]
     }
   }
 

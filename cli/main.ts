@@ -3,6 +3,7 @@ import tab from '@bomb.sh/tab/commander'
 import { Command, CommanderError } from 'commander'
 import { edgeCommands } from './commands/edge.ts'
 import { gcCommands } from './commands/gc.ts'
+import { keyCommands } from './commands/key.ts'
 import { loginCommands } from './commands/login.ts'
 import { projectCommands } from './commands/project.ts'
 import { replicateCommands } from './commands/replicate.ts'
@@ -39,6 +40,7 @@ robotCommands(program)
 replicateCommands(program)
 gcCommands(program)
 edgeCommands(program)
+keyCommands(program)
 warmCommand(program)
 inherit(program)
 tab(program, { completionCommandName: 'completion' })

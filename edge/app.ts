@@ -7,6 +7,7 @@ import type { Pulled } from '../mesh/pulls.ts'
 import { type Gate, restrict } from '../registry/access.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
+import { pathOf } from '../registry/http/path.ts'
 import type { Resource } from '../registry/http/route.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
@@ -54,6 +55,8 @@ export interface EdgeAppOptions {
   readonly askedByNeighbour?: (digest: Digest) => void
   /** Sends clients to an edge nearer to them. */
   readonly nearest?: Pick<NearestEdge, 'towards'>
+  /** Whether this process is about to end. */
+  readonly leaving?: () => boolean
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
@@ -121,6 +124,12 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       },
     })(request)
 
+  /** What keeps others from sending anybody here, though everything is answered. */
+  const departing = async (): Promise<string | undefined> => {
+    if (options.leaving?.()) return 'this edge is about to end'
+    return (await isDrained(mesh, log)) ? 'this edge is drained: its administrator wants nobody sent here' : undefined
+  }
+
   const pushed =
     options.pushes &&
     pushHandler({
@@ -145,13 +154,14 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {
       await mesh.settle()
-      const reason = notReady(mesh)
+      const reason = notReady(mesh) ?? (await departing())
       return reason === undefined ? c.text('ok') : c.text(reason, 503)
     })
     .get('/healthz', async (c) => {
       await mesh.settle()
       const { state, lag, cursor } = mesh.status()
-      return c.json({ status: state, connected: state === 'connected', lag, cursor, region: options.region(), version: options.version })
+      const draining = (await departing()) !== undefined
+      return c.json({ status: state, connected: state === 'connected', draining, lag, cursor, region: options.region(), version: options.version })
     })
     .notFound((c) =>
       errorAnswer(new RegistryError('UNSUPPORTED', 'There is nothing at this path.', undefined, { status: 404 }), c.req.raw, { log, requestId }),
@@ -173,11 +183,16 @@ function notReady(mesh: Mesh): string | undefined {
   return undefined
 }
 
-/** Without its parameters. */
-function pathOf({ url }: Request): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  const end = url.slice(start).search(/[?#]/)
-  return end < 0 ? url.slice(start) : url.slice(start, start + end)
+/** Whether the origin's administrator has taken this edge out of service. */
+async function isDrained({ facts, origin }: Mesh, log: Log): Promise<boolean> {
+  if (!origin.enrolled) return false
+  const { id } = origin.member.enrolment
+  try {
+    return (await facts.edges())?.edges.find((edge) => edge.id === id)?.draining === true
+  } catch (error) {
+    log.debug({ error }, 'whether this edge is drained cannot be said now')
+    return false
+  }
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/

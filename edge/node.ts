@@ -10,8 +10,13 @@ import { createPasswords } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
-import { serveHttp } from '../runtime/http-server.ts'
+import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
+import { observedFetch } from '../runtime/observe/fetch.ts'
+import { Exposition } from '../runtime/observe/metrics-page.ts'
+import { observed } from '../runtime/observe/observed.ts'
+import { RequestIdentity } from '../runtime/observe/request-id.ts'
+import { AnswerTimes } from '../runtime/observe/times.ts'
 import { Places } from '../runtime/places.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
 import { createHasher } from '../stores/hasher.ts'
@@ -24,6 +29,7 @@ import { knowledgeOf } from './knowledge.ts'
 import { FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
 import type { MeshStatus } from './mesh.ts'
+import { edgeMetrics } from './metrics.ts'
 import { NearestEdge } from './nearest/nearest.ts'
 import { neighboursOf } from './neighbours/open.ts'
 import { PushThrough } from './push-through/push-through.ts'
@@ -51,9 +57,13 @@ export interface StartEdgeOptions {
 export interface RunningEdge {
   /** Where it listens. */
   readonly url: string
+  /** Where `/metrics` is by itself; undefined: beside the registry. */
+  readonly metricsUrl: string | undefined
   /** Resolves when it is a member of its origin. @throws EnrolmentRefused */
   readonly joined: Promise<void>
   status(): MeshStatus
+  /** Tells load balancers and neighbours to send nothing more; everything is answered all the same. */
+  leave(): void
   close(): Promise<void>
 }
 
@@ -77,28 +87,47 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     limits: { connections: FILL_CONNECTIONS },
     ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }),
   })
-  const fetchFor = options.fetch === undefined ? fetches() : () => options.fetch ?? fetch
+  const identity = new RequestIdentity(newId)
+  const given = options.fetch
+  const fetchFor =
+    given === undefined ? fetches((fetcher) => observedFetch(fetcher, { identity, log })) : () => observedFetch(given, { identity, log })
   const ending = new AbortController()
+  let leaving = false
 
-  const parts: { sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
+  const parts: { link?: Link; sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
   const places = Places.of({
     networks: config['edge.nearest.networks'],
     header: config['edge.nearest.header'],
     places: config['edge.nearest.places'],
   })
+  const times = new AnswerTimes()
+  const page = new Exposition(
+    edgeMetrics({
+      sources: () => parts.sources?.counters.bySource ?? new Map(),
+      budgets: async () => (await parts.sources?.memory.budgets()) ?? [],
+      fills,
+      space: () => space.status(),
+      mesh: () => parts.link?.status(),
+    }),
+    times,
+  )
+  const separate = config['edge.metrics']
   const server = await serveHttp({
-    fetch: admitted(
-      {
-        max: config['edge.transfers.max'],
-        perClient: config['edge.transfers.per_client'],
-        perProject: config['edge.transfers.per_project'],
-        waiting: config['edge.transfers.waiting'],
-        clientRate: config['edge.transfers.client_rate'],
-        projectRate: config['edge.transfers.project_rate'],
-      },
-      clock,
-      async (request, { remoteAddress, believed = false }) =>
-        (await parts.app?.(request, remoteAddress || undefined, places?.of(request.headers, remoteAddress, believed))) ?? starting(request),
+    fetch: observed(
+      admitted(
+        {
+          max: config['edge.transfers.max'],
+          perClient: config['edge.transfers.per_client'],
+          perProject: config['edge.transfers.per_project'],
+          waiting: config['edge.transfers.waiting'],
+          clientRate: config['edge.transfers.client_rate'],
+          projectRate: config['edge.transfers.project_rate'],
+        },
+        clock,
+        async (request, { remoteAddress, believed = false }) =>
+          (await parts.app?.(request, remoteAddress || undefined, places?.of(request.headers, remoteAddress, believed))) ?? starting(request),
+      ),
+      { identity, times, log, ...(separate === undefined && { page }) },
     ),
     host: config['edge.host'],
     port: config['edge.port'],
@@ -106,7 +135,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     trustedProxies: config['edge.trusted_proxies'],
     log,
   })
+  let metrics: HttpServer | undefined
   try {
+    if (separate !== undefined) metrics = await page.serve(separate, log)
     const link = await Link.open({
       originUrl: new URL(originUrl),
       fetch: fetchFor({ verifyTls: true }),
@@ -128,7 +159,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         restart: async () => {},
       },
       report: async () => {
-        const { hits, misses, bytesHit } = parts.sources?.counters() ?? { hits: 0, misses: 0, bytesHit: 0 }
+        const { hits, misses, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, bytesHit: 0 }
         const { bytesServed, bytesFetched, bytesDirect } = fills.counters
         const upstreams = await parts.sources?.memory.budgets()
         return {
@@ -141,6 +172,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         }
       },
     })
+    parts.link = link
     const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })
     const nearby = neighbours && { nearby: () => neighbours }
     const sources = new Sources({ ...nearby, mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
@@ -193,6 +225,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
       version: VERSION,
       url: config['edge.url'],
+      leaving: () => leaving,
       newId,
       log,
       whole: (bytes, init) => new WholeResponse(bytes, init),
@@ -210,9 +243,14 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     return {
       url: server.url,
       joined,
+      metricsUrl: metrics?.url,
       status: () => link.status(),
+      leave: () => {
+        leaving = true
+      },
       close: async () => {
         await server.close()
+        await metrics?.close()
         ending.abort(new DOMException('The edge ends.', 'AbortError'))
         await running
         await fills.close()
@@ -222,19 +260,20 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       },
     }
   } catch (error) {
+    await metrics?.close()
     await server.close()
     throw error
   }
 }
 
-/** One pool of connections for those whose certificates must be right, and one for the others. */
 function starting(request: Request): Response {
   const error = new RegistryError('UNAVAILABLE', 'This edge is starting. Try again in a moment.')
   return jsonAnswer(request, error.toJSON(), { 'Retry-After': '1' }, error.status)
 }
 
-function fetches(): (options: { readonly verifyTls: boolean }) => Fetch {
-  const strict = createFetch()
-  const lenient = createFetch({ verifyTls: false })
+/** One pool of connections for those whose certificates must be right, and one for the others. */
+function fetches(observe: (fetcher: Fetch) => Fetch): (options: { readonly verifyTls: boolean }) => Fetch {
+  const strict = observe(createFetch())
+  const lenient = observe(createFetch({ verifyTls: false }))
   return ({ verifyTls }) => (verifyTls ? strict : lenient)
 }

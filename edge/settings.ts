@@ -2,6 +2,8 @@ import { LOG_LEVELS } from '../runtime/logger.ts'
 import { amount } from '../runtime/settings/amount.ts'
 import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
 import { choice, duration, list, networks, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
+import { optionalListen } from '../runtime/settings/listen.ts'
+import { SHUTDOWN_DELAY } from '../runtime/settings/shutdown.ts'
 import { TRANSFER_SETTINGS } from '../runtime/settings/transfers.ts'
 
 /** Every setting of an edge: the only list of them. */
@@ -24,6 +26,11 @@ export const edgeSettings = defineSettings({
     optionalUrl,
     undefined,
     'The URL that clients reach this edge by. It goes into challenges; when absent, each answer uses the host that its request came to.',
+  ),
+  'edge.metrics': setting(
+    optionalListen,
+    undefined,
+    'Where Prometheus finds `/metrics`, for instance `0.0.0.0:9464`; when absent, programs on this machine find it beside the registry.',
   ),
   'edge.mirror.project': setting(
     optionalText,
@@ -84,6 +91,7 @@ export const edgeSettings = defineSettings({
   'edge.transfers.waiting': TRANSFER_SETTINGS.waiting,
   'edge.transfers.client_rate': TRANSFER_SETTINGS.clientRate,
   'edge.transfers.project_rate': TRANSFER_SETTINGS.projectRate,
+  'shutdown.delay': SHUTDOWN_DELAY,
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
 })
 

@@ -7,7 +7,7 @@ import type { Clock } from '../registry/clock.ts'
 import type { Fills } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
-import { newCounters } from '../registry/pull-through/context.ts'
+import { SourceCounters } from '../registry/pull-through/counters.ts'
 import { type Freshness, followed, leases } from '../registry/pull-through/freshness.ts'
 import { type LeaseRule, leaseTimesOf, parseLeaseRules } from '../registry/pull-through/lease-rules.ts'
 import type { PullThroughLimits } from '../registry/pull-through/limits.ts'
@@ -60,6 +60,8 @@ export class Sources {
   readonly memory: UpstreamMemory
   readonly #upstreams = new LRUCache<string, Upstream>({ max: UPSTREAMS_IN_MEMORY })
   readonly #origin: RemoteRegistry
+  /** What was done for each source, by its name: two projects of one upstream are one source here. */
+  readonly counters = new SourceCounters()
   #ofOrigin: { readonly run: number; readonly cache: PullThrough } | undefined
 
   constructor(options: SourcesOptions) {
@@ -97,27 +99,6 @@ export class Sources {
   /** What is known of the origin's repositories: what is pushed to it through here is kept there. */
   get ofOrigin(): PullThrough {
     return this.#originCache()
-  }
-
-  /** The same by source, for whoever watches. Two projects of one upstream are one source here. */
-  countersBySource(): ReadonlyMap<string, PullThrough['counters']> {
-    const sums = new Map<string, PullThrough['counters']>()
-    for (const { source, counters } of [...this.#opened(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])]) {
-      const sum = sums.get(source.name) ?? newCounters()
-      for (const [name, value] of Object.entries(counters) as [keyof typeof sum, number][]) sum[name] += value
-      sums.set(source.name, sum)
-    }
-    return sums
-  }
-
-  counters(): { readonly hits: number; readonly misses: number; readonly bytesHit: number } {
-    const all = [...this.#opened(), ...(this.#ofOrigin ? [this.#ofOrigin.cache] : [])].map(({ counters }) => counters)
-    const sum = (of: (counters: PullThrough['counters']) => number) => all.reduce((total, counters) => total + of(counters), 0)
-    return {
-      hits: sum(({ blobHits, manifestHits }) => blobHits + manifestHits),
-      misses: sum(({ blobMisses, manifestMisses }) => blobMisses + manifestMisses),
-      bytesHit: sum(({ bytesHit }) => bytesHit),
-    }
   }
 
   async #cacheOf(name: RepositoryName): Promise<PullThrough> {
@@ -185,6 +166,7 @@ export class Sources {
     const { cache, fills, warm, createHasher, clock, log, limits } = this.#options
     return new PullThrough({
       source,
+      counters: this.counters.of(source.name),
       cache,
       fills,
       createHasher,

@@ -75,6 +75,8 @@ export interface KnownEdge {
   readonly url: string
   /** What its requests are signed with. */
   readonly publicKey: JWK
+  /** It is to be left alone: whoever asks it gets an answer, and nobody is sent there. */
+  readonly draining?: true
 }
 
 /** The edges that are members now, in the order of their names. */

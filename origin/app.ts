@@ -1,16 +1,18 @@
 import { Hono } from 'hono'
-import { steady } from '../registry/clock.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
+import { pathOf } from '../registry/http/path.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
+import { type AdmissionLimits, admitted } from '../runtime/admission/admission.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
-import type { ConnectionInfo } from '../runtime/http-server.ts'
+import type { Exposition } from '../runtime/observe/metrics-page.ts'
+import { type Handler, observed } from '../runtime/observe/observed.ts'
+import { AnswerTimes } from '../runtime/observe/times.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { UploadTickets } from './identity/upload-tickets.ts'
 import { edgesApi } from './mesh/edges-api.ts'
 import { keysApi } from './mesh/keys-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
-import { RequestIds } from './request-ids.ts'
 import { v2Handler } from './v2.ts'
 
 /** What every answer says, unless it says otherwise. */
@@ -21,12 +23,21 @@ export const SECURITY_HEADERS = {
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
 } as const
 
+export interface OriginAppOptions {
+  /** How much is transferred at once; without limits when absent. */
+  readonly admission?: AdmissionLimits
+  readonly times?: AnswerTimes
+  /** Shown to this machine's own; undefined: elsewhere, or nowhere. */
+  readonly page?: Exposition
+  /** Whether this process is about to end. */
+  readonly leaving?: () => boolean
+}
+
 /** Everything that an origin answers. */
-export function originApp(origin: OpenOrigin): (request: Request, connection: ConnectionInfo) => Promise<Response> {
-  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses, mesh, pulls } = origin
+export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): Handler {
+  const { services, callers, authorities, issuer, logins, keys, local, proxies, addresses, mesh, pulls, identity } = origin
   const { log, clock } = services
-  const ids = new RequestIds(services.newId)
-  const requestId = (request: Request) => ids.of(request)
+  const requestId = (request: Request) => identity.name(request)
   const addressOf = (request: Request) => addresses.of(request)
 
   const tickets = new UploadTickets({ callers, issuer, facts: origin.facts, clock })
@@ -60,28 +71,28 @@ export function originApp(origin: OpenOrigin): (request: Request, connection: Co
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {
       const { healthy, components } = await services.health()
-      return c.json({ ready: healthy, components }, healthy ? 200 : 503)
+      const leaving = options.leaving?.() ?? false
+      const ready = healthy && !leaving
+      return c.json({ ready, components, ...(leaving && { leaving }) }, ready ? 200 : 503)
     })
     .notFound((c) =>
       errorAnswer(new RegistryError('UNSUPPORTED', 'There is nothing at this path.', undefined, { status: 404 }), c.req.raw, { log, requestId }),
     )
     .onError((error, c) => withLogin(errorAnswer(error, c.req.raw, { log, requestId })))
 
-  return async (request, connection) => {
-    const { remoteAddress } = connection
-    const startedAt = steady(clock)
+  const answer: Handler = async (request, connection) => {
     addresses.note(request, connection)
     const path = pathOf(request)
     // What machines ask all day goes past the router of everything else.
-    const response = path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
-    const id = ids.last(request)
-    if (!response.headers.has('X-Request-Id')) response.headers.set('X-Request-Id', id)
-    log.info(
-      { requestId: id, method: request.method, path, status: response.status, ms: Math.round(steady(clock) - startedAt), from: remoteAddress },
-      'answered',
-    )
-    return response
+    return path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
   }
+  return observed(options.admission ? admitted(options.admission, clock, answer) : answer, {
+    identity,
+    log,
+    level: 'info',
+    times: options.times ?? new AnswerTimes(),
+    ...(options.page && { page: options.page }),
+  })
 }
 
 /** Outside /v2 a refused login is asked for by Basic. */
@@ -89,11 +100,4 @@ function withLogin(response: Response): Response {
   if (response.status === 401 && !response.headers.has('WWW-Authenticate'))
     response.headers.set('WWW-Authenticate', 'Basic realm="Atoll", charset="UTF-8"')
   return response
-}
-
-/** Without its parameters: they may hold what does not belong into a log. */
-function pathOf({ url }: Request): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
-  const end = url.slice(start).search(/[?#]/)
-  return end < 0 ? url.slice(start) : url.slice(start, start + end)
 }

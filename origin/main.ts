@@ -1,10 +1,12 @@
 import { systemClock } from '../registry/clock.ts'
-import { admitted } from '../runtime/admission/admission.ts'
-import { serveHttp } from '../runtime/http-server.ts'
+import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
+import { Exposition } from '../runtime/observe/metrics-page.ts'
+import { AnswerTimes } from '../runtime/observe/times.ts'
 import { originApp, SECURITY_HEADERS } from './app.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { ADMIN } from './first-start.ts'
+import { originMetrics } from './metrics.ts'
 import { type OpenOrigin, openOrigin } from './open.ts'
 import type { OriginServices } from './services.ts'
 
@@ -16,6 +18,10 @@ export interface RunningOrigin {
   readonly open: OpenOrigin
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
+  /** Where `/metrics` is by itself; undefined: beside the registry. */
+  readonly metricsUrl: string | undefined
+  /** Tells load balancers to send nothing more; everything is answered all the same. */
+  leave(): void
   close(): Promise<void>
 }
 
@@ -30,10 +36,16 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const log = createLogger({ level: config['log.level'] })
   const startedAt = systemClock.now()
   const origin = await openOrigin({ config, log, clock: systemClock })
+  let metrics: HttpServer | undefined
+  let leaving = false
   try {
+    const times = new AnswerTimes()
+    const page = new Exposition(originMetrics(origin), times)
+    const separate = config['http.metrics']
+    if (separate !== undefined) metrics = await page.serve(separate, log)
     const server = await serveHttp({
-      fetch: admitted(
-        {
+      fetch: originApp(origin, {
+        admission: {
           max: config['transfers.max'],
           perClient: config['transfers.per_client'],
           perProject: config['transfers.per_project'],
@@ -41,9 +53,10 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
           clientRate: config['transfers.client_rate'],
           projectRate: config['transfers.project_rate'],
         },
-        systemClock,
-        originApp(origin),
-      ),
+        times,
+        ...(separate === undefined && { page }),
+        leaving: () => leaving,
+      }),
       headers: SECURITY_HEADERS,
       host: config['http.host'],
       port: config['http.port'],
@@ -57,14 +70,20 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
       services: origin.services,
       open: origin,
       madePassword: origin.madePassword,
+      metricsUrl: metrics?.url,
+      leave: () => {
+        leaving = true
+      },
       close: async () => {
         // Feeds have no end of their own, and would hold the server open.
         origin.mesh.close()
         await server.close()
+        await metrics?.close()
         await origin.close()
       },
     }
   } catch (error) {
+    await metrics?.close()
     await origin.close()
     throw error
   }

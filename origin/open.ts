@@ -11,6 +11,8 @@ import type { Log } from '../registry/log.ts'
 import { createPasswords, type ScryptParameters } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
+import { observedFetch } from '../runtime/observe/fetch.ts'
+import { RequestIdentity } from '../runtime/observe/request-id.ts'
 import { Places } from '../runtime/places.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
@@ -75,6 +77,8 @@ export interface OpenOrigin {
   readonly blobs: BlobStore
   readonly proxies: ProxyCaches
   readonly mesh: Mesh
+  /** The names of the requests that are being answered. */
+  readonly identity: RequestIdentity
   /** undefined: no setting says where clients are. */
   readonly nearest: Nearest | undefined
   readonly pulls: PullLedger
@@ -138,7 +142,9 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     limit: MANIFEST_MEMORY,
   })
   const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId })
-  const fetchFor: FetchFor = ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined })
+  const identity = new RequestIdentity(newId)
+  const fetchFor: FetchFor = ({ insecure, caCertificate }) =>
+    observedFetch(createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }), { identity, log })
   const proxies = new ProxyCaches({
     db,
     facts,
@@ -195,6 +201,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     blobs: stores.blobs,
     proxies,
     mesh,
+    identity,
     nearest,
     pulls,
     madePassword,

@@ -4,9 +4,10 @@ import type { Clock } from '../registry/clock.ts'
 import { FillTable } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
+import { SourceCounters } from '../registry/pull-through/counters.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
-import { type Credentials, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
+import { type Credentials, type Fetch, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
 import { CreationTimes, type RepositoryRules, ruled } from '../registry/rules/ruled.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseRepositoryName, type RepositoryName, splitProject } from '../registry/spec/names.ts'
@@ -19,7 +20,7 @@ import { upstreamRulesOf } from './project-rules/settings.ts'
 import type { Secrets } from './services.ts'
 
 /** A fetch that trusts what this endpoint's certificate needs. */
-export type FetchFor = (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+export type FetchFor = (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => Fetch
 
 export interface ProxyCachesOptions {
   readonly db: Database
@@ -41,14 +42,16 @@ interface OpenProxy {
 /** The registries of projects that are proxy caches. One pull-through for each endpoint and project, made when it is first asked for. */
 export class ProxyCaches {
   readonly #options: ProxyCachesOptions
-  readonly #fills: FillTable
+  readonly fills: FillTable
+  /** What was done for each source, by the name of its endpoint. */
+  readonly counters = new SourceCounters()
   readonly #open = new Map<string, Promise<OpenProxy | undefined>>()
   readonly #times = new CreationTimes()
 
   constructor(options: ProxyCachesOptions) {
     this.#options = options
     const { cache, createHasher, clock, log } = options
-    this.#fills = new FillTable({ blobs: cache.blobs, createHasher, clock, log })
+    this.fills = new FillTable({ blobs: cache.blobs, createHasher, clock, log })
     options.recent.on((changes) => {
       if (changes === undefined || changes.some(({ kind }) => kind.startsWith('endpoint.') || kind.startsWith('project.'))) this.#open.clear()
     })
@@ -85,8 +88,9 @@ export class ProxyCaches {
         with: (signal) => remote.with(signal),
         nameAt: withoutProject,
       },
+      counters: this.counters.of(endpoint.name),
       cache,
-      fills: this.#fills,
+      fills: this.fills,
       createHasher,
       clock,
       log,

@@ -5,7 +5,8 @@ import type { Log } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
 import { BlobCache } from './pull-through/blobs.ts'
 import { Budget } from './pull-through/budget.ts'
-import { atSource, type Context, keyOf, newCounters, type PullThroughCounters } from './pull-through/context.ts'
+import { atSource, type Context, keyOf } from './pull-through/context.ts'
+import { newCounters, type PullThroughCounters } from './pull-through/counters.ts'
 import { type Freshness, leases } from './pull-through/freshness.ts'
 import { Guard } from './pull-through/guard.ts'
 import { Health } from './pull-through/health.ts'
@@ -40,6 +41,8 @@ export interface PullThroughOptions {
   readonly clock: Clock
   readonly log: Log
   readonly limits?: Partial<PullThroughLimits>
+  /** Where to count; by itself when absent. */
+  readonly counters?: PullThroughCounters
 }
 
 /**
@@ -48,7 +51,7 @@ export interface PullThroughOptions {
  * only after the source has confirmed that this repository has it.
  */
 export class PullThrough {
-  readonly counters: PullThroughCounters = newCounters()
+  readonly counters: PullThroughCounters
   /** For what goes to the source through whoever owns this cache. */
   readonly pushed: Pushed
   readonly #context: Context
@@ -60,6 +63,7 @@ export class PullThrough {
     const limits = { ...PULL_THROUGH_LIMITS, ...options.limits }
     const budget = source.budget ?? new Budget(clock)
     const { name } = source
+    this.counters = options.counters ?? newCounters()
     this.#context = {
       source,
       fills,

@@ -27,6 +27,8 @@ export const CHANGE_KINDS = [
   'replication.policy.deleted',
   'edge.enrolled',
   'edge.revoked',
+  'edge.drained',
+  'edge.undrained',
   'key.created',
   'key.retired',
   'key.deleted',

@@ -109,6 +109,22 @@ export async function revokeEdge(db: Database, id: string, actor: string): Promi
   })
 }
 
+/** Has nobody sent to an edge any more, or again. False: there is no such edge, or it is revoked. */
+export async function drainEdge(db: Database, id: string, drained: boolean, actor: string): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const here = and(eq(edges.id, id), isNull(edges.revokedAt))
+    const edge = await connection.sql.select().from(edges).where(here).get()
+    if (edge === undefined) return false
+    if ((edge.drainedAt !== null) === drained) return true
+    await connection.sql
+      .update(edges)
+      .set({ drainedAt: drained ? db.clock.now() : null })
+      .where(here)
+    await tell(db, connection, { actor, kind: drained ? 'edge.drained' : 'edge.undrained', subject: id, detail: { name: edge.name } })
+    return true
+  })
+}
+
 export interface EdgeSighting {
   readonly version?: string | undefined
   /** The last change it has taken in. */

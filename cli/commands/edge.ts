@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import type { Api } from '../api.ts'
 import { contextOf, outputOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { bytes } from '../output.ts'
 import { mirrorConfigCommand } from './mirror-config.ts'
 
 interface Edge {
@@ -12,6 +14,20 @@ interface Edge {
   readonly version?: string
   readonly last_seen?: string
   readonly lag?: number
+  readonly enrolled_at?: string
+  readonly revoked_at?: string
+  readonly draining?: boolean
+  readonly draining_since?: string
+  readonly report?: Report
+}
+
+interface Report {
+  readonly hits?: number
+  readonly misses?: number
+  readonly bytesServed?: number
+  readonly bytesFetched?: number
+  readonly diskBytes?: number
+  readonly upstreams?: readonly { readonly upstream: string; readonly credential: string; readonly limit?: number; readonly remaining?: number }[]
 }
 
 interface EnrolOptions {
@@ -21,6 +37,8 @@ interface EnrolOptions {
   readonly config?: string
 }
 
+const EDGES = '/api/atoll/v1/edges'
+
 export function edgeCommands(program: Command): void {
   const edge = program.command('edge').description('the places that serve pulls near the machines')
 
@@ -29,13 +47,13 @@ export function edgeCommands(program: Command): void {
     .description('list the edges, how they are and how far behind')
     .action(async (_options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
-      const edges = await api.get<Edge[]>('/api/atoll/v1/edges')
+      const edges = await Array.fromAsync(api.list<Edge>(EDGES))
       out.rows(
         edges,
         [
           { title: 'NAME', value: (row) => row.name },
           { title: 'REGION', value: (row) => row.region },
-          { title: 'STATUS', value: (row) => row.status },
+          { title: 'STATUS', value: statusOf },
           { title: 'URL', value: (row) => row.url },
           { title: 'VERSION', value: (row) => row.version },
           { title: 'BEHIND', value: (row) => row.lag },
@@ -52,7 +70,7 @@ export function edgeCommands(program: Command): void {
     .option('--region <region>', 'where it stands', 'default')
     .action(async (name: string, options: { region: string }, command: Command) => {
       const { api, out } = await contextOf(command)
-      const made = await api.create<{ name: string; token: string; expires_at: string }>('/api/atoll/v1/edges', { name, region: options.region })
+      const made = await api.create<{ name: string; token: string; expires_at: string }>(EDGES, { name, region: options.region })
       out.note(
         `Good once, until ${made.expires_at}. On the edge's machine:\n  atoll edge enroll --origin ${api.url} --token TOKEN && ATOLL_EDGE_ORIGIN_URL=${api.url} atoll serve --role edge`,
       )
@@ -76,16 +94,82 @@ export function edgeCommands(program: Command): void {
     })
 
   edge
+    .command('show <name>')
+    .description('one edge: how it is, what it serves, and how often its upstreams may still be asked')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const found = await findEdge(api, name)
+      out.item(found, described(found))
+    })
+
+  edge
+    .command('drain <name>')
+    .description('have nobody sent to an edge any more: its readiness fails, neighbours and the nearest edge leave it alone; it still answers')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const found = await findEdge(api, name)
+      await api.call('PUT', `${EDGES}/${found.id}/draining`)
+      out.item({ ...found, draining: true }, `${found.name} is drained. Bring it back: atoll edge undrain ${found.name}`)
+    })
+
+  edge
+    .command('undrain <name>')
+    .description('have clients sent to a drained edge again')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const found = await findEdge(api, name)
+      await api.call('DELETE', `${EDGES}/${found.id}/draining`)
+      out.item({ ...found, draining: false }, `${found.name} is back.`)
+    })
+
+  edge
     .command('revoke <name>')
     .description('end an edge: its feed stops at once, its key is never accepted again')
     .action(async (name: string, _options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
-      const edges = await api.get<Edge[]>('/api/atoll/v1/edges')
-      const found = edges.find((one) => one.id === name) ?? edges.find((one) => one.name === name && one.status !== 'revoked')
-      if (!found) throw new CliError(`There is no edge ${name}.`, EXIT.notFound)
-      await api.call('DELETE', `/api/atoll/v1/edges/${found.id}`)
+      const found = await findEdge(api, name)
+      await api.call('DELETE', `${EDGES}/${found.id}`)
       out.item(found, `Revoked ${found.name}.`)
     })
 
   mirrorConfigCommand(edge)
+}
+
+/** By its name or its id. @throws CliError when there is none */
+async function findEdge(api: Api, name: string): Promise<Edge> {
+  for await (const edge of api.list<Edge>(EDGES)) {
+    if (edge.id === name || edge.name === name) return edge
+  }
+  throw new CliError(`There is no edge ${name}. See which there are: atoll edge ls`, EXIT.notFound)
+}
+
+function statusOf({ status, draining }: Edge): string {
+  return draining === true ? `${status}, drained` : status
+}
+
+function described(edge: Edge): string {
+  const { hits, misses, bytesServed, bytesFetched, diskBytes, upstreams = [] } = edge.report ?? {}
+  const asked = hits === undefined || misses === undefined ? undefined : hits + misses
+  const lines: readonly (readonly [string, string | number | undefined])[] = [
+    ['name', edge.name],
+    ['id', edge.id],
+    ['region', edge.region],
+    ['url', edge.url],
+    ['status', statusOf(edge)],
+    ['version', edge.version],
+    ['enrolled', edge.enrolled_at],
+    ['last seen', edge.last_seen],
+    ['behind', edge.lag === undefined ? undefined : `${edge.lag} changes`],
+    ['hits', asked === undefined || asked === 0 ? undefined : `${hits} of ${asked} (${Math.round((100 * (hits ?? 0)) / asked)} %)`],
+    ['served', bytesServed === undefined ? undefined : bytes(bytesServed)],
+    ['fetched', bytesFetched === undefined ? undefined : bytes(bytesFetched)],
+    ['on disk', diskBytes === undefined ? undefined : bytes(diskBytes)],
+    ...upstreams.map(
+      ({ upstream, credential, limit, remaining }) =>
+        [`${upstream} (${credential})`, `${remaining ?? '?'} of ${limit ?? '?'} requests left`] as const,
+    ),
+  ]
+  const shown = lines.filter(([, value]) => value !== undefined && value !== '')
+  const width = Math.max(...shown.map(([title]) => title.length))
+  return shown.map(([title, value]) => `${title.padEnd(width)}  ${value}`).join('\n')
 }

@@ -1,8 +1,10 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
+import { pause, systemClock } from '../../registry/clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { type FolderSetting, prepareDataFolder, takeDataFolder } from './data-folder.ts'
 import { startFailure } from './failures.ts'
 import type { Role } from './roles.ts'
+import { Running } from './running.ts'
 import { untilStopped } from './signals.ts'
 
 export interface ServeOptions {
@@ -19,18 +21,23 @@ const OWN_EDGE = 'local'
 /** Runs what the role asks for until the process is told to stop. @throws CliError for what the person who starts it can mend */
 export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   let config: Config | undefined
-  await using running = new AsyncDisposableStack()
+  await using running = new Running()
   try {
     config = await readConfig(sources)
     for (const { key, own } of foldersOf(role)) {
       await prepareDataFolder(key, config[key])
-      if (own) running.adopt(await takeDataFolder(key, config[key]), (lock) => lock.release())
+      if (own) {
+        const lock = await takeDataFolder(key, config[key])
+        running.adopt({ close: async () => lock.release() })
+      }
     }
     await start(running, role, config)
   } catch (error) {
     throw startFailure(error, config)
   }
   await untilStopped()
+  running.leave()
+  await pause(systemClock, config['shutdown.delay'] * 1000)
 }
 
 /** The folders that a role works in, and whether as the only one. */
@@ -41,20 +48,19 @@ function foldersOf(role: Role | undefined): readonly { readonly key: FolderSetti
   return role === 'edge' ? [edge] : [origin]
 }
 
-async function start(running: AsyncDisposableStack, role: Role | undefined, config: Config): Promise<void> {
+async function start(running: Running, role: Role | undefined, config: Config): Promise<void> {
   if (role === 'edge') {
     await startEdge(running, config)
   } else if (role === 'control-plane') {
     const { openOrigin } = await import('../../origin/open.ts')
-    const { systemClock } = await import('../../registry/clock.ts')
     const { createLogger } = await import('../../runtime/logger.ts')
     const log = createLogger({ level: config['log.level'] })
-    const origin = running.adopt(await openOrigin({ config, log, clock: systemClock }), (one) => one.close())
+    const origin = running.adopt(await openOrigin({ config, log, clock: systemClock }))
     await startControlPlane(running, origin)
     log.info({}, 'The control plane works.')
   } else {
     const { startOrigin } = await import('../../origin/main.ts')
-    const origin = running.adopt(await startOrigin(config), (one) => one.close())
+    const origin = running.adopt(await startOrigin(config))
     if (config['control_plane.enabled']) await startControlPlane(running, origin.open)
     if (role === undefined) {
       const { enrolmentTokenFor } = await import('../../origin/mesh/enrolment-tokens.ts')
@@ -65,12 +71,12 @@ async function start(running: AsyncDisposableStack, role: Role | undefined, conf
   }
 }
 
-async function startEdge(running: AsyncDisposableStack, config: EdgeConfig, enrolmentToken?: () => Promise<string>): Promise<void> {
+async function startEdge(running: Running, config: EdgeConfig, enrolmentToken?: () => Promise<string>): Promise<void> {
   const { startEdge: start } = await import('../../edge/node.ts')
-  running.adopt(await start({ config, ...(enrolmentToken && { enrolmentToken }) }), (edge) => edge.close())
+  running.adopt(await start({ config, ...(enrolmentToken && { enrolmentToken }) }))
 }
 
-async function startControlPlane(running: AsyncDisposableStack, origin: import('../../origin/open.ts').OpenOrigin): Promise<void> {
+async function startControlPlane(running: Running, origin: import('../../origin/open.ts').OpenOrigin): Promise<void> {
   const { controlPlaneOf } = await import('./control-plane.ts')
-  running.adopt(await controlPlaneOf(origin), (one) => one.close())
+  running.adopt(await controlPlaneOf(origin))
 }

@@ -46,7 +46,11 @@ export class NearestEdge {
       // Who is there already is sent nowhere.
       if (place === ownName || place === region) return undefined
       const { edges = [] } = (await mesh.facts.edges()) ?? {}
-      const edge = nearestOf(edges, place, blob.digest)
+      const edge = nearestOf(
+        edges.filter(({ draining }) => !draining),
+        place,
+        blob.digest,
+      )
       if (edge === undefined || edge.id === id || !(await this.#well(edge))) return undefined
       const subject = { subject: principal.id, ...(credentialVersion !== undefined && { credentialVersion }) }
       const { token, issuedAt, expiresIn } = await tokens.signTicket({ ...subject, access: [ticketAccess(name, blob.digest)] }, edge.id)

@@ -91,7 +91,9 @@ export class Neighbours implements Nearby {
     try {
       const { id, region } = mesh.origin.member.enrolment
       const { edges = [] } = (await mesh.facts.edges()) ?? {}
-      const there = edges.filter((edge) => (scope === 'all' || edge.region === region) && clock.now() >= (this.#leftOut.get(edge.id)?.until ?? 0))
+      const there = edges.filter(
+        (edge) => !edge.draining && (scope === 'all' || edge.region === region) && clock.now() >= (this.#leftOut.get(edge.id)?.until ?? 0),
+      )
       // The document may be older than we are.
       if (!there.some((edge) => edge.id === id)) return undefined
       const home = homeOf(digest, there)

@@ -176,7 +176,7 @@ export class FillObject {
       env,
       onEntries: async (entries) => {
         if (entries !== undefined) return await parts.sources.forget(entries)
-        before = sum(before, parts.sources.counters())
+        before = sum(before, parts.sources.counters.totals())
         parts.sources = sourcesOn(mesh)
         await parts.sources.memory.learn(budgets)
       },
@@ -194,7 +194,7 @@ export class FillObject {
       log,
     })
     const seen = () => {
-      const { hits, misses } = sum(before, parts.sources.counters())
+      const { hits, misses } = sum(before, parts.sources.counters.totals())
       const { bytesFetched, bytesDirect } = fills.counters
       const all = { hits, misses, bytesServed: 0, bytesFetched: bytesFetched + bytesDirect }
       const since = { hits: all.hits - told.hits, misses: all.misses - told.misses, bytesFetched: all.bytesFetched - told.bytesFetched }

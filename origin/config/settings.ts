@@ -13,6 +13,8 @@ import {
   port,
   text,
 } from '../../runtime/settings/kinds.ts'
+import { optionalListen } from '../../runtime/settings/listen.ts'
+import { SHUTDOWN_DELAY } from '../../runtime/settings/shutdown.ts'
 import { TRANSFER_SETTINGS } from '../../runtime/settings/transfers.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
@@ -58,6 +60,7 @@ export const originSettings = defineSettings({
   'storage_service.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
   'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  'shutdown.delay': SHUTDOWN_DELAY,
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
   'uploads.expire': setting(
     duration(86_400, 365 * 86_400),
@@ -85,6 +88,11 @@ export const originSettings = defineSettings({
     'A header in which the trusted proxies (`http.trusted_proxies`) say where a client is, for instance `CF-IPCountry`. It goes before networks.',
   ),
   'nearest.places': setting(list, [], 'Which values of that header are near which edge or region, for instance `DE=fra-1,US=us`.'),
+  'http.metrics': setting(
+    optionalListen,
+    undefined,
+    'Where Prometheus finds `/metrics`, for instance `0.0.0.0:9464`; when absent, programs on this machine find it beside the registry.',
+  ),
   'transfers.max': TRANSFER_SETTINGS.max,
   'transfers.per_client': TRANSFER_SETTINGS.perClient,
   'transfers.per_project': TRANSFER_SETTINGS.perProject,

@@ -3,14 +3,13 @@ import { type SigningKey, signDocument } from '../../mesh/signing.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { headOfChanges } from '../../schema/changes.ts'
 import type { Database } from '../../schema/database.ts'
-import { type Edge, listEdges } from '../../schema/edges.ts'
+import type { Edge } from '../../schema/edges.ts'
 import { findEndpointById } from '../../schema/endpoints.ts'
 import { findProjectByName, type Project, projectsWithSetting } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
 import { PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
-
-import { EDGES_PAGE } from './limits.ts'
+import { allEdges } from './all-edges.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -87,13 +86,7 @@ export class Documents {
 
   async #signEdges(version: number): Promise<string> {
     const { db, clock } = this.#options
-    const edges: KnownEdge[] = []
-    for (let last: Edge | undefined; ; ) {
-      const page = await listEdges(db, { limit: EDGES_PAGE, last })
-      edges.push(...page.map(({ id, name, region, url, publicJwk }) => ({ id, name, region, url, publicKey: publicJwk })))
-      last = page.at(-1)
-      if (page.length < EDGES_PAGE || last === undefined) break
-    }
+    const edges = await Array.fromAsync(allEdges(db), known)
     return await this.#sign({ type: 'edges', version, issuedAt: clock.now(), edges })
   }
 
@@ -118,4 +111,8 @@ export class Documents {
       }
     )
   }
+}
+
+function known({ id, name, region, url, publicJwk, drainedAt }: Edge): KnownEdge {
+  return { id, name, region, url, publicKey: publicJwk, ...(drainedAt !== null && { draining: true }) }
 }

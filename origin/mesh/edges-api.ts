@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { Principal } from '../../policy/facts.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { headOfChanges } from '../../schema/changes.ts'
-import { createEnrolmentToken, type Edge, listEdges, revokeEdge } from '../../schema/edges.ts'
+import { createEnrolmentToken, drainEdge, type Edge, findEdgeById, listEdges, revokeEdge } from '../../schema/edges.ts'
 import type { OriginServices } from '../services.ts'
 import { readBody } from './bodies.ts'
 import type { EdgePresence } from './edge-presence.ts'
@@ -21,10 +21,15 @@ const PATH = '/api/atoll/v1/edges'
 /** What administrators do with edges. */
 export function edgesApi(services: OriginServices, presence: EdgePresence): Hono {
   const { db, clock, baseUrl } = services
-  const administrator = async (request: Request, action: 'create' | 'list' | 'delete'): Promise<Principal> => {
+  const administrator = async (request: Request, action: 'create' | 'list' | 'read' | 'update' | 'delete'): Promise<Principal> => {
     const principal = await services.authenticate(request)
     await services.authorize(principal, { resource: 'edge', action }, undefined)
     return principal
+  }
+  const drain = (drained: boolean) => async (c: Context) => {
+    const { id: actor } = await administrator(c.req.raw, 'update')
+    if (!(await drainEdge(db, c.req.param('id') ?? '', drained, actor))) throw unknownEdge()
+    return c.body(null, 204)
   }
   return new Hono()
     .post(PATH, async (c) => {
@@ -50,17 +55,29 @@ export function edgesApi(services: OriginServices, presence: EdgePresence): Hono
         link === undefined ? {} : { Link: link },
       )
     })
+    .get(`${PATH}/:id`, async (c) => {
+      await administrator(c.req.raw, 'read')
+      const edge = await findEdgeById(db, c.req.param('id'))
+      if (edge === undefined) throw unknownEdge()
+      return c.json(show(edge, await headOfChanges(db), presence))
+    })
+    .put(`${PATH}/:id/draining`, drain(true))
+    .delete(`${PATH}/:id/draining`, drain(false))
     .delete(`${PATH}/:id`, async (c) => {
       const { id: actor } = await administrator(c.req.raw, 'delete')
       if (!(await revokeEdge(db, c.req.param('id'), actor))) {
-        throw new RegistryError('NAME_UNKNOWN', 'There is no such edge, or it is revoked already.')
+        throw unknownEdge()
       }
       return c.body(null, 204)
     })
 }
 
+function unknownEdge(): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', 'There is no such edge, or it is revoked already.')
+}
+
 function show(edge: Edge, head: number, presence: EdgePresence) {
-  const { id, name, region, url, version, enrolledAt, revokedAt, lastSeenAt, cursor, stats } = edge
+  const { id, name, region, url, version, enrolledAt, revokedAt, drainedAt, lastSeenAt, cursor, stats } = edge
   const time = (at: number | null) => (at === null ? undefined : new Date(at).toISOString())
   return {
     id,
@@ -72,6 +89,8 @@ function show(edge: Edge, head: number, presence: EdgePresence) {
     enrolled_at: time(enrolledAt),
     last_seen: time(lastSeenAt),
     revoked_at: time(revokedAt),
+    draining: drainedAt !== null,
+    draining_since: time(drainedAt),
     cursor,
     lag: Math.max(0, head - cursor),
     report: stats,

@@ -65,6 +65,8 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
       return [{ kind: 'repository-deleted', seq, repository: subject }]
     case 'edge.enrolled':
     case 'edge.revoked':
+    case 'edge.drained':
+    case 'edge.undrained':
       return [{ kind: 'edges', seq }]
     default:
       return []

@@ -12,6 +12,7 @@ import type { KeyRing } from '../identity/key-ring.ts'
 import type { Logins } from '../identity/logins.ts'
 import type { FetchFor } from '../proxy-caches.ts'
 import type { Secrets } from '../services.ts'
+import { allEdges } from './all-edges.ts'
 import { Documents } from './documents.ts'
 import { EdgePresence } from './edge-presence.ts'
 import type { Lookups } from './entries.ts'
@@ -40,6 +41,7 @@ export interface MeshOptions {
 export interface Mesh {
   readonly routes: Hono
   readonly presence: EdgePresence
+  edgesByStatus(): Promise<Readonly<Record<string, number>>>
   /** Ends all feeds. */
   close(): void
 }
@@ -54,6 +56,14 @@ export function openMesh(options: MeshOptions): Mesh {
   return {
     routes: meshRoutes({ ...options, documents, hub, presence, upstreamTokens, now: () => clock.now() }),
     presence,
+    edgesByStatus: async () => {
+      const counts = { connected: 0, disconnected: 0, draining: 0 }
+      for await (const edge of allEdges(db)) {
+        const status = presence.status(edge)
+        if (status !== 'revoked') counts[edge.drainedAt === null ? status : 'draining']++
+      }
+      return counts
+    },
     close: () => hub.close(),
   }
 }

@@ -10,12 +10,12 @@ import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName } from '../../registry/spec/names.ts'
 import type { Places } from '../../runtime/places.ts'
 import type { Database } from '../../schema/database.ts'
-import { type Edge, listEdges } from '../../schema/edges.ts'
+import type { Edge } from '../../schema/edges.ts'
 import type { Addresses } from '../identity/addresses.ts'
 import type { Facts } from '../identity/facts.ts'
 import type { Issuer } from '../identity/issuer.ts'
+import { allEdges } from '../mesh/all-edges.ts'
 import type { EdgePresence } from '../mesh/edge-presence.ts'
-import { EDGES_PAGE } from '../mesh/limits.ts'
 import { EDGES_KNOWN_MS, EDGES_LIMIT } from './limits.ts'
 
 export interface NearestOptions {
@@ -60,7 +60,7 @@ export class Nearest {
       const edges = await this.#edges()
       const { presence } = this.#options
       return nearestOf(
-        edges.filter((edge) => presence.status(edge) === 'connected'),
+        edges.filter((edge) => edge.drainedAt === null && presence.status(edge) === 'connected'),
         place,
         digest,
       )
@@ -93,11 +93,9 @@ export class Nearest {
 
   async #read(): Promise<readonly Edge[]> {
     const edges: Edge[] = []
-    for (let last: Edge | undefined; edges.length < EDGES_LIMIT; ) {
-      const page = await listEdges(this.#options.db, { limit: EDGES_PAGE, last })
-      edges.push(...page)
-      last = page.at(-1)
-      if (page.length < EDGES_PAGE) break
+    for await (const edge of allEdges(this.#options.db)) {
+      edges.push(edge)
+      if (edges.length === EDGES_LIMIT) break
     }
     return edges
   }

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Repository } from '../registry.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { Budget } from './budget.ts'
+import type { PullThroughCounters } from './counters.ts'
 import type { Freshness } from './freshness.ts'
 import type { Guard } from './guard.ts'
 import type { Health } from './health.ts'
@@ -34,55 +35,6 @@ export interface Context {
   readonly blobHealth: Health
   readonly negatives: Negatives
   readonly refusals: Refusals
-}
-
-export interface PullThroughCounters {
-  blobHits: number
-  blobMisses: number
-  manifestHits: number
-  manifestMisses: number
-  tagHits: number
-  /** Tags served though the source could not confirm them. */
-  tagsStale: number
-  tagMisses: number
-  /** Answers that something is not there, without asking. */
-  negativeHits: number
-  /** Requests to the source about manifests and tags. */
-  sourceHeads: number
-  sourceGets: number
-  /** Manifests of wrong bytes. */
-  sourceWrong: number
-  /** Questions about tags asked behind the client's back. */
-  renewals: number
-  /** Blobs asked for before a client did, … */
-  prefetches: number
-  /** … and those that were left to their clients, since too much was under way or the budget low. */
-  prefetchesLeft: number
-  /** Bytes of blobs served from the store. */
-  bytesHit: number
-  /** Bytes of blobs that came from the source. */
-  bytesFetched: number
-}
-
-export function newCounters(): PullThroughCounters {
-  return {
-    blobHits: 0,
-    blobMisses: 0,
-    manifestHits: 0,
-    manifestMisses: 0,
-    tagHits: 0,
-    tagsStale: 0,
-    tagMisses: 0,
-    negativeHits: 0,
-    sourceHeads: 0,
-    sourceGets: 0,
-    sourceWrong: 0,
-    renewals: 0,
-    prefetches: 0,
-    prefetchesLeft: 0,
-    bytesHit: 0,
-    bytesFetched: 0,
-  }
 }
 
 /** How flights and negatives name a thing. No repository's name has a space. */

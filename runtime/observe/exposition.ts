@@ -1,20 +1,8 @@
 // The one place that knows Prometheus' client. It is loaded when somebody first asks for metrics: who does not, does not pay for it.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Reading, Shown } from './shown.ts'
 import { type AnswerTimes, BORDERS } from './times.ts'
-
-/** What something is worth now; several, if it has labels. */
-export type Reading = number | readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
-
-/** One thing to show. A `counter` only grows for as long as the process lives; its name ends with `_total`. */
-export interface Shown {
-  readonly name: string
-  readonly help: string
-  readonly kind: 'counter' | 'gauge'
-  /** The names of its labels, if it has any. */
-  readonly labels?: readonly string[]
-  readonly read: () => Reading | Promise<Reading>
-}
 
 /** A page for Prometheus: what `shown` gives when it is asked for, the times of answers, and what Node knows of the process. */
 export function exposition(shown: readonly Shown[], times: AnswerTimes): () => Promise<{ readonly text: string; readonly type: string }> {

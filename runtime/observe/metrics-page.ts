@@ -1,6 +1,6 @@
 import type { Log } from '../../registry/log.ts'
 import { type ConnectionInfo, type HttpServer, serveHttp } from '../http-server.ts'
-import type { Shown } from './exposition.ts'
+import type { Shown } from './shown.ts'
 import type { AnswerTimes } from './times.ts'
 
 /** `/metrics`, wherever it is shown. */

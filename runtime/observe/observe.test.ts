@@ -37,7 +37,7 @@ describe('one name for a request', () => {
     const handler = observed(
       async (request) => {
         await new Promise(setImmediate)
-        await fetcher('https://upstream.test/v2/')
+        await fetcher(new URL('https://upstream.test/v2/'), {})
         return new Response(request.headers.get('X-Request-Id'))
       },
       { identity, times, log: quiet },
@@ -47,7 +47,7 @@ describe('one name for a request', () => {
     expect([given, none, bad].map(({ headers }) => headers.get('X-Request-Id'))).toEqual(['build-17', 'made-1', 'made-2'])
     expect(await Promise.all([given, none, bad].map((response) => response.text()))).toEqual(['build-17', 'made-1', 'made-2'])
     expect(asked.sort()).toEqual(['build-17', 'made-1', 'made-2'])
-    await fetcher('https://upstream.test/v2/')
+    await fetcher(new URL('https://upstream.test/v2/'), {})
     expect(asked.at(-1)).toBeNull()
   })
 })

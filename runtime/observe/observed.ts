@@ -1,3 +1,4 @@
+import { pathOf } from '../../registry/http/path.ts'
 import type { Log } from '../../registry/log.ts'
 import type { ConnectionInfo } from '../http-server.ts'
 import type { Exposition } from './metrics-page.ts'
@@ -5,7 +6,7 @@ import type { RequestIdentity } from './request-id.ts'
 import { routeClassOf } from './route-class.ts'
 import type { AnswerTimes } from './times.ts'
 
-export type Handler = (request: Request, connection: ConnectionInfo) => Promise<Response>
+export type Handler = (request: Request, connection: ConnectionInfo) => Response | Promise<Response>
 
 export interface ObserveOptions {
   readonly identity: RequestIdentity
@@ -13,13 +14,15 @@ export interface ObserveOptions {
   /** Shown to this machine's own; undefined: elsewhere, or nowhere. */
   readonly page?: Exposition
   readonly log: Log
+  /** How important a line for each answer is; `debug` when absent. */
+  readonly level?: 'info' | 'debug'
 }
 
 /** The same handler: each request has one name in all that is logged and asked for it, and each answer is counted. */
-export function observed(handler: Handler, { identity, times, page, log }: ObserveOptions): Handler {
+export function observed(handler: Handler, { identity, times, page, log, level = 'debug' }: ObserveOptions): Handler {
   return async (request, connection) => {
     if (page !== undefined && request.url.endsWith('/metrics') && page.admits(request, connection)) return await page.answer()
-    const { url, method } = request
+    const { method } = request
     const requestId = identity.name(request)
     const began = performance.now()
     times.begin()
@@ -31,9 +34,12 @@ export function observed(handler: Handler, { identity, times, page, log }: Obser
       return response
     } finally {
       const ms = performance.now() - began
-      const route = routeClassOf(url)
+      const route = routeClassOf(request.url)
       times.end(route, status, ms / 1000)
-      log.debug({ requestId, method, route, status, ms: Math.round(ms * 10) / 10, from: connection.remoteAddress }, 'answered')
+      log[level](
+        { requestId, method, path: pathOf(request), route, status, ms: Math.round(ms * 10) / 10, from: connection.remoteAddress },
+        'answered',
+      )
     }
   }
 }

@@ -138,6 +138,7 @@ CREATE TABLE `edges` (
 	`status` text NOT NULL,
 	`enrolled_at` integer NOT NULL,
 	`revoked_at` integer,
+	`drained_at` integer,
 	`last_seen_at` integer,
 	`cursor` integer DEFAULT 0 NOT NULL,
 	`stats` text NOT NULL

@@ -28,6 +28,8 @@ export const edges = sqliteTable(
     status: text({ enum: ['active', 'revoked'] }).notNull(),
     enrolledAt: time().notNull(),
     revokedAt: time(),
+    /** Since when nobody is sent there. */
+    drainedAt: time(),
     lastSeenAt: time(),
     /** The last change it has taken in. */
     cursor: integer().notNull().default(0),

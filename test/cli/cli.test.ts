@@ -7,6 +7,7 @@ import { EXIT } from '../../cli/exit-codes.ts'
 import { ADMIN_PASSWORD, type AtollProcess, freePort, startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage } from '../support/images.ts'
 import { type Outcome, run } from '../support/run.ts'
+import { until } from '../support/until.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/atoll', import.meta.url))
 
@@ -190,10 +191,32 @@ test('a second edge, with its own data folder, is enrolled, serves pulls, and is
   expect(pulled.status, await pulled.text()).toBe(200)
   await expectListed('edge ls', ['berlin'])
   expect((await cli('edge ls')).stdout).toMatch(/^berlin +eu/m)
+  expect((await cli('edge show berlin')).stdout).toMatch(/^name +berlin\n(?:.*\n)*status +connected\n/)
+  const ready = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
+  await cli('edge drain berlin')
+  await until('the edge knows that it is drained', async () => (await ready()) === 503)
+  expect((await cli('edge ls')).stdout).toContain('connected, drained')
+  expect(await json('edge show berlin')).toMatchObject({ name: 'berlin', draining: true })
+  await cli('edge undrain berlin')
+  await until('the edge is back', async () => (await ready()) === 200)
+  await cli('edge show paris', { code: EXIT.notFound })
   await cli('edge revoke berlin')
   expect(await json('edge ls')).toEqual([])
   await cli('edge revoke berlin', { code: EXIT.notFound })
   expect(edge.pid).toBeGreaterThan(0)
+})
+
+test('signing keys are rotated and withdrawn', async () => {
+  const [before] = await json<{ kid: string; signs: boolean }[]>('key ls')
+  expect(before).toMatchObject({ signs: true })
+  const rotated = await json<{ kid: string; signs: boolean }[]>('key rotate')
+  const made = rotated.find(({ kid }) => kid !== before?.kid)
+  // It is published for a while before it signs.
+  expect(made).toMatchObject({ signs: false })
+  expect((await cli('key ls')).stdout).toContain(made?.kid)
+  await cli(`key withdraw ${before?.kid}`)
+  expect(await json('key ls')).toMatchObject([{ kid: made?.kid, signs: true }])
+  await cli(`key withdraw ${before?.kid}`, { code: EXIT.notFound })
 })
 
 test('endpoints, rules and executions, from nothing to their end', async () => {

@@ -65,6 +65,20 @@ describe('an origin that knows which networks are near which edges', () => {
     }
   })
 
+  it('sends nobody to an edge that is drained, which serves on and tells load balancers, until it is taken back', async () => {
+    const [{ id } = { id: '' }] = (await (await origin.api('GET', '/api/atoll/v1/edges')).json()) as { id: string }[]
+    const path = `/v2/open/app/blobs/${open.layer}`
+    const readiness = async () => (await edge.get('/readyz')).status
+    await origin.api('PUT', `/api/atoll/v1/edges/${id}/draining`)
+    await until('the edge has heard it', async () => (await readiness()) === 503)
+    await until('the origin sends nobody there', async () => (await ask(path)).status === 200)
+    expect(await (await edge.get('/healthz')).json()).toMatchObject({ connected: true, draining: true })
+    expect((await edge.get(path)).status).toBe(200)
+    await origin.api('DELETE', `/api/atoll/v1/edges/${id}/draining`)
+    await until('the edge has heard that too', async () => (await readiness()) === 200)
+    await until('the origin sends clients there again', async () => (await ask(path)).status === 307)
+  })
+
   it('tells no address to who may not have the blob, and none of a blob that is not there', async () => {
     expect((await ask(`/v2/closed/app/blobs/${closed.layer}`)).status).toBe(401)
     expect((await ask(`/v2/open/app/blobs/${closed.layer}`)).status).toBe(404)

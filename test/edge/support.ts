@@ -249,6 +249,10 @@ export class TestEdge implements AsyncDisposable {
     return this.#running?.url ?? ''
   }
 
+  get metricsUrl(): string | undefined {
+    return this.#running?.metricsUrl
+  }
+
   get status() {
     return this.#running?.status()
   }

@@ -21,6 +21,8 @@ export interface AtollProcess extends AsyncDisposable {
   readonly pid: number
   api(method: string, path: string, body?: unknown, credentials?: { username: string; password: string }): Promise<Response>
   cli(...args: string[]): Promise<Outcome>
+  /** Tells it to end; resolves with its exit code. */
+  stop(): Promise<number | null>
   /** Ends it as a power cut would. */
   kill(): Promise<void>
   /** Starts it again on the same data and ports. */
@@ -96,6 +98,10 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
       }),
     cli: (...args) =>
       run(CLI, args, { env: { HOME: data, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD } }),
+    stop: async () => {
+      await end('SIGTERM')
+      return child?.exitCode ?? null
+    },
     kill: () => end('SIGKILL'),
     restart: start,
     output: () => readFile(logFile, 'utf8'),

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
+import { ADMIN, basic, TestEdge, TestOrigin } from './support.ts'
+
+/** The samples of a page, by name and labels as they stand there. */
+async function scrape(url: string): Promise<ReadonlyMap<string, number>> {
+  const response = await fetch(`${url}/metrics`)
+  expect(response.status).toBe(200)
+  const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(
+    samples.map((line) => {
+      const end = line.lastIndexOf(' ')
+      return [line.slice(0, end), Number(line.slice(end + 1))]
+    }),
+  )
+}
+
+/** The sum of the samples whose name, and labels so far as given, are these. */
+function sum(page: ReadonlyMap<string, number>, name: string, ...labels: readonly string[]): number {
+  let total = 0
+  for (const [sample, value] of page)
+    if ((sample === name || sample.startsWith(`${name}{`)) && labels.every((label) => sample.includes(label))) total += value
+  return total
+}
+
+describe('what an edge shows to Prometheus', () => {
+  it('counts a cold pull as misses and a fill, and a warm one as hits; bytes by where they came from', async () => {
+    await using origin = await TestOrigin.start()
+    await origin.project('shown', { public: true })
+    const image = await origin.push('shown/app', 'v1')
+    await using edge = await TestEdge.start(origin)
+    const pull = async () => {
+      const manifest = await fetch(`${edge.url}/v2/shown/app/manifests/v1`)
+      expect(manifest.status).toBe(200)
+      await manifest.arrayBuffer()
+      const blob = await fetch(`${edge.url}/v2/shown/app/blobs/${image.layer}`)
+      expect((await blob.arrayBuffer()).byteLength).toBe(image.layerBytes.byteLength)
+    }
+
+    const before = await scrape(edge.url)
+    expect(sum(before, 'atoll_edge_connected')).toBe(1)
+    expect(sum(before, 'atoll_edge_misses_total')).toBe(0)
+
+    await pull()
+    const cold = await scrape(edge.url)
+    expect(sum(cold, 'atoll_edge_misses_total', 'kind="tag"')).toBe(1)
+    expect(sum(cold, 'atoll_edge_fills_total', 'end="begun"')).toBeGreaterThanOrEqual(1)
+    expect(sum(cold, 'atoll_edge_blob_bytes_total', 'way="fetched"')).toBeGreaterThanOrEqual(image.layerBytes.byteLength)
+    await until('the layer is in the cache', async () => sum(await scrape(edge.url), 'atoll_edge_fills_in_progress') === 0)
+    expect(sum(await scrape(edge.url), 'atoll_edge_cache_bytes')).toBeGreaterThanOrEqual(image.layerBytes.byteLength)
+    expect(sum(cold, 'atoll_http_answer_seconds_count', 'route="blob"', 'status="200"')).toBe(1)
+
+    await pull()
+    const warm = await scrape(edge.url)
+    for (const kind of ['kind="tag"', 'kind="blob"'])
+      expect(sum(warm, 'atoll_edge_hits_total', kind), kind).toBe(sum(cold, 'atoll_edge_hits_total', kind) + 1)
+    expect(sum(warm, 'atoll_edge_misses_total')).toBe(sum(cold, 'atoll_edge_misses_total'))
+    expect(sum(warm, 'atoll_edge_blob_bytes_total', 'way="fetched"')).toBe(sum(cold, 'atoll_edge_blob_bytes_total', 'way="fetched"'))
+    expect(sum(warm, 'atoll_edge_blob_bytes_total', 'way="hit"')).toBe(
+      sum(cold, 'atoll_edge_blob_bytes_total', 'way="hit"') + image.layerBytes.byteLength,
+    )
+  })
+
+  it('is at an address of its own when one is set, and then no longer beside the registry', async () => {
+    await using origin = await TestOrigin.start()
+    await using edge = await TestEdge.start(origin, { settings: { 'edge.metrics': { host: '127.0.0.1', port: 0 } } })
+    expect((await fetch(`${edge.url}/metrics`)).status).toBe(404)
+    expect(edge.metricsUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(sum(await scrape(edge.metricsUrl ?? ''), 'atoll_edge_info')).toBe(1)
+  })
+
+  it('gives one name to a request, at the client, at the edge and at the origin', async () => {
+    await using origin = await TestOrigin.start()
+    await origin.project('named', { public: true })
+    await origin.push('named/app', 'v1')
+    await using edge = await TestEdge.start(origin)
+    const names: (string | null)[] = []
+    edge.line.forge = async (url, response) => {
+      if (url.pathname.startsWith('/v2/named/')) names.push(response.headers.get('x-request-id'))
+      return response
+    }
+    const headers = { 'X-Request-Id': 'deploy-7', authorization: basic(ADMIN) }
+    const answer = await fetch(`${edge.url}/v2/named/app/manifests/v1`, { headers })
+    expect(answer.headers.get('x-request-id')).toBe('deploy-7')
+    await answer.arrayBuffer()
+    expect(names.length).toBeGreaterThanOrEqual(1)
+    expect(new Set(names)).toEqual(new Set(['deploy-7']))
+  })
+})
+
+describe('what an origin shows to Prometheus', () => {
+  it('counts answers, and edges by how they are', async () => {
+    await using origin = await TestOrigin.start()
+    const edges = async (status: string) => sum(await scrape(origin.url), 'atoll_edges', `status="${status}"`)
+    expect(await edges('connected')).toBe(0)
+    await using edge = await TestEdge.start(origin)
+    await until('the origin hears of the edge', async () => (await edges('connected')) === 1)
+    await edge.stop()
+    await until('the origin hears that it left', async () => (await edges('disconnected')) === 1)
+    const page = await scrape(origin.url)
+    expect(sum(page, 'atoll_feed_head')).toBeGreaterThan(0)
+    expect(sum(page, 'atoll_http_answer_seconds_count', 'route="mesh"')).toBeGreaterThan(0)
+  })
+
+  it('is at an address of its own when one is set, and at no other', async () => {
+    await using origin = await TestOrigin.start({ 'http.metrics': { host: '127.0.0.1', port: 0 } })
+    expect((await fetch(`${origin.url}/metrics`)).status).toBe(404)
+    expect(sum(await scrape(origin.running.metricsUrl ?? ''), 'atoll_feed_head')).toBeGreaterThan(0)
+  })
+})
