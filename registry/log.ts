@@ -4,4 +4,6 @@ export interface Log {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** Whether such lines are written at all; absent: maybe. For who makes a line for each request. */
+  isLevelEnabled?(level: string): boolean
 }

@@ -26,9 +26,7 @@ export function admitted<Info extends ConnectionInfo>(limits: AdmissionLimits, c
   const turns = new Turns({ ...limits, perTenant: limits.perProject, waitMs: WAIT_MS }, clock)
   const clientRates = new Rates(limits.clientRate, clock)
   const projectRates = new Rates(limits.projectRate, clock)
-  return async (request, connection) => {
-    const project = projectOfTransfer(request)
-    if (project === undefined) return await answer(request, connection)
+  const transfer = async (project: string, request: Request, connection: Info) => {
     const client = connection.remoteAddress
     try {
       const release = await turns.take({ client, tenant: project }, () => request.signal)
@@ -45,13 +43,17 @@ export function admitted<Info extends ConnectionInfo>(limits: AdmissionLimits, c
     const owe = (bytes: number) => Math.max(clientRates.owe(client, bytes), projectRates.owe(project, bytes))
     return new Response(paced(response.body, owe, clock, request.signal), response)
   }
+  return (request, connection) => {
+    const project = projectOfTransfer(request)
+    return project === undefined ? answer(request, connection) : transfer(project, request, connection)
+  }
 }
 
 const BLOB = /^[^:/]+:\/\/[^/]*\/v2\/([^/?#]+)\/[^?#]*?blobs\/([^?#]+)/
 
 /** The project whose blob comes or goes; undefined: the request is a small one. */
 export function projectOfTransfer({ method, url, headers }: Pick<Request, 'method' | 'url' | 'headers'>): string | undefined {
-  if (method === 'HEAD' || method === 'DELETE') return undefined
+  if (method === 'HEAD' || method === 'DELETE' || !url.includes('blobs/')) return undefined
   const match = BLOB.exec(url)
   const [project, key] = [match?.[1], match?.[2]]
   if (project === undefined || key === undefined) return undefined

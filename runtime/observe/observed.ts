@@ -20,6 +20,7 @@ export interface ObserveOptions {
 
 /** The same handler: each request has one name in all that is logged and asked for it, and each answer is counted. */
 export function observed(handler: Handler, { identity, times, page, log, level = 'debug' }: ObserveOptions): Handler {
+  const told = log.isLevelEnabled?.(level) ?? true
   return async (request, connection) => {
     if (page !== undefined && request.url.endsWith('/metrics') && page.admits(request, connection)) return await page.answer()
     const { method } = request
@@ -36,10 +37,10 @@ export function observed(handler: Handler, { identity, times, page, log, level =
       const ms = performance.now() - began
       const route = routeClassOf(request.url)
       times.end(route, status, ms / 1000)
-      log[level](
-        { requestId, method, path: pathOf(request), route, status, ms: Math.round(ms * 10) / 10, from: connection.remoteAddress },
-        'answered',
-      )
+      if (told) {
+        const took = Math.round(ms * 10) / 10
+        log[level]({ requestId, method, path: pathOf(request), route, status, ms: took, from: connection.remoteAddress }, 'answered')
+      }
     }
   }
 }

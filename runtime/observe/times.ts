@@ -31,8 +31,9 @@ export class AnswerTimes {
     const timed = this.#of(route, status)
     timed.count++
     timed.seconds += seconds
-    const at = BORDERS.findIndex((border) => seconds <= border)
-    if (at >= 0) timed.buckets[at] = (timed.buckets[at] ?? 0) + 1
+    let at = 0
+    while (at < BORDERS.length && seconds > (BORDERS[at] ?? 0)) at++
+    if (at < BORDERS.length) timed.buckets[at] = (timed.buckets[at] ?? 0) + 1
   }
 
   *all(): Generator<Timed> {
