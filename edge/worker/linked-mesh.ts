@@ -64,12 +64,17 @@ export class LinkedMesh implements Mesh {
     if (Math.abs(now - this.#polledAt) < POLL_EVERY_MS) return
     const question: Poll = { after: this.#status.cursor, run: this.#status.run, ...(onBudgets && { budgets: this.#budgets }) }
     const answer = await this.#ask<PollAnswer>('poll', question)
-    // Another request may have asked meanwhile, and been told more.
-    if (answer.status.run === this.#status.run && answer.status.cursor < this.#status.cursor) return
-    const entries = question.run === this.#status.run && question.after === this.#status.cursor ? answer.entries : undefined
-    await this.#forget(entries)
+    const { run, cursor } = this.#status
+    // Others ask at the same moment, and one of them was answered first: all forget the same, but nobody forgets everything again.
+    const overtaken = question.run !== run || question.after !== cursor
+    if (answer.status.run === run && (answer.status.cursor < cursor || (overtaken && answer.status.cursor === cursor))) return
+    const entries = question.run === run ? answer.entries : undefined
+    // To forget everything takes no time. Then it is done, and whoever is answered next may know it.
+    const forgotten = this.#forget(entries)
+    if (entries !== undefined) await forgotten
     this.#trusted = answer.trusted
     this.#status = answer.status
+    await forgotten
     if (answer.member !== undefined) await this.#join(answer.member)
     this.origin.observe(Date.now() + answer.offset)
     this.#polledAt = now
