@@ -1,9 +1,9 @@
-import type { Blobs } from '../registry.ts'
+import type { BlobBody, Blobs } from '../registry.ts'
 import { type Digest, parseDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { OCTETS } from '../spec/media-types.ts'
 import { parseRepositoryName, type RepositoryName } from '../spec/names.ts'
-import { type ByteRange, contentRange, parseRange } from '../spec/ranges.ts'
+import { contentRange, namedRange, parseRange } from '../spec/ranges.ts'
 import { answer, type Exchange, type HeaderValues, isHead, wholeAnswer } from './exchange.ts'
 import { addWarnings, entityTag, matches } from './headers.ts'
 
@@ -23,8 +23,7 @@ export async function readBlob(exchange: Exchange, name: string, key: string): P
     headers['Content-Length'] = String(found.size)
     return wholeAnswer(exchange, 200, null, headers)
   }
-  const range = await wantedRange(request, blobs, digest)
-  const body = range === 'unknown' ? undefined : await blobs.open(digest, range)
+  const body = await openWanted(request, blobs, digest)
   if (!body) throw unknown(repository, digest)
   if (body.location) return answer(307, null, { Location: body.location.href, 'Docker-Content-Digest': digest, 'Content-Length': '0' })
   addWarnings(headers, body.warnings)
@@ -42,14 +41,22 @@ export async function deleteBlob({ registry }: Exchange, name: string, key: stri
   return answer(202, null, { 'Docker-Content-Digest': digest, 'Content-Length': '0' })
 }
 
-async function wantedRange(request: Request, blobs: Blobs, digest: Digest): Promise<ByteRange | undefined | 'unknown'> {
+async function openWanted(request: Request, blobs: Blobs, digest: Digest): Promise<BlobBody | undefined> {
   const header = request.headers.get('Range')
-  if (header === null) return undefined
   // RFC 9110, 13.1.5: a part is only for who holds the rest of the same thing.
   const condition = request.headers.get('If-Range')
-  if (condition !== null && condition !== entityTag(digest)) return undefined
+  if (header === null || (condition !== null && condition !== entityTag(digest))) return await blobs.open(digest)
+  const named = namedRange(header)
+  if (named !== undefined) {
+    try {
+      // It lies inside nearly always. To ask for the size first would be a round trip more where the blob is far away.
+      return await blobs.open(digest, named)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
+    }
+  }
   const found = await blobs.stat(digest)
-  return found ? parseRange(header, found.size) : 'unknown'
+  return found && (await blobs.open(digest, parseRange(header, found.size)))
 }
 
 function unknown(name: RepositoryName, digest: Digest): RegistryError {

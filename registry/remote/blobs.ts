@@ -82,10 +82,13 @@ export class RemoteBlobs implements Blobs {
     if (reply.headers.get('content-encoding') !== null) throw upstreamInvalid(reply.url, `sends the blob ${digest} in another encoding than its own.`)
     if (range && reply.status === 206) {
       const [, offset, last, size] = reply.headers.get('content-range')?.match(/^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/) ?? []
-      if (Number(offset) !== range.offset || Number(last) !== range.offset + range.length - 1) {
+      // Where the blob ends before the range does, so does the answer (RFC 9110, 14.1.2).
+      const end = Math.min(range.offset + range.length, Number(size))
+      if (Number(offset) !== range.offset || Number(last) !== end - 1) {
         throw upstreamInvalid(reply.url, `sends another range of ${digest} than it was asked for.`)
       }
-      return { size: Number(size), range, stream: this.#all(reply, range.length) }
+      const length = end - range.offset
+      return { size: Number(size), range: { offset: range.offset, length }, stream: this.#all(reply, length) }
     }
     const size = lengthOf(reply)
     if (size === undefined) throw upstreamInvalid(reply.url, `does not say how long ${digest} is.`)

@@ -27,6 +27,13 @@ export function parseRange(header: string | undefined | null, size: number): Byt
   return { offset, length: end - offset + 1 }
 }
 
+/** The one range of a `Range` header that names its first and its last byte, wherever the body ends. undefined: it names something else. */
+export function namedRange(header: string): ByteRange | undefined {
+  const [, first, last] = header.match(/^\s*bytes\s*=\s*(\d{1,15})\s*-\s*(\d{1,15})\s*$/i) ?? []
+  const [offset, end] = [Number(first), Number(last)]
+  return first === undefined || end < offset ? undefined : { offset, length: end - offset + 1 }
+}
+
 export function contentRange(range: ByteRange, size: number): string {
   return `bytes ${range.offset}-${range.offset + range.length - 1}/${size}`
 }

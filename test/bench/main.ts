@@ -1,8 +1,9 @@
+import { edge } from './edge.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { local, upstream, memory }
+const SECTIONS = { local, upstream, edge, memory }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {

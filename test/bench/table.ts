@@ -28,3 +28,9 @@ function cpuOf({ cpu }: Row): string {
 function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(2) : value.toFixed(3)
 }
+
+/** What was seen, where there is a promise and no peer. */
+export function printSeen(title: string, rows: readonly (readonly [what: string, aim: string, seen: string])[]): void {
+  const lines = rows.map((row) => `| ${row.join(' | ')} |`)
+  process.stdout.write(`\n## ${title}\n\n| what | aim | seen |\n| --- | --- | --- |\n${lines.join('\n')}\n`)
+}

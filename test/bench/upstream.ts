@@ -1,8 +1,9 @@
 import { startAtoll } from '../support/atoll.ts'
 import { randomImage } from '../support/images.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
-import { download, median, type Transfer } from './load.ts'
+import { median } from './load.ts'
 import { startDistribution } from './peers.ts'
+import { clients, type Pull } from './pulls.ts'
 import { printRows } from './table.ts'
 
 const ROUND_TRIP_MS = 80
@@ -10,12 +11,6 @@ const BYTES_PER_SECOND = 20_000_000
 const BIG = 100 * 1024 * 1024
 const SMALL = 20 * 1024 * 1024
 const CLIENTS = 32
-const MANIFESTS = 'application/vnd.oci.image.manifest.v1+json'
-
-interface Pull {
-  readonly firstByte: number
-  readonly total: number
-}
 
 /** Cold pulls from an upstream that is 80 ms and 20 MB/s away: directly, through distribution as a proxy, through an edge. */
 export async function upstream(): Promise<void> {
@@ -83,36 +78,6 @@ export async function upstream(): Promise<void> {
     { what: 'last client done', unit: 's', better: 'less', aim: '> 1', atoll: last(many.atoll), peer: last(many.peer) },
     { what: 'blob GETs upstream', unit: '', better: 'less', aim: '1', atoll: many.atoll.blobs, peer: many.peer.blobs },
   ])
-}
-
-/** So many clients at once, each with a token, the manifest and the layer. Times count from its first request. */
-async function clients(site: { base: string; prefix: string }, name: string, layer: string, count: number): Promise<Pull[]> {
-  return await Promise.all(
-    Array.from({ length: count }, async () => {
-      const start = performance.now()
-      const path = `${site.base}/v2/${site.prefix}/${name}`
-      const authorization = await bearer(`${path}/manifests/v1`)
-      const manifest = await fetch(`${path}/manifests/v1`, { headers: { ...authorization, accept: MANIFESTS } })
-      if (!manifest.ok) throw new Error(`${path}: ${manifest.status} ${await manifest.text()}`)
-      await manifest.arrayBuffer()
-      const before = (performance.now() - start) / 1000
-      const body: Transfer = await download(`${path}/blobs/${layer}`, authorization)
-      if (body.status !== 200) throw new Error(`${path}: the layer answered ${body.status}`)
-      return { firstByte: before + body.firstByte, total: before + body.total }
-    }),
-  )
-}
-
-async function bearer(url: string): Promise<Record<string, string>> {
-  const asked = await fetch(url, { method: 'HEAD', headers: { accept: MANIFESTS } })
-  const challenge = asked.headers.get('www-authenticate')
-  if (challenge === null) return {}
-  const field = (key: string) => challenge.match(new RegExp(`${key}="([^"]*)"`))?.[1] ?? ''
-  const realm = new URL(field('realm'))
-  realm.searchParams.set('service', field('service'))
-  realm.searchParams.set('scope', field('scope'))
-  const { token } = (await (await fetch(realm)).json()) as { token: string }
-  return { authorization: `Bearer ${token}` }
 }
 
 function total(hub: Upstream): number {

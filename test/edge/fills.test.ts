@@ -60,6 +60,21 @@ describe.skipIf(upstream === undefined).each([
     expect(hub.counts.cdnGets).toBe(3)
   })
 
+  it('gives a range as soon as its source does, without a question about the size before, and to its end where it goes beyond it', async () => {
+    const { path, bytes } = await pushed('at-once', 24 * MIB)
+    const response = await ask(path, { headers: { range: `bytes=${16 * MIB}-${17 * MIB - 1}` } })
+    expect(sha256(await bytesOf(response))).toBe(sha256(bytes.subarray(16 * MIB, 17 * MIB)))
+    expect(hub.seen.filter(({ method }) => method === 'HEAD')).toEqual([])
+    const beyond = await ask(path, { headers: { range: `bytes=${20 * MIB}-${30 * MIB}` } })
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([206, `bytes ${20 * MIB}-${24 * MIB - 1}/${24 * MIB}`])
+    expect(sha256(await bytesOf(beyond))).toBe(sha256(bytes.subarray(20 * MIB)))
+    const outside = await ask(path, { headers: { range: `bytes=${24 * MIB}-${30 * MIB}` } })
+    expect([outside.status, outside.headers.get('content-range')]).toEqual([416, `bytes */${24 * MIB}`])
+    const cold = await pushed('outside', 3 * MIB)
+    expect((await ask(cold.path, { headers: { range: `bytes=${24 * MIB}-${30 * MIB}` } })).status).toBe(416)
+    expect(await whole(cold.path)).toBe(cold.digest)
+  })
+
   it('is given whole to who holds a part of something else', async () => {
     const { path, digest, bytes } = await pushed('if-range', 400_000)
     const response = await ask(path, { headers: { range: 'bytes=0-9', 'if-range': `"sha256:${'0'.repeat(64)}"` } })
