@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Log } from '../registry/log.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
+import { LoopTurns } from './http/loop-turns.ts'
 import { TrustedProxies } from './http/proxies.ts'
 import { BadRequest, hasBody, webRequest } from './http/request.ts'
 import { sendResponse } from './http/response.ts'
@@ -48,9 +49,10 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const scheme = options.tls ? 'https' : 'http'
   const proxies = new TrustedProxies(options.trustedProxies ?? [])
   const state = { closing: false }
+  const turns = new LoopTurns()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
@@ -92,6 +94,7 @@ interface Exchange extends ServeHttpOptions {
   readonly scheme: 'http' | 'https'
   readonly limits: HttpLimits
   readonly proxies: TrustedProxies
+  readonly turns: LoopTurns
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -121,7 +124,7 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
       await response.body?.cancel()
       return
     }
-    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers: context.headers })
+    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers: context.headers, turns: context.turns })
     if (ending.kind === 'cut')
       log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
   } finally {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type Chunks, chunksOf } from './chunks.ts'
 import { LightHeaders } from './light-headers.ts'
+import type { LoopTurns } from './loop-turns.ts'
 import { WholeResponse } from './whole-response.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
@@ -11,6 +12,7 @@ export interface SendOptions {
   readonly stallTimeout: number
   /** What every answer says, by names in lower case. */
   readonly headers: Readonly<Record<string, string>>
+  readonly turns: LoopTurns
 }
 
 /**
@@ -19,7 +21,11 @@ export interface SendOptions {
  * The last chunk goes out only when its stream has ended well and the length is the promised one. Otherwise the connection is cut: an answer
  * that ended as HTTP says was right.
  */
-export async function sendResponse(response: Response, outgoing: ServerResponse, { stallTimeout, headers: always }: SendOptions): Promise<Ending> {
+export async function sendResponse(
+  response: Response,
+  outgoing: ServerResponse,
+  { stallTimeout, headers: always, turns }: SendOptions,
+): Promise<Ending> {
   if (outgoing.destroyed) {
     await response.body?.cancel().catch(ignore)
     return { kind: 'left' }
@@ -41,7 +47,7 @@ export async function sendResponse(response: Response, outgoing: ServerResponse,
     return { kind: 'sent' }
   }
   const size = promised === null ? undefined : Number(promised)
-  return pump(chunksOf(body, size), outgoing, size, stallTimeout, () => outgoing.writeHead(response.status, headers))
+  return pump(chunksOf(body, size), outgoing, { promised: size, stallTimeout, turns }, () => outgoing.writeHead(response.status, headers))
 }
 
 /** As Node writes them at once: names and values in turn. What every answer says stands back behind what this one says. */
@@ -54,8 +60,7 @@ function headerList(headers: Headers, always: Readonly<Record<string, string>>):
 async function pump(
   chunks: Chunks,
   outgoing: ServerResponse,
-  promised: number | undefined,
-  stallTimeout: number,
+  { promised, stallTimeout, turns }: { readonly promised: number | undefined; readonly stallTimeout: number; readonly turns: LoopTurns },
   begin: () => void,
 ): Promise<Ending> {
   // A client that leaves ends the wait for the next chunk too, however long its source would take.
@@ -81,6 +86,8 @@ async function pump(
       next.catch(ignore)
       if (value.byteLength === 0) continue
       clearImmediate(flush)
+      const turn = turns.ask(value.byteLength)
+      if (turn !== undefined) await turn
       if (total === promised) held = value
       else if (!outgoing.write(value, () => chunks.recycle(value))) await drained(outgoing, stallTimeout)
       if (outgoing.destroyed) return { kind: 'left' }

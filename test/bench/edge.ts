@@ -2,7 +2,7 @@ import { startAtoll } from '../support/atoll.ts'
 import { randomImage, type TestImage } from '../support/images.ts'
 import { startUpstream } from '../support/upstream/upstream.ts'
 import { median } from './load.ts'
-import { clients } from './pulls.ts'
+import { clients, crowd } from './pulls.ts'
 import { printSeen } from './table.ts'
 
 const ROUND_TRIP_MS = 80
@@ -63,7 +63,7 @@ export async function edge(): Promise<void> {
     ['crowd', 256],
   ] as const) {
     hub.reset()
-    const pulls = await clients(site, name, layerOf(images[name]), count)
+    const pulls = await crowd(site, name, layerOf(images[name]), count)
     const last = Math.max(...pulls.map(({ total }) => total))
     rows.push([`${count} clients, one layer of 20 MiB: last one done`, `≤ ${seconds(1.15 * nominal(20 * MIB) + trips(4))}`, seconds(last)])
     rows.push(['… first byte, median', '≤ 0.40 s', seconds(median(pulls.map(({ firstByte }) => firstByte)))])
