@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { parseDigest } from '../registry/spec/digests.ts'
 import { parseManifest } from '../registry/spec/manifests.ts'
-import { OCI_MANIFEST } from '../registry/spec/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { createImmutableRule, deleteImmutableRule, immutability, updateImmutableRule } from './immutable-rules.ts'
@@ -58,4 +58,27 @@ it('a tag that a rule names may be made, and then neither move nor go in any way
   await expect(store.deleteTag(app, parseTag('v1'), 'user:1')).rejects.toMatchObject(refused)
   expect([await deleteImmutableRule(db, projectId + 1, id, 'user:1'), await deleteImmutableRule(db, projectId, id, 'user:1')]).toEqual([false, true])
   expect(await deleteRepository(db, app, 'user:1')).toBe(true)
+})
+
+it('neither does what an immutable tag leads to: the parts of an index, and layers', async () => {
+  await using held = await opened()
+  const { db, store, rule } = held
+  await createImmutableRule(db, rule, 'user:1')
+  const [child, other] = [manifest(1), manifest(2)]
+  const blob = { ...config, digest: parseDigest(config.digest) }
+  await store.linkBlob(app, blob, await store.reserveBlob(blob.digest), 'user:1')
+  for (const one of [child, other]) await store.putManifest(app, one, 'user:1')
+  const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [child.descriptor] }))
+  const digest = parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
+  const index = {
+    descriptor: { mediaType: OCI_INDEX, digest, size: bytes.length },
+    bytes,
+    parsed: parseManifest(bytes, OCI_INDEX),
+    tags: [parseTag('v1')],
+  }
+  await store.putManifest(app, index, 'user:1')
+  await expect(store.deleteManifest(app, child.descriptor.digest, 'user:1')).rejects.toMatchObject(refused)
+  await expect(store.unlinkBlob(app, blob.digest, 'user:1')).rejects.toMatchObject(refused)
+  expect(await store.deleteManifest(app, other.descriptor.digest, 'user:1')).toBe(true)
+  expect(await store.statBlob(app, blob.digest)).toBeDefined()
 })

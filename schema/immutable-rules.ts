@@ -1,6 +1,7 @@
 import { and, eq, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { isAbout } from '../policy/tag-rules.ts'
+import type { Digest } from '../registry/spec/digests.ts'
 import { type RepositoryName, splitProject, type Tag } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
 import type { Connection } from './connection.ts'
@@ -94,6 +95,26 @@ export async function refuseImmutable(
   if (isImmutable === undefined) return
   const kept = (typeof tags === 'function' ? await tags() : tags).find(isImmutable)
   if (kept !== undefined) throw precondition(`The tag ${kept} of ${repository.name} is immutable: a rule of its project keeps it as it is.`)
+}
+
+/** The same for whoever takes away what an immutable tag leads to: a part of an index, a layer. @throws RegistryError DENIED (412) */
+export async function refuseImmutableAbove(
+  connection: Connection,
+  repository: { readonly id: number; readonly projectId: number; readonly name: RepositoryName },
+  digest: Digest,
+): Promise<void> {
+  await refuseImmutable(connection, repository, async () =>
+    (
+      await connection.sql.all<{ name: Tag }>(
+        raw`WITH RECURSIVE above(digest) AS (
+            SELECT ${digest}
+            UNION SELECT m.digest FROM above a
+              JOIN manifest_references p ON p.repository_id = ${repository.id} AND p.digest = a.digest
+              JOIN manifests m ON m.id = p.manifest_id)
+          SELECT t.name FROM above a JOIN tags t ON t.repository_id = ${repository.id} AND t.digest = a.digest`,
+      )
+    ).map(({ name }) => name),
+  )
 }
 
 const ofProject = (projectId: number, id: number) => and(eq(immutableRules.projectId, projectId), eq(immutableRules.id, id))

@@ -126,6 +126,7 @@ describe.skipIf(!present)('the API keeps to the contract', () => {
     )
     await ask('GET /projects', '/projects?q=name=~team', 200)
     await ask('GET /projects', '/projects?page_size=101', 400)
+    expect(((await ask('GET /projects', '/projects?page=0&page_size=0', 200)).body as object[]).length).toBeGreaterThan(2)
     await ask('HEAD /projects', '/projects?project_name=team-frontend', 200)
     await ask('HEAD /projects', '/projects?project_name=team-frontend', 404, undefined, '')
     await ask(`GET ${P}`, '/projects/team-frontend', 200)

@@ -6,6 +6,8 @@ export const BODY_LIMIT = 1024 * 1024
 export const PAGE_SIZE_LIMIT = 100
 /** Entries of a page when nobody says (Harbor's default). */
 export const PAGE_SIZE = 10
+/** Entries of the one page of who asks for all: more than a site has projects, and no more than fit into an answer. */
+export const EVERYTHING = 50_000
 /** The last page that can be asked for, so that an offset stays a safe integer. */
 export const PAGE_LIMIT = 1_000_000_000
 /** Of a q= and a sort= parameter, in characters. */

@@ -1,11 +1,23 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { PAGE_LIMIT, PAGE_SIZE, PAGE_SIZE_LIMIT } from './limits.ts'
+import { EVERYTHING, PAGE_LIMIT, PAGE_SIZE, PAGE_SIZE_LIMIT } from './limits.ts'
 
-/** The parameters of every list: pages are counted from 1. */
+/** The parameters of every list: pages are counted from 1. A `page_size` of 0 is everything at once, which Harbor's clients ask for to find one by name. */
 export const pageQuery = {
-  page: z.coerce.number().int().min(1).max(PAGE_LIMIT).default(1),
-  page_size: z.coerce.number().int().min(1).max(PAGE_SIZE_LIMIT).default(PAGE_SIZE),
+  page: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(PAGE_LIMIT)
+    .default(1)
+    .transform((page) => Math.max(1, page)),
+  page_size: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(PAGE_SIZE_LIMIT)
+    .default(PAGE_SIZE)
+    .transform((size) => (size === 0 ? EVERYTHING : size)),
 }
 
 export interface PageQuery {

@@ -15,7 +15,7 @@ import {
 } from '../../schema/retention.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
-import { badField, notFound } from './errors.ts'
+import { ApiError, badField, notFound } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { Execution, METADATA, Metadata, Policy, readPolicy, showExecution, showPolicy, showTask, Task } from './retention-shapes.ts'
 import type { ApiEnv } from './variables.ts'
@@ -147,7 +147,10 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
   async function policyFor(principal: Principal, number: number, action: string): Promise<RetentionPolicy> {
     const policy = await findRetentionPolicy(db, number)
     if (policy === undefined) throw notFound(`retention policy ${number}`)
-    await guard.requireProject(principal, { resource: 'tag-retention', action }, policy.projectId)
+    await guard.requireProject(principal, { resource: 'tag-retention', action }, policy.projectId).catch((error: unknown) => {
+      // Whoever may not know of the project learns nothing of what it has.
+      throw error instanceof ApiError && error.status === 404 ? notFound(`retention policy ${number}`) : error
+    })
     return policy
   }
 

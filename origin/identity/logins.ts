@@ -8,6 +8,7 @@ import type { Throttle } from '../../runtime/credentials/throttle.ts'
 import type { RobotSecrets } from '../services.ts'
 import type { Account } from './accounts.ts'
 import type { Facts } from './facts.ts'
+import { ROBOT_PREFIX } from './robot-names.ts'
 
 /** How long a secret that was right is not checked anew, in milliseconds. A new password, or a disabled account, ends it at once. */
 const VERIFIED_MS = 30_000
@@ -84,8 +85,9 @@ export class Logins {
     const { facts, passwords, robotSecrets, throttle, clock } = this.#options
     const attempt = throttle.attempt(name, address)
     const account = await facts.accountNamed(name)
-    const robot = account?.principal.kind === 'robot'
-    const right = robot ? await robotSecrets.verify(secret, account.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
+    // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
+    const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
+    const right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
     if (account === undefined || !right) return undefined
     attempt.right()
     const { id } = account.principal

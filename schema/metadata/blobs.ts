@@ -8,6 +8,7 @@ import type { RepositoryName } from '../../registry/spec/names.ts'
 import { tell } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { blobs, repositoryBlobs } from '../tables/blobs.ts'
 import { manifestReferences, repositories } from '../tables/repositories.ts'
 import { charge, refund } from './quota.ts'
@@ -184,6 +185,7 @@ function collected(digest: Digest): RegistryError {
   )
 }
 
+/** False: the repository does not have it. @throws RegistryError DENIED (412) when an immutable tag needs it */
 export function unlinkBlob(db: Database, name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean> {
   return db.write(async (connection) => {
     const repository = await findRepository(connection, name)
@@ -191,6 +193,7 @@ export function unlinkBlob(db: Database, name: RepositoryName, digest: Digest, a
     const { id: repositoryId, projectId } = repository
     const found = await connection.prepared(writes).find.get({ repositoryId, digest })
     if (found === undefined) return false
+    await refuseImmutableAbove(connection, repository, digest)
     await removeLink(db, connection, { repositoryId, projectId, digest, size: found.size })
     await tell(db, connection, { actor, kind: 'blob.unlinked', subject: `${name}@${digest}`, projectId, before: digest })
     return true

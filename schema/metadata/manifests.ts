@@ -8,6 +8,7 @@ import type { Reference, RepositoryName } from '../../registry/spec/names.ts'
 import { tell, tellAll } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { INSERT_ROWS } from '../limits.ts'
 import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
@@ -187,6 +188,7 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
     const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })
     if (found === undefined) return false
     const { projectId } = repository
+    await refuseImmutableAbove(connection, repository, digest)
     const removed = await removeTagsOf(connection, repository, digest)
     await tellAll(
       db,
