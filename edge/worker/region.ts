@@ -5,6 +5,7 @@ import { Records } from '../../registry/pull-through/records.ts'
 import type { Blobs, Registry } from '../../registry/registry.ts'
 import { RemoteRegistry } from '../../registry/remote/index.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
+import { OCTETS } from '../../registry/spec/media-types.ts'
 import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
@@ -48,7 +49,10 @@ function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSign
   return {
     async stat(digest) {
       const size = await linked(digest)
-      return size === undefined ? await elsewhere(digest).stat(digest) : { mediaType: 'application/octet-stream', digest, size }
+      if (size === undefined) return await elsewhere(digest).stat(digest)
+      // What the source said of its size may be wrong; what is stored is not.
+      const stored = await slicedBlobStore(objects).stat(digest)
+      return { mediaType: OCTETS, digest, size: stored?.size ?? size }
     },
     async open(digest, range) {
       const stored = (await linked(digest)) === undefined ? undefined : await slicedBlobStore(objects).open(digest, range)

@@ -151,7 +151,11 @@ export class Fill {
       signal?.throwIfAborted()
       const changed = flow.changed.next
       if (flow.failure) throw flow.failure.error
-      const size = flow.size ?? patches.size ?? said
+      const told = flow.size ?? patches.size
+      // It cannot be said which one is right: that the range is outside, as little as that it is not.
+      if (told !== undefined && said !== undefined && told !== said && !flow.verified)
+        throw wrongBytes(this.#options.source.name, 'it names two sizes')
+      const size = told ?? said
       if (size !== undefined) checkRange(range, size)
       if (flow.size !== undefined && (flow.verified || (position < flow.limit && position < Math.max(flow.head, keeper.readable)))) return flow.size
       const patch = range && (patches.at(position) ?? this.#begin(position, range, source, size))

@@ -3,6 +3,7 @@ import type { FillSource } from '../fill/fills.ts'
 import { orAborted } from '../fill/wait.ts'
 import type { BlobBody, Blobs } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { atSource, type Context, keyOf, nameAtSource } from './context.ts'
@@ -12,6 +13,7 @@ import { Flights } from './flights.ts'
 export class BlobCache {
   readonly #context: Context
   readonly #stats: Flights<number | undefined>
+  readonly #linking = new Set<string>()
 
   constructor(context: Context) {
     this.#context = context
@@ -21,9 +23,10 @@ export class BlobCache {
 
   /** Its size; undefined: the source does not have it in this repository. */
   async size(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
-    const { records, negatives, counters, limits, blobHealth } = this.#context
+    const { blobs, records, negatives, counters, limits, blobHealth } = this.#context
     const linked = await records.link(repository, digest)
-    if (linked !== undefined) return linked
+    // What the source said of its size may be wrong; what is stored is not.
+    if (linked !== undefined) return (await blobs.stat(digest))?.size ?? linked
     const key = keyOf(repository, digest)
     if (negatives.has(key)) {
       counters.negativeHits++
@@ -45,7 +48,7 @@ export class BlobCache {
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<BlobBody | undefined> {
-    const { blobs, records, counters, fills, guard, log } = this.#context
+    const { blobs, records, counters, fills, guard } = this.#context
     const size = await records.link(repository, digest)
     const linked = size !== undefined
     // Without a link it is looked for only: a digest alone is no right to bytes that came through another repository.
@@ -59,17 +62,35 @@ export class BlobCache {
       }
     }
     counters.blobMisses++
-    return await guard.run(keyOf(repository, digest), async (ticket) => {
-      const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, size, signal })
-      if (body !== undefined && !linked) {
-        ticket
-          .keep(() => records.keepLink(repository, digest, body.size))
-          .catch((error: unknown) => {
-            log.warn({ repository, digest, error }, 'what the source confirmed could not be noted')
-          })
+    return await guard.run(keyOf(repository, digest), async () => {
+      try {
+        const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, size, signal })
+        if (body !== undefined && !linked) void this.#linkWhenStored(repository, digest)
+        return body
+      } catch (error) {
+        if (linked && error instanceof RegistryError && error.code === 'UPSTREAM_INVALID') await records.dropLink(repository, digest)
+        throw error
       }
-      return body
     })
+  }
+
+  /** That the source gave it says that this repository has it. How long it is, only what was verified says. */
+  async #linkWhenStored(repository: RepositoryName, digest: Digest): Promise<void> {
+    const { blobs, records, fills, guard, source, log } = this.#context
+    const key = keyOf(repository, digest)
+    if (this.#linking.has(key)) return
+    this.#linking.add(key)
+    try {
+      await guard.run(key, async (ticket) => {
+        await fills.ended?.(source.id, digest)
+        const stored = await blobs.stat(digest)
+        if (stored !== undefined) await ticket.keep(() => records.keepLink(repository, digest, stored.size))
+      })
+    } catch (error) {
+      log.warn({ repository, digest, error }, 'what the source confirmed could not be noted')
+    } finally {
+      this.#linking.delete(key)
+    }
   }
 
   /** Has it come, or has it on its way; resolves when no fill of it is under way. */
@@ -105,7 +126,10 @@ export class BlobCache {
       id: source.id,
       name: source.name,
       repository: nameAtSource(source, repository),
-      stat: (signal) => ask(signal, (blobs) => blobs.stat(digest)),
+      stat: async (signal) => {
+        const size = await this.size(repository, digest, signal)
+        return size === undefined ? undefined : { size }
+      },
       open: (range, signal) => ask(signal, (blobs) => blobs.open(digest, range)),
       fetched: (bytes) => {
         counters.bytesFetched += bytes

@@ -201,6 +201,23 @@ describe.skipIf(requireTool('registry', HOW_TO_GET_REGISTRY) === undefined)('a p
     await expect(repository().blobs.open(layer.digest).then(bytesOf)).rejects.toMatchObject({ name: 'RegistryError' })
   })
 
+  it('does not take what upstream once said of a length for the truth, nor a range for outside because of it', async () => {
+    const { layer } = await pushed([1_000_000])
+    Object.assign(upstream.faults, { on: (kind: string) => kind === 'cdn', lengthOff: -1_000 })
+    await expect(repository().blobs.open(layer.digest).then(bytesOf)).rejects.toMatchObject({ name: 'RegistryError' })
+    await table.idle()
+    clock.advance(10_001)
+    // It says one thing when it is asked how long it is, and another when it sends it.
+    expect((await repository().blobs.stat(layer.digest))?.size).toBe(1_000_000)
+    const range = { offset: 999_500, length: 100 }
+    await expect(repository().blobs.open(layer.digest, range)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    await table.idle()
+    upstream.heal()
+    clock.advance(10_001)
+    expect(await bytesOf(await repository().blobs.open(layer.digest, range))).toEqual(new Uint8Array(layer.bytes.subarray(999_500, 999_600)))
+    expect((await repository().blobs.stat(layer.digest))?.size).toBe(1_000_000)
+  })
+
   it('refuses a manifest of wrong bytes, names upstream, and heals', async () => {
     const { image } = await pushed()
     Object.assign(upstream.faults, { on: (kind: string) => kind === 'manifest', corrupt: 'flip' })

@@ -151,7 +151,7 @@ function asked(random: Random, subjects: readonly Subject[]): Ask {
   const stranger = subject.private && random.chance(0.15)
   const token = stranger ? 'withheld' : subject.private ? 'needed' : 'none'
   const [tag, images] = random.one([...subject.tags])
-  const image = random.one(images)
+  const image = random.one(images.filter((one) => subject.pushed.has(one)))
   const base = { method: random.chance(0.1) ? 'HEAD' : 'GET', token, leaves: false } as const
   const way = random.fraction()
   const manifests = `/v2/${subject.repository}/manifests`

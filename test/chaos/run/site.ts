@@ -22,6 +22,8 @@ export interface Subject {
   readonly repository: string
   readonly private: boolean
   readonly tags: Map<string, TestImage[]>
+  /** Those that are there for certain. */
+  readonly pushed: Set<TestImage>
 }
 
 /** An upstream, an origin behind a wire, and an edge on a small disk: all of them real, and everything about them can be made to fail. */
@@ -83,8 +85,13 @@ export class Site implements AsyncDisposable {
       for (const who of ['origin', 'edge'] as const) await rm(clockOf(upstream, who), { force: true })
     })
     const subjects: Subject[] = [
-      ...['library/one', 'library/two', 'library/three'].map((name) => ({ repository: `hub/${name}`, private: false, tags: new Map() })),
-      { repository: 'team/app', private: true, tags: new Map() },
+      ...['library/one', 'library/two', 'library/three'].map((name) => ({
+        repository: `hub/${name}`,
+        private: false,
+        tags: new Map(),
+        pushed: new Set<TestImage>(),
+      })),
+      { repository: 'team/app', private: true, tags: new Map(), pushed: new Set() },
     ]
     const site = new Site({ upstream, origin, edge, wire, robot, subjects }, { tenant, disk, stack: stack.move() })
     for (const subject of subjects) for (const tag of ['v1', 'v2', 'latest']) await site.push(subject, tag, LAYERS)
@@ -106,6 +113,7 @@ export class Site implements AsyncDisposable {
     subject.tags.set(tag, [...(subject.tags.get(tag) ?? []), image])
     if (subject.private) await this.#tenant.push(subject.repository, image, this.robot, tag)
     else await this.upstream.push(subject.repository.slice('hub/'.length), image, tag)
+    subject.pushed.add(image)
   }
 
   async move(subject: Subject, random: Random): Promise<void> {
