@@ -132,6 +132,7 @@ export class PullThrough {
     await this.#context.guard.spoil(matches)
     this.#context.negatives.deletePrefix(prefix)
     this.#context.refusals.deletePrefix(prefix)
+    this.#blobs.doubt(repository)
     await this.#context.records.dropRepository(repository)
   }
 

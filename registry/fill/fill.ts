@@ -58,6 +58,7 @@ export class Fill {
   readonly #flow: Flow
   readonly #stop = new AbortController()
   #consumers = 0
+  #doubted = false
   #lastAsked: number
 
   constructor(options: FillOptions) {
@@ -89,7 +90,13 @@ export class Fill {
 
   /** Whether its own question to the source tells that this repository has the blob: `open` resolves only when the source has answered it. */
   vouchesFor(repository: RepositoryName): boolean {
-    return this.#options.source.repository === repository
+    return !this.#doubted && this.#options.source.repository === repository
+  }
+
+  /** What its question to the source told of this repository need not be so any more. */
+  doubt(source: string, repository: RepositoryName, digest: Digest | undefined): void {
+    const { source: own, digest: ours } = this.#options
+    if (own.id === source && own.repository === repository && (digest === undefined || digest === ours)) this.#doubted = true
   }
 
   /** Whether a reader that begins at `offset` can be served: without a store, what has gone by is gone. */

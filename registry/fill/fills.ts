@@ -17,6 +17,8 @@ export interface Fills {
   open(request: FillRequest): Promise<BlobStream | undefined>
   /** Resolves when no fill of this digest from this source is under way here. Without it, nobody can tell. */
   ended?(source: string, digest: Digest): Promise<void>
+  /** The repository may have lost the blob, or all of its blobs: who joins a fill of it from now on asks the source first. */
+  doubt?(source: string, repository: RepositoryName, digest?: Digest): void
 }
 
 export interface FillRequest {

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { BlobStream } from '../registry.ts'
 import { type Digest, hexOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import type { RepositoryName } from '../spec/names.ts'
 import { Attempt } from './attempt.ts'
 import { sourceFails } from './errors.ts'
 import { Fill } from './fill.ts'
@@ -110,6 +111,10 @@ export class FillTable implements Fills {
 
   async ended(source: string, digest: Digest): Promise<void> {
     await this.#fills.get(`${source} ${digest}`)?.ended
+  }
+
+  doubt(source: string, repository: RepositoryName, digest?: Digest): void {
+    for (const fill of this.#fills.values()) fill.doubt(source, repository, digest)
   }
 
   /** Resolves when no fill is under way. */

@@ -108,7 +108,14 @@ export class BlobCache {
   forget(repository: RepositoryName, digest: Digest): Promise<void> {
     const key = keyOf(repository, digest)
     this.leave((other) => other === key)
+    this.doubt(repository, digest)
     return this.#context.records.dropLink(repository, digest)
+  }
+
+  /** For fills under way: of one blob, or of all of a repository. */
+  doubt(repository: RepositoryName, digest?: Digest): void {
+    const { fills, source } = this.#context
+    fills.doubt?.(source.id, nameAtSource(source, repository), digest)
   }
 
   leave(matches: (key: string) => boolean): void {
