@@ -1,8 +1,9 @@
-import { type AtollProcess, startAtoll } from '../../support/atoll.ts'
-import { startUpstream, type Upstream } from '../../support/upstream/upstream.ts'
+import { startAtoll } from '../../support/atoll.ts'
+import { startUpstream } from '../../support/upstream/upstream.ts'
 import { pushBlob, randomFile } from '../images.ts'
 import { upload } from '../load.ts'
 import { MemoryTable } from './processes.ts'
+import { proxyCache, separateEdge } from './sites.ts'
 import { pull, push } from './transfers.ts'
 
 const OWN = 'bench/big'
@@ -16,13 +17,8 @@ export async function edgeMemory(layerSize: number): Promise<void> {
   await using _closing = hub
   await using origin = await startAtoll({ role: 'origin', env: { ATOLL_LOG_LEVEL: 'error' } })
   await origin.api('POST', '/api/v2.0/projects', { project_name: 'bench', public: true })
-  await proxyCache(origin, hub)
-  const enrolment = await origin.api('POST', '/api/atoll/v1/edges', { name: 'bench', region: 'here' })
-  const { token } = (await enrolment.json()) as { token: string }
-  await using edge = await startAtoll({
-    role: 'edge',
-    env: { ATOLL_LOG_LEVEL: 'error', ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`, ATOLL_EDGE_ENROLMENT_TOKEN: token },
-  })
+  await proxyCache(origin, 'hub', hub.url)
+  await using edge = await separateEdge(origin)
   const table = new MemoryTable(`Peak resident memory, a layer of ${layerSize / 1_073_741_824} GiB in and out`, {
     origin: origin.pid,
     edge: edge.pid,
@@ -45,15 +41,4 @@ export async function edgeMemory(layerSize: number): Promise<void> {
     await table.step('cold pull from an upstream through the edge', () => pull(edge.edge, PROXIED, layer))
     await table.step('cold pull from an upstream through the origin', () => pull(origin.origin, PROXIED, layer))
   }
-}
-
-async function proxyCache(origin: AtollProcess, hub: Upstream): Promise<void> {
-  const endpoint = await origin.api('POST', '/api/v2.0/registries', { name: 'hub', type: 'docker-registry', url: hub.url.origin })
-  const location = endpoint.headers.get('location') ?? ''
-  const made = await origin.api('POST', '/api/v2.0/projects', {
-    project_name: 'hub',
-    public: true,
-    registry_id: Number(location.slice(location.lastIndexOf('/') + 1)),
-  })
-  if (made.status !== 201) throw new Error(`no proxy cache: ${made.status} ${await made.text()}`)
 }
