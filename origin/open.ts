@@ -183,6 +183,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     decide: (principal, target, project) => authorities.decide(principal, target, project),
     authorize: (principal, target, project) => authorities.authorize(principal, target, project),
     projectFacts: (project) => facts.project(project),
+    registry: local.as('system'),
     registryFor: (principal) => restrict(local.as(principal.id), principalGate(principal, authorities)),
     baseUrl: baseUrlOf(config),
     health: () => healthOf({ db, blobs: stores.blobs, log }),

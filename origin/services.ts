@@ -38,6 +38,8 @@ export interface OriginServices {
   projectFacts(project: string | number): Promise<ProjectFacts | undefined>
   /** The registry as this principal sees it: what it may not see or do is refused there. For copying and deleting artifacts through the API. */
   registryFor(principal: Principal): Registry
+  /** The same without a gate, for reading what a route's guard has allowed already. */
+  readonly registry: Registry
   /** The URL that the sender of this request knows us by, without a trailing slash. */
   baseUrl(request: Request): string
   health(): Promise<Health>

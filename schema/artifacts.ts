@@ -2,8 +2,10 @@ import { and, asc, desc, eq, exists, inArray, notExists, sql as raw, type SQL } 
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
+import { isBesideAnother } from './accessories.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
+import { carrying } from './labels.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { setTag } from './metadata/tags.ts'
@@ -23,14 +25,21 @@ export interface ArtifactFilter {
   readonly digest?: Digest | undefined
   readonly mediaTypes?: readonly string[] | undefined
   readonly artifactType?: string | undefined
+  /** Only those that carry any, or all, of these labels. */
+  readonly labels?: { readonly match: 'any' | 'all'; readonly ids: readonly number[] } | undefined
   /** Only those that are no child of an index of the repository and no referrer of another (Harbor lists so). */
   readonly top?: boolean | undefined
+  /** Only the one that was pushed last to each repository, of those that are no child and no referrer. */
+  readonly latest?: boolean | undefined
 }
 
+/** Where to look: one repository, or all of a project. */
+export type ArtifactPlace = { readonly repositoryId: number } | { readonly projectId: number }
+
 /** Newest push first unless sorted by `push_time`, `pull_time`, `size`, `digest` or `id`. */
-export async function listArtifacts(db: Database, repositoryId: number, filter: ArtifactFilter, listing: Listing): Promise<Listed<Artifact>> {
+export async function listArtifacts(db: Database, place: ArtifactPlace, filter: ArtifactFilter, listing: Listing): Promise<Listed<Artifact>> {
   const { sql } = db.read
-  const condition = conditionOf(sql, repositoryId, filter)
+  const condition = conditionOf(sql, place, filter)
   const sortable = {
     id: manifests.id,
     digest: manifests.digest,
@@ -48,29 +57,35 @@ export async function listArtifacts(db: Database, repositoryId: number, filter: 
     .limit(limit)
     .offset(offset)
   const counted = await sql.select({ total: COUNT }).from(manifests).where(condition).get()
-  return { items: await withTags(db, repositoryId, rows), total: counted?.total ?? 0 }
+  return { items: await withTags(db, rows), total: counted?.total ?? 0 }
 }
 
-function conditionOf(sql: LibSQLDatabase, repositoryId: number, filter: ArtifactFilter): SQL | undefined {
+function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter): SQL | undefined {
   const tagsOf = (more?: SQL) =>
     sql
       .select({ one: raw`1` })
       .from(tags)
       .where(and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.digest, manifests.digest), more))
   return and(
-    eq(manifests.repositoryId, repositoryId),
+    'repositoryId' in place ? eq(manifests.repositoryId, place.repositoryId) : eq(manifests.projectId, place.projectId),
     filter.tagged === undefined ? undefined : filter.tagged ? exists(tagsOf()) : notExists(tagsOf()),
     filter.tag === undefined ? undefined : exists(tagsOf(contains(tags.name, filter.tag))),
     filter.exactTag === undefined ? undefined : exists(tagsOf(raw`${tags.name} = ${filter.exactTag}`)),
     filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
     filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
     filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
-    filter.top === true ? raw`${manifests.subject} IS NULL AND NOT ${isChild}` : undefined,
+    filter.labels === undefined ? undefined : carrying(filter.labels),
+    filter.top === true ? raw`${manifests.subject} IS NULL AND NOT ${isChild} AND NOT ${isBesideAnother}` : undefined,
+    filter.latest === true ? isLatest : undefined,
   )
 }
 
 const isChild = raw`EXISTS (SELECT 1 FROM manifest_references r
   WHERE r.repository_id = ${manifests.repositoryId} AND r.digest = ${manifests.digest} AND r.kind = 'manifest')`
+
+const isLatest = raw`NOT EXISTS (SELECT 1 FROM manifests n WHERE n.repository_id = ${manifests.repositoryId} AND n.subject IS NULL
+  AND (n.pushed_at, n.id) > (${manifests.pushedAt}, ${manifests.id})
+  AND NOT EXISTS (SELECT 1 FROM manifest_references r WHERE r.repository_id = n.repository_id AND r.digest = n.digest AND r.kind = 'manifest'))`
 
 export async function findArtifact(db: Database, name: RepositoryName, reference: Reference): Promise<Artifact | undefined> {
   const repository = await findRepository(db.read, name)
@@ -90,19 +105,24 @@ export async function findArtifact(db: Database, name: RepositoryName, reference
     .select()
     .from(manifests)
     .where(and(eq(manifests.repositoryId, repository.id), eq(manifests.digest, digest)))
-  return (await withTags(db, repository.id, rows))[0]
+  return (await withTags(db, rows))[0]
 }
 
-async function withTags(db: Database, repositoryId: number, rows: readonly (typeof manifests.$inferSelect)[]): Promise<Artifact[]> {
+async function withTags(db: Database, rows: readonly (typeof manifests.$inferSelect)[]): Promise<Artifact[]> {
   if (rows.length === 0) return []
-  const digests = rows.map((row) => row.digest)
   const found = await db.read.sql
-    .select()
-    .from(tags)
-    .where(and(eq(tags.repositoryId, repositoryId), inArray(tags.digest, digests)))
+    .select({ manifestId: manifests.id, tag: tags })
+    .from(manifests)
+    .innerJoin(tags, and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.digest, manifests.digest)))
+    .where(
+      inArray(
+        manifests.id,
+        rows.map((row) => row.id),
+      ),
+    )
     .orderBy(asc(tags.name))
-  const byDigest = Map.groupBy(found, (tag) => tag.digest)
-  return rows.map((row) => ({ ...row, tags: byDigest.get(row.digest) ?? [] }))
+  const byManifest = Map.groupBy(found, ({ manifestId }) => manifestId)
+  return rows.map((row) => ({ ...row, tags: byManifest.get(row.id)?.map(({ tag }) => tag) ?? [] }))
 }
 
 /** The tags of one artifact, by name, or of the whole repository. */
@@ -152,18 +172,6 @@ export async function addTag(db: Database, name: RepositoryName, digest: Digest,
     if (taken !== undefined) throw conflict(`The tag ${tag} exists in ${name} already.`)
     await setTag(db, connection, repository, tag, digest, actor)
   })
-}
-
-/** What a manifest names, in its order. */
-export function listReferences(
-  db: Database,
-  manifestId: number,
-): Promise<{ readonly kind: 'blob' | 'manifest'; readonly digest: Digest; readonly size: number }[]> {
-  return db.read.sql
-    .select({ kind: manifestReferences.kind, digest: manifestReferences.digest, size: manifestReferences.size })
-    .from(manifestReferences)
-    .where(eq(manifestReferences.manifestId, manifestId))
-    .orderBy(asc(manifestReferences.position))
 }
 
 /** The indexes of the same repository that name this manifest. */

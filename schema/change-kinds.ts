@@ -39,6 +39,11 @@ export const CHANGE_KINDS = [
   'immutable-rule.created',
   'immutable-rule.updated',
   'immutable-rule.deleted',
+  'label.created',
+  'label.updated',
+  'label.deleted',
+  'artifact.labelled',
+  'artifact.unlabelled',
 ] as const
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number]

@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { uploads } from './tables/blobs.ts'
+import { labels } from './tables/labels.ts'
 import { members, projects } from './tables/projects.ts'
 import { repositories } from './tables/repositories.ts'
 import { robots } from './tables/robots.ts'
@@ -264,6 +265,7 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
     const now = db.clock.now()
     await sql.delete(members).where(eq(members.projectId, id))
     await sql.delete(robots).where(eq(robots.projectId, id))
+    await sql.delete(labels).where(eq(labels.projectId, id))
     await sql.delete(uploads).where(eq(uploads.projectId, id))
     await sql
       .update(projects)

@@ -3,12 +3,15 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseDigest } from '../registry/spec/digests.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { seed, temporaryDatabase } from '../test/support/database.ts'
+import { accessoriesOf, listAccessories, parentsOf } from './accessories.ts'
+import { contentsOf, partsOf } from './artifact-parts.ts'
 import { findArtifact, listArtifacts, listParents, listTagRows } from './artifacts.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
 import { findEdgeById, forgetEnrolmentTokensBefore, listEdges } from './edges.ts'
 import { immutability, listImmutableRules } from './immutable-rules.ts'
 import { dropEndedJobs, failJob, finishJob, leaseJob, nextRunAt, renewLease } from './jobs.ts'
+import { labelsOf, listLabels } from './labels.ts'
 import { listMembers } from './members.ts'
 import { listUploadsBefore, withoutUpload } from './metadata/uploads.ts'
 import { metadataStore } from './metadata-store.ts'
@@ -103,7 +106,13 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'find a repository': () => findRepositorySummary(db, app),
     'what may not move': () => immutability(db.read, { projectId: 1, name: app }),
     'rules of a project': () => listImmutableRules(db, 1, listing),
-    'artifacts of a repository': () => listArtifacts(db, 1, { top: true, tagged: true }, listing),
+    'artifacts of a repository': () => listArtifacts(db, { repositoryId: 1 }, { top: true, tagged: true }, listing),
+    'artifacts of a project': () => listArtifacts(db, { projectId: 1 }, { top: true, latest: true, labels: { match: 'all', ids: [1, 2] } }, listing),
+    'parts of artifacts': () => Promise.all([partsOf(db, [1]), contentsOf(db, [digest]), labelsOf(db, [1])]),
+    'what belongs to artifacts': () =>
+      Promise.all([listAccessories(db, 1, digest, listing), accessoriesOf(db, 1, [digest]), parentsOf(db, 1, [digest])]),
+    'labels of a project': () => listLabels(db, { projectId: 1, name: 'x' }, listing),
+    'labels of the system': () => listLabels(db, { projectId: null, name: 'x' }, listing),
     'find an artifact': () => findArtifact(db, app, { tag: latest }),
     'tags of an artifact': () => listTagRows(db, 1, { digest }, listing),
     'parents of a manifest': () => listParents(db, app, digest),

@@ -153,14 +153,14 @@ describe('repositories and artifacts', () => {
       { name: 'team/other', artifactCount: 1 },
     ])
     const { id } = (await findRepositorySummary(db, app)) ?? { id: 0 }
-    const all = await listArtifacts(db, id, {}, listing)
+    const all = await listArtifacts(db, { repositoryId: id }, {}, listing)
     expect(all.total).toBe(3)
-    const top = await listArtifacts(db, id, { top: true }, { ...listing, sort: [{ field: 'digest', descending: false }] })
+    const top = await listArtifacts(db, { repositoryId: id }, { top: true }, { ...listing, sort: [{ field: 'digest', descending: false }] })
     expect(top.items.map((item) => [item.digest, item.totalSize, item.tags.map((tag) => tag.name)])).toEqual([
       [digest(2), 6, ['a', 'b']],
       [digest(3), 1, ['c']],
     ])
-    expect((await listArtifacts(db, id, { tagged: false }, listing)).items.map((item) => item.digest)).toEqual([digest(1)])
+    expect((await listArtifacts(db, { repositoryId: id }, { tagged: false }, listing)).items.map((item) => item.digest)).toEqual([digest(1)])
     await addTag(db, app, digest(1), parseTag('d'), 'user:1')
     await expect(addTag(db, app, digest(1), parseTag('a'), 'user:1')).rejects.toMatchObject({ status: 409 })
     await expect(addTag(db, app, digest(9), parseTag('z'), 'user:1')).rejects.toMatchObject({ status: 404 })

@@ -77,6 +77,16 @@ export function findRepositorySummary(db: Database, name: RepositoryName): Promi
   return db.read.sql.select(summary).from(repositories).where(eq(repositories.name, name)).get()
 }
 
+/** The names of some repositories, by their ids. */
+export async function repositoryNames(db: Database, ids: readonly number[]): Promise<ReadonlyMap<number, RepositoryName>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.read.sql
+    .select({ id: repositories.id, name: repositories.name })
+    .from(repositories)
+    .where(inArray(repositories.id, [...ids]))
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 /** @throws RegistryError 404 */
 export async function describeRepository(db: Database, name: RepositoryName, description: string, actor: string): Promise<void> {
   await db.write(async (connection) => {

@@ -1,7 +1,14 @@
 import { z } from '@hono/zod-openapi'
+import type { Descriptor, Platform as GivenPlatform } from '../../registry/spec/descriptors.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
+import type { RepositoryName } from '../../registry/spec/names.ts'
 import type { Artifact as Row, TagRow } from '../../schema/artifacts.ts'
 import type { RepositorySummary } from '../../schema/repositories.ts'
+import { Accessory } from './accessory-shapes.ts'
+import { kindOf } from './artifact-kinds.ts'
+import { additionLink } from './artifact-lookup.ts'
 import { instant } from './environment.ts'
+import { Label } from './label.ts'
 
 export const Repository = z
   .object({
@@ -28,6 +35,22 @@ export const Tag = z
   })
   .openapi('Tag')
 
+const Platform = z
+  .object({ architecture: z.string(), os: z.string(), variant: z.string(), 'os.version': z.string(), 'os.features': z.array(z.string()) })
+  .partial()
+  .openapi('Platform')
+
+const Reference = z
+  .object({
+    parent_id: z.number().int(),
+    child_id: z.number().int(),
+    child_digest: z.string(),
+    platform: Platform.optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+    urls: z.array(z.string()).optional(),
+  })
+  .openapi('Reference')
+
 export const Artifact = z
   .object({
     id: z.number().int(),
@@ -40,11 +63,17 @@ export const Artifact = z
     repository_name: z.string(),
     digest: z.string(),
     size: z.number().int(),
+    icon: z.string(),
     push_time: z.string(),
     pull_time: z.string(),
+    extra_attrs: z.record(z.string(), z.unknown()).optional(),
     annotations: z.record(z.string(), z.string()).optional(),
-    references: z.array(z.object({ parent_id: z.number().int(), child_digest: z.string() })),
+    references: z.array(Reference),
     tags: z.array(Tag).optional(),
+    addition_links: z.record(z.string(), z.object({ href: z.string(), absolute: z.boolean() })),
+    labels: z.array(Label).optional(),
+    accessories: z.array(Accessory).optional(),
+    inherited_accessories: z.array(Accessory).optional(),
   })
   .openapi('Artifact')
 
@@ -73,15 +102,24 @@ export const showTag = (row: TagRow, artifactId: number, immutable: boolean): z.
   immutable,
 })
 
-export function showArtifact(
-  row: Row,
-  repository: string,
-  children: readonly string[],
-  tags: z.infer<typeof Artifact>['tags'],
-): z.infer<typeof Artifact> {
+/** What is shown of an artifact beside its own row. */
+export interface ArtifactInside {
+  /** Of an index; `descriptor` as it names the child, `id` undefined where the child is not here. */
+  readonly children: readonly { readonly digest: Digest; readonly id: number | undefined; readonly descriptor: Descriptor | undefined }[]
+  /** Of an image or a chart, where it could be read. */
+  readonly config: Readonly<Record<string, unknown>> | undefined
+  readonly tags: z.infer<typeof Tag>[] | undefined
+  readonly labels: z.infer<typeof Label>[] | undefined
+  readonly accessories: z.infer<typeof Accessory>[] | undefined
+  readonly inherited: z.infer<typeof Accessory>[] | undefined
+}
+
+export function showArtifact(row: Row, repository: RepositoryName, inside: ArtifactInside): z.infer<typeof Artifact> {
+  const kind = kindOf(row)
+  const { children, config, tags, labels, accessories, inherited } = inside
   return {
     id: row.id,
-    type: typeOf(row),
+    type: kind.name,
     media_type: row.configMediaType ?? row.mediaType,
     manifest_media_type: row.mediaType,
     ...(row.artifactType !== null && { artifact_type: row.artifactType }),
@@ -90,22 +128,35 @@ export function showArtifact(
     repository_name: repository,
     digest: row.digest,
     size: row.totalSize,
+    icon: kind.icon.digest,
     push_time: instant(row.pushedAt),
     pull_time: maybe(row.pulledAt),
+    ...(config && { extra_attrs: { ...config } }),
     ...(row.annotations !== null && { annotations: { ...row.annotations } }),
-    references: children.map((digest) => ({ parent_id: row.id, child_digest: digest })),
+    references: children.map(({ digest, id, descriptor }) => ({
+      parent_id: row.id,
+      child_id: id ?? 0,
+      child_digest: digest,
+      ...(descriptor?.platform && { platform: platformOf(descriptor.platform) }),
+      ...(descriptor?.annotations && { annotations: { ...descriptor.annotations } }),
+      ...(descriptor?.urls && { urls: [...descriptor.urls] }),
+    })),
+    addition_links: Object.fromEntries([...kind.additions, 'vulnerabilities'].map((name) => [name, additionLink(repository, row.digest, name)])),
     ...(tags && { tags }),
+    ...(labels && { labels }),
+    ...(accessories && { accessories }),
+    ...(inherited && { inherited_accessories: inherited }),
   }
 }
 
-/** Harbor's word for what it is, in capitals. */
-function typeOf({ mediaType, configMediaType, artifactType }: Row): string {
-  const config = configMediaType ?? ''
-  if (config.startsWith('application/vnd.cncf.helm.')) return 'CHART'
-  if (config.startsWith('application/vnd.wasm.')) return 'WASM'
-  const index = mediaType.includes('manifest.list') || mediaType.includes('image.index')
-  // A manifest that names no artifact type is kept under the media type of its config.
-  const plain = artifactType === null || artifactType === configMediaType
-  if (plain && (index || config.includes('container.image') || config === 'application/vnd.oci.image.config.v1+json')) return 'IMAGE'
-  return 'UNKNOWN'
+/** Whoever pushed the index wrote it: what is no text there is left out. */
+function platformOf(platform: GivenPlatform): z.infer<typeof Platform> {
+  const shown: z.infer<typeof Platform> = {}
+  for (const key of ['architecture', 'os', 'variant', 'os.version'] as const) {
+    const value = platform[key]
+    if (typeof value === 'string') shown[key] = value
+  }
+  const features = platform['os.features']
+  if (Array.isArray(features)) shown['os.features'] = features.filter((each) => typeof each === 'string')
+  return shown
 }

@@ -1,20 +1,15 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Principal } from '../../policy/facts.ts'
 import { isDigest } from '../../registry/spec/digests.ts'
-import { isTag, parseReference, type RepositoryName } from '../../registry/spec/names.ts'
-import {
-  type ArtifactFilter,
-  addTag,
-  findArtifact,
-  listArtifacts,
-  listReferences,
-  listTagRows,
-  type Artifact as Row,
-} from '../../schema/artifacts.ts'
+import { isTag, type RepositoryName } from '../../registry/spec/names.ts'
+import { type ArtifactFilter, addTag, listArtifacts, listTagRows } from '../../schema/artifacts.ts'
 import { immutability } from '../../schema/immutable-rules.ts'
-import { findRepositorySummary } from '../../schema/repositories.ts'
+import { findRepositorySummary, repositoryNames } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
-import { Artifact, showArtifact, showTag, Tag } from './artifact-shapes.ts'
+import { ArtifactAnswers, detailsOf } from './artifact-answers.ts'
+import { Configs } from './artifact-blobs.ts'
+import { ARTIFACT, artifactAt, artifactPath, inArtifact, inRepository, REPOSITORY } from './artifact-lookup.ts'
+import { Artifact, showTag, Tag } from './artifact-shapes.ts'
 import { type ApiParts, created, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { exactCondition, listingOf, listQuery, textCondition } from './lists.ts'
@@ -23,14 +18,13 @@ import { parseQuery, type Query } from './query.ts'
 import { repositoryIn } from './repository.ts'
 
 const tags = ['artifact']
-const REPOSITORY = '/projects/{project_name}/repositories/{repository_name}'
-const inRepository = z.object({ project_name: z.string().max(255), repository_name: z.string().max(1024) })
-const params = inRepository.extend({ reference: z.string().max(256) })
+/** What lists of artifacts can be asked for by. */
+const QUERY_KEYS = ['tags', 'digest', 'media_type', 'artifact_type', 'labels'] as const
 const SORTABLE = ['id', 'digest', 'size', 'push_time', 'pull_time'] as const
 const TAGS_SORTABLE = ['name', 'push_time', 'pull_time'] as const
 const flag = z.enum(['true', 'false']).optional()
 
-/** What an answer may hold besides; what there is not (scans, SBOMs, labels) stays out whatever is asked. */
+/** What an answer may hold besides; what there is not (scans, SBOMs) stays out whatever is asked. */
 const details = {
   with_tag: flag,
   with_label: flag,
@@ -44,6 +38,7 @@ const details = {
 
 export const artifacts = ({ services, guard }: ApiParts) => {
   const { db } = services
+  const answers = new ArtifactAnswers({ db, registry: services.registry, configs: new Configs() })
 
   const list = createRoute({
     method: 'get',
@@ -56,48 +51,62 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     responses: { 200: json(z.array(Artifact), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
+  const listOfProject = createRoute({
+    method: 'get',
+    path: '/projects/{project_name_or_id}/artifacts',
+    tags: ['project'],
+    operationId: 'listArtifactsOfProject',
+    summary: 'The artifacts of all repositories of a project, the newest first',
+    middleware: guard.project('artifact', 'list'),
+    request: {
+      params: z.object({ project_name_or_id: z.string().max(255) }),
+      query: z.object({ ...listQuery, ...details, latest_in_repository: flag }),
+    },
+    responses: { 200: json(z.array(Artifact), 'One page of them.'), ...refusals(400, 401, 403, 404) },
+  })
+
   const get = createRoute({
     method: 'get',
-    path: `${REPOSITORY}/artifacts/{reference}`,
+    path: ARTIFACT,
     tags,
     operationId: 'getArtifact',
     summary: 'One artifact, by tag or digest',
     middleware: guard.project('artifact', 'read'),
-    request: { params, query: z.object({ ...pageQuery, ...details }) },
+    request: { params: inArtifact, query: z.object({ ...pageQuery, ...details }) },
     responses: { 200: json(Artifact, 'The artifact.'), ...refusals(400, 401, 403, 404) },
   })
 
   const remove = createRoute({
     method: 'delete',
-    path: `${REPOSITORY}/artifacts/{reference}`,
+    path: ARTIFACT,
     tags,
     operationId: 'deleteArtifact',
     summary: 'Deletes an artifact with its tags',
     middleware: guard.project('artifact', 'delete'),
-    request: { params },
+    request: { params: inArtifact },
     responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404) },
   })
 
   const listTags = createRoute({
     method: 'get',
-    path: `${REPOSITORY}/artifacts/{reference}/tags`,
+    path: `${ARTIFACT}/tags`,
     tags,
     operationId: 'listTags',
     summary: 'The tags of an artifact',
     middleware: guard.project('tag', 'list'),
-    request: { params, query: z.object({ ...listQuery, with_immutable_status: flag }) },
+    request: { params: inArtifact, query: z.object({ ...listQuery, with_immutable_status: flag }) },
     responses: { 200: json(z.array(Tag), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
   const createTag = createRoute({
     method: 'post',
-    path: `${REPOSITORY}/artifacts/{reference}/tags`,
+    path: `${ARTIFACT}/tags`,
     tags,
     operationId: 'createTag',
     summary: 'Gives an artifact one more tag',
     middleware: guard.project('tag', 'create'),
     request: {
-      params,
+      params: inArtifact,
       body: {
         required: true,
         content: {
@@ -116,27 +125,16 @@ export const artifacts = ({ services, guard }: ApiParts) => {
 
   const deleteTag = createRoute({
     method: 'delete',
-    path: `${REPOSITORY}/artifacts/{reference}/tags/{tag_name}`,
+    path: `${ARTIFACT}/tags/{tag_name}`,
     tags,
     operationId: 'deleteTag',
     summary: 'Takes a tag off an artifact',
     middleware: guard.project('tag', 'delete'),
-    request: { params: params.extend({ tag_name: z.string().max(128) }) },
+    request: { params: inArtifact.extend({ tag_name: z.string().max(128) }) },
     responses: { 200: empty('Taken off.'), ...refusals(400, 401, 403, 404) },
   })
 
-  const found = async (name: RepositoryName, text: string): Promise<Row> => {
-    const row = isReference(text) ? await findArtifact(db, name, parseReference(text)) : undefined
-    if (row === undefined) throw notFound(`artifact ${name}:${text}`)
-    return row
-  }
-
-  const show = async (row: Row, name: RepositoryName, withTags: boolean): Promise<z.infer<typeof Artifact>> => {
-    const references = await listReferences(db, row.id)
-    const children = references.flatMap(({ kind, digest }) => (kind === 'manifest' ? [digest] : []))
-    const isImmutable = withTags ? await immutability(db.read, { projectId: row.projectId, name }) : undefined
-    return showArtifact(row, name, children, withTags ? row.tags.map((tag) => showTag(tag, row.id, isImmutable?.(tag.name) ?? false)) : undefined)
-  }
+  const found = (name: RepositoryName, text: string) => artifactAt(db, name, text)
 
   const repository = (principal: Principal, name: RepositoryName) => services.registryFor(principal).repository(name)
 
@@ -146,15 +144,25 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const name = repositoryIn(c.var.project, c.req.valid('param').repository_name)
       const summary = await findRepositorySummary(db, name)
       if (summary === undefined) throw notFound(`repository ${name}`)
-      const filter = filterOf(parseQuery(query.q, ['tags', 'digest', 'media_type', 'artifact_type']))
-      const { items, total } = await listArtifacts(db, summary.id, filter, listingOf(query, SORTABLE))
+      const filter = filterOf(parseQuery(query.q, QUERY_KEYS))
+      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filter, listingOf(query, SORTABLE))
       describePage(c, query, total)
-      return c.json(await Promise.all(items.map((row) => show(row, name, query.with_tag !== 'false'))), 200)
+      return c.json(await answers.ofRepository(items, name, detailsOf(query)), 200)
+    })
+    .openapi(listOfProject, async (c) => {
+      const query = c.req.valid('query')
+      const filter = { ...filterOf(parseQuery(query.q, QUERY_KEYS)), latest: query.latest_in_repository === 'true' }
+      const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, listingOf(query, SORTABLE))
+      describePage(c, query, total)
+      const names = await repositoryNames(db, [...new Set(items.map(({ repositoryId }) => repositoryId))])
+      return c.json(await answers.ofProject(items, names, detailsOf(query)), 200)
     })
     .openapi(get, async (c) => {
       const { repository_name, reference } = c.req.valid('param')
       const name = repositoryIn(c.var.project, repository_name)
-      return c.json(await show(await found(name, reference), name, c.req.valid('query').with_tag !== 'false'), 200)
+      const [artifact] = await answers.ofRepository([await found(name, reference)], name, detailsOf(c.req.valid('query')))
+      if (artifact === undefined) throw notFound(`artifact ${name}:${reference}`)
+      return c.json(artifact, 200)
     })
     .openapi(remove, async (c) => {
       const { repository_name, reference } = c.req.valid('param')
@@ -180,13 +188,13 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     })
     .openapi(createTag, async (c) => {
       const { principal, project } = c.var
-      const { project_name, repository_name, reference } = c.req.valid('param')
+      const { repository_name, reference } = c.req.valid('param')
       const name = repositoryIn(project, repository_name)
       const { digest } = await found(name, reference)
       const { name: tag } = c.req.valid('json')
       if (project.proxy) throw badField('project_name', 'is a proxy cache: its tags are those of the registry it stands for')
       await addTag(db, name, digest, tag, principal.id)
-      return created(c, `/projects/${project_name}/repositories/${encodeURIComponent(repository_name)}/artifacts/${digest}/tags/${tag}`)
+      return created(c, `${artifactPath(name, digest)}/tags/${tag}`)
     })
     .openapi(deleteTag, async (c) => {
       const { repository_name, reference, tag_name } = c.req.valid('param')
@@ -196,11 +204,6 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       if (tag === undefined || !(await repository(c.var.principal, name).tags.delete(tag.name))) throw notFound(`tag ${tag_name}`)
       return c.body(null, 200)
     })
-}
-
-/** A tag or a digest; anything else names nothing. */
-function isReference(text: string): boolean {
-  return isDigest(text) || isTag(text)
 }
 
 /** `tags=*` is any tag, `tags=nil` none; otherwise a name. Only what is no child of an index and refers to nothing is listed. */
@@ -217,5 +220,16 @@ function filterOf(query: Query): ArtifactFilter {
     digest,
     mediaTypes: mediaType === undefined ? undefined : [mediaType],
     artifactType: exactCondition(query, 'artifact_type'),
+    labels: labelsIn(query),
   }
+}
+
+/** `labels=3`, `labels={3 4}` for any of them, `labels=(3 4)` for all. */
+function labelsIn(query: Query): ArtifactFilter['labels'] {
+  const condition = query.get('labels')
+  if (condition === undefined) return undefined
+  const values = condition.match === 'any' || condition.match === 'all' ? condition.values : condition.match === 'exact' ? [condition.value] : []
+  const ids = values.filter((value) => typeof value === 'number')
+  if (ids.length === 0 || ids.length < values.length) throw badField('q', 'labels takes ids: labels=3, labels={3 4} or labels=(3 4)')
+  return { match: condition.match === 'any' ? 'any' : 'all', ids }
 }

@@ -34,6 +34,13 @@ export function created(c: Context, location: string): Response {
   return c.body(null, 201, { Location: `${BASE_PATH}${location}` })
 }
 
+/** 200 with a text; without a word there is no body, and nothing to say of its type. */
+export function plainText(c: Context, text: string, contentType = 'text/plain; charset=utf-8') {
+  const answer = c.text(text, 200, { 'Content-Type': contentType })
+  if (text === '') answer.headers.delete('Content-Type')
+  return answer
+}
+
 /** An id in a path. */
 export const id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
 

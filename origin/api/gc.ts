@@ -4,7 +4,7 @@ import { COLLECT_GARBAGE, type GarbagePayload, garbageJob, garbagePayload, garba
 import { enqueueJob, findJob, type Job, listJobs, stopJob } from '../../schema/jobs.ts'
 import { findSchedule } from '../../schema/schedules.ts'
 import { empty, json, refusals } from './answers.ts'
-import { type ApiParts, created, id, instant, invalid, routes } from './environment.ts'
+import { type ApiParts, created, id, instant, invalid, plainText, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { exactCondition, listingOf, listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
@@ -177,7 +177,7 @@ export const garbageCollection = ({ services, guard }: ApiParts) => {
     })
     .openapi(log, async (c) => {
       const { lines } = garbageProgress(await find(c.req.valid('param').gc_id))
-      return c.text(lines.map((line) => `${line}\n`).join(''), 200)
+      return plainText(c, lines.map((line) => `${line}\n`).join(''))
     })
 }
 

@@ -2,19 +2,26 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { OriginServices } from '../services.ts'
+import { accessories } from './accessory.ts'
+import { additions } from './additions.ts'
 import { artifacts } from './artifact.ts'
+import { artifactCopies } from './artifact-copy.ts'
+import { artifactLabels } from './artifact-labels.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
 import { Guard } from './guard.ts'
 import { health } from './health.ts'
+import { icons } from './icon.ts'
 import { immutableTagRules } from './immutable.ts'
+import { labels } from './label.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
 import { permissions } from './permissions.ts'
 import { ping } from './ping.ts'
 import { projects } from './project.ts'
+import { projectScanner } from './project-scanner.ts'
 import { projectSummary } from './project-summary.ts'
 import { projectMetadata } from './projectMetadata.ts'
 import { quotas } from './quota.ts'
@@ -70,6 +77,13 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     members,
     repositories,
     artifacts,
+    artifactLabels,
+    artifactCopies,
+    accessories,
+    additions,
+    projectScanner,
+    icons,
+    labels,
     permissions,
     users,
     robots,

@@ -28,3 +28,19 @@ export const SELECTORS_LIMIT = 20
 
 /** Rules of one retention policy. */
 export const RETENTION_RULES_LIMIT = 50
+
+/** Of an image's or a chart's config that the API reads, in bytes; a larger one is not shown. */
+export const CONFIG_LIMIT = 1024 * 1024
+/** Configs kept in memory, of some KiB each. */
+export const CONFIGS_KEPT = 500
+/** Configs read at once for one answer. */
+export const CONFIGS_AT_ONCE = 8
+/** Of a page for which configs are read, in artifacts: a list of everything has none. */
+export const CONFIGS_PAGE = 100
+
+/** Of a chart that the API looks into, packed, in bytes. */
+export const CHART_LIMIT = 20 * 1024 * 1024
+/** Of one file inside a chart. */
+export const CHART_FILE_LIMIT = 1024 * 1024
+/** Of a chart unpacked, in bytes: nobody reads on in what goes on for ever. */
+export const CHART_UNPACKED_LIMIT = 200 * 1024 * 1024

@@ -13,22 +13,7 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/stop',
     'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/{report_id}/log',
   ],
-  artifact: [
-    'POST /projects/{project_name}/repositories/{repository_name}/artifacts',
-    'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/accessories',
-    'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/vulnerabilities',
-    'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/additions/{addition}',
-    'POST /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels',
-    'DELETE /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/labels/{label_id}',
-  ],
-  project: [
-    'GET /projects/{project_name_or_id}/artifacts',
-    'GET /projects/{project_name_or_id}/scanner',
-    'PUT /projects/{project_name_or_id}/scanner',
-    'GET /projects/{project_name_or_id}/scanner/candidates',
-    'GET /projects/{project_name}/logs',
-    'GET /projects/{project_name}/auditlog-exts',
-  ],
+  project: ['GET /projects/{project_name}/logs', 'GET /projects/{project_name}/auditlog-exts'],
   auditlog: ['GET /audit-logs', 'GET /auditlog-exts', 'GET /auditlog-exts/events'],
   preheat: [
     'GET /p2p/preheat/providers',
@@ -64,7 +49,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'GET /projects/{project_name_or_id}/webhook/events',
   ],
   webhookjob: ['GET /projects/{project_name_or_id}/webhook/jobs'],
-  icon: ['GET /icons/{digest}'],
   scanAll: [
     'GET /scans/all/metrics',
     'GET /scans/schedule/metrics',
@@ -104,7 +88,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'GET /scanners/{registration_id}/metadata',
   ],
   user: ['PUT /users/{user_id}/cli_secret'],
-  label: ['GET /labels', 'POST /labels', 'GET /labels/{label_id}', 'PUT /labels/{label_id}', 'DELETE /labels/{label_id}'],
   'scan data export': [
     'POST /export/cve',
     'GET /export/cve/execution/{execution_id}',

@@ -19,7 +19,7 @@ import {
 } from '../../schema/replication-executions.ts'
 import { planReplication } from '../../schema/replication-jobs.ts'
 import { empty, json, refusals } from './answers.ts'
-import { type ApiParts, created, id, routes } from './environment.ts'
+import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
@@ -248,6 +248,6 @@ export const replication = ({ services, guard }: ApiParts) => {
       const { id: executionId, task_id } = c.req.valid('param')
       const task = await findTask(db, task_id)
       if (task === undefined || task.executionId !== executionId) throw notFound(`task ${task_id} of replication execution ${executionId}`)
-      return c.text((await readTaskLog(db, task_id)) ?? '', 200)
+      return plainText(c, (await readTaskLog(db, task_id)) ?? '')
     })
 }

@@ -14,7 +14,7 @@ import {
   updateRetentionPolicy,
 } from '../../schema/retention.ts'
 import { empty, json, refusals } from './answers.ts'
-import { type ApiParts, created, id, routes } from './environment.ts'
+import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { Execution, METADATA, Metadata, Policy, readPolicy, showExecution, showPolicy, showTask, Task } from './retention-shapes.ts'
@@ -217,6 +217,6 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
       const execution = await executionFor(c.var.principal, c.req.valid('param'), 'list')
       const text = await retentionTaskLog(db, execution.id, tid)
       if (text === undefined) throw notFound(`task ${tid} of run ${execution.id}`)
-      return c.text(text, 200)
+      return plainText(c, text)
     })
 }

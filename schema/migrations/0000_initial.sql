@@ -117,6 +117,28 @@ CREATE TABLE `transfers` (
 );
 --> statement-breakpoint
 CREATE INDEX `transfers_by_age` ON `transfers` (`updated_at`);--> statement-breakpoint
+CREATE TABLE `artifact_labels` (
+	`manifest_id` integer NOT NULL,
+	`label_id` integer NOT NULL,
+	PRIMARY KEY(`manifest_id`, `label_id`),
+	FOREIGN KEY (`manifest_id`) REFERENCES `manifests`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`label_id`) REFERENCES `labels`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `artifact_labels_by_label` ON `artifact_labels` (`label_id`);--> statement-breakpoint
+CREATE TABLE `labels` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`description` text DEFAULT '' NOT NULL,
+	`color` text DEFAULT '' NOT NULL,
+	`project_id` integer,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `labels_by_name` ON `labels` (`project_id`,`name`);--> statement-breakpoint
+CREATE UNIQUE INDEX `labels_of_system` ON `labels` (`name`) WHERE "labels"."project_id" IS NULL;--> statement-breakpoint
 CREATE TABLE `edge_enrolment_tokens` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CONTRACT_PRESENT, Contract } from '../testing/contract.ts'
+import { openTestOrigin, type TestOrigin } from '../testing/origin.ts'
+
+describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the contract', () => {
+  let origin: TestOrigin
+  let ask: Contract['ask']
+
+  beforeAll(async () => {
+    origin = await openTestOrigin()
+    ask = new Contract(origin).ask
+  })
+  afterAll(async () => {
+    await origin.close()
+  })
+
+  test('a life of projects, people and robots, answer by answer', async () => {
+    await ask('GET /ping', '/ping', 200, undefined, '')
+    await ask('GET /health', '/health', 200, undefined, '')
+    await ask('GET /systeminfo', '/systeminfo', 200, undefined, '')
+    await ask('GET /systeminfo', '/systeminfo', 200)
+    await ask('GET /systeminfo/volumes', '/systeminfo/volumes', 200)
+    await ask('GET /systeminfo/getcert', '/systeminfo/getcert', 404)
+
+    const P = '/projects/{project_name_or_id}'
+    const body = { project_name: 'team-frontend', public: false, storage_limit: 107_374_182_400 }
+    await ask('POST /projects', '/projects', 401, body, '')
+    const { id: projectId } = await ask('POST /projects', '/projects', 201, body)
+    await ask('POST /projects', '/projects', 409, body)
+    for (const bad of ['', 'Team', 'a/b', '-a', 'a..b', 'a'.repeat(256)]) await ask('POST /projects', '/projects', 400, { project_name: bad })
+    await ask('POST /projects', '/projects', 400, { project_name: 'ok', storage_limit: 0 })
+    await ask('POST /projects', '/projects', 201, { project_name: 'open', metadata: { public: 'true' } })
+    await ask('POST /projects', '/projects', 201, { project_name: '4711' })
+    const page = await ask('GET /projects', '/projects?page_size=2&page=2&sort=-name', 200)
+    const total = Number(page.headers.get('X-Total-Count'))
+    expect(total).toBeGreaterThan(4)
+    expect(page.headers.get('Link')).toBe(
+      '</api/v2.0/projects?page_size=2&page=1&sort=-name>; rel="prev", </api/v2.0/projects?page_size=2&page=3&sort=-name>; rel="next"',
+    )
+    await ask('GET /projects', '/projects?q=name=~team', 200)
+    await ask('GET /projects', '/projects?page_size=101', 400)
+    expect(((await ask('GET /projects', '/projects?page=0&page_size=0', 200)).body as object[]).length).toBeGreaterThan(2)
+    await ask('HEAD /projects', '/projects?project_name=team-frontend', 200)
+    await ask('HEAD /projects', '/projects?project_name=team-frontend', 404, undefined, '')
+    await ask(`GET ${P}`, '/projects/team-frontend', 200)
+    await ask(`GET ${P}`, `/projects/${projectId}`, 200)
+    await ask(`GET ${P}`, '/projects/team-frontend', 401, undefined, '')
+    await ask(`GET ${P}`, '/projects/none', 401, undefined, '')
+    await ask(`GET ${P}`, '/projects/none', 404)
+    await ask(`PUT ${P}`, '/projects/team-frontend', 200, { metadata: { auto_scan: 'true', severity: 'high' } })
+    await ask(`PUT ${P}`, '/projects/team-frontend', 400, { metadata: { severity: 'dreadful' } })
+    await ask(`GET ${P}/_deletable`, '/projects/team-frontend/_deletable', 200)
+    await ask(`GET ${P}/summary`, '/projects/team-frontend/summary', 200)
+    const M = `${P}/metadatas/`
+    await ask(`GET ${M}`, '/projects/team-frontend/metadatas/', 200)
+    await ask(`POST ${M}`, '/projects/team-frontend/metadatas/', 200, { prevent_vul: 'true' })
+    await ask(`POST ${M}`, '/projects/team-frontend/metadatas/', 409, { prevent_vul: 'true' })
+    await ask(`GET ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200)
+    await ask(`PUT ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200, { prevent_vul: 'false' })
+    await ask(`DELETE ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200)
+    await ask(`GET ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 404)
+
+    const user = { username: 'ada', password: 'Lovelace1815', email: 'ada@example.com', realname: 'Ada' }
+    const { id: userId } = await ask('POST /users', '/users', 201, user)
+    await ask('POST /users', '/users', 409, user)
+    await ask('POST /users', '/users', 400, { ...user, username: 'bob', password: 'short' })
+    await ask('POST /users', '/users', 401, user, '')
+    const ada = 'ada:Lovelace1815'
+    await ask('POST /users', '/users', 403, user, ada)
+    await ask('POST /projects', '/projects', 403, { project_name: 'mine' }, ada)
+    await ask('GET /users', '/users?sort=-username&q=username=~a', 200)
+    await ask('GET /users', '/users', 403, undefined, ada)
+    await ask('GET /users/current', '/users/current', 200, undefined, ada)
+    await ask('GET /users/current', '/users/current', 401, undefined, '')
+    await ask('GET /users/search', '/users/search?username=ad', 200, undefined, ada)
+    await ask('GET /users/current/permissions', `/users/current/permissions?scope=/project/${projectId}&relative=true`, 200)
+    await ask('GET /users/{user_id}', `/users/${userId}`, 200, undefined, ada)
+    await ask('GET /users/{user_id}', '/users/1', 403, undefined, ada)
+    await ask('PUT /users/{user_id}', `/users/${userId}`, 200, { email: 'a@example.com', realname: 'A', comment: '' }, ada)
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 403, { sysadmin_flag: true }, ada)
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 200, { sysadmin_flag: false })
+    await ask('PUT /users/{user_id}/sysadmin', '/users/1/sysadmin', 403, { sysadmin_flag: false })
+    const password = `/users/${userId}/password`
+    await ask('PUT /users/{user_id}/password', password, 403, { old_password: 'wrong', new_password: 'Byron12345' }, ada)
+    await ask('PUT /users/{user_id}/password', password, 400, { old_password: 'Lovelace1815', new_password: 'Lovelace1815' }, ada)
+    await ask('PUT /users/{user_id}/password', password, 200, { old_password: 'Lovelace1815', new_password: 'Byron12345' }, ada)
+    await ask('GET /users/current', '/users/current', 401, undefined, ada)
+    const renewed = 'ada:Byron12345'
+
+    const members = '/projects/team-frontend/members'
+    await ask(`GET ${P}/members`, members, 404, undefined, renewed)
+    const { id: mid } = await ask(`POST ${P}/members`, members, 201, { role_id: 3, member_user: { username: 'ada' } })
+    await ask(`POST ${P}/members`, members, 409, { role_id: 3, member_user: { user_id: userId } })
+    await ask(`POST ${P}/members`, members, 400, { role_id: 9, member_user: { username: 'ada' } })
+    await ask(`POST ${P}/members`, members, 400, { role_id: 3, member_user: { username: 'nobody' } })
+    await ask(`POST ${P}/members`, members, 403, { role_id: 3, member_user: { username: 'admin' } }, renewed)
+    await ask(`GET ${P}/members`, `${members}?entityname=ad`, 200, undefined, renewed)
+    await ask(`GET ${P}/members/{mid}`, `${members}/${mid}`, 200)
+    await ask(`PUT ${P}/members/{mid}`, `${members}/${mid}`, 200, { role_id: 4 })
+    await ask(`PUT ${P}/members/{mid}`, `${members}/${mid}`, 403, { role_id: 1 }, renewed)
+
+    const robot = {
+      name: 'ci',
+      level: 'project',
+      duration: 30,
+      permissions: [
+        {
+          kind: 'project',
+          namespace: 'team-frontend',
+          access: [
+            { resource: 'repository', action: 'push' },
+            { resource: 'repository', action: 'pull' },
+          ],
+        },
+      ],
+    }
+    const made = await ask('POST /robots', '/robots', 201, robot, renewed)
+    const { name, secret } = made.body as { name: string; secret: string }
+    expect(name).toBe('robot$team-frontend+ci')
+    const bot = `${name}:${secret}`
+    await ask('POST /robots', '/robots', 409, robot)
+    await ask('POST /robots', '/robots', 404, { ...robot, permissions: [{ ...robot.permissions[0], namespace: '4711' }] }, renewed)
+    await ask(
+      'POST /robots',
+      '/robots',
+      403,
+      { ...robot, name: 'x', permissions: [{ ...robot.permissions[0], access: [{ resource: 'project', action: 'delete' }] }] },
+      renewed,
+    )
+    await ask('POST /robots', '/robots', 403, { ...robot, level: 'system' }, renewed)
+    await ask('POST /robots', '/robots', 400, {
+      ...robot,
+      name: 'y',
+      permissions: [{ ...robot.permissions[0], access: [{ resource: 'no', action: 'pull' }] }],
+    })
+    await ask('GET /users/current', '/users/current', 412, undefined, bot)
+    await ask('GET /robots', '/robots', 200)
+    await ask('GET /robots', `/robots?q=Level=project,ProjectID=${projectId}`, 200, undefined, renewed)
+    await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 200, undefined, renewed)
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { ...robot, name, disable: true })
+    await ask('GET /projects', '/projects', 401, undefined, bot)
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { disable: false, duration: -1 })
+    await ask('GET /projects', '/projects', 200, undefined, bot)
+    await ask('PATCH /robots/{robot_id}', `/robots/${made.id}`, 200, {}, renewed)
+    await ask('GET /projects', '/projects', 401, undefined, bot)
+    await ask('DELETE /robots/{robot_id}', `/robots/${made.id}`, 200)
+    await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 404)
+    await ask('DELETE /projects/{project_name_or_id}/members/{mid}', `${members}/${mid}`, 200)
+    await ask('DELETE /users/{user_id}', `/users/${userId}`, 200)
+    await ask('GET /users/{user_id}', `/users/${userId}`, 404)
+
+    await ask('GET /quotas', '/quotas?sort=-used.storage', 200)
+    await ask('PUT /quotas/{id}', `/quotas/${projectId}`, 200, { hard: { storage: 5 } })
+    expect((await ask('GET /quotas/{id}', `/quotas/${projectId}`, 200)).body).toMatchObject({ hard: { storage: 5 } })
+    await ask('GET /permissions', '/permissions', 200)
+    await ask('GET /statistics', '/statistics', 200)
+    await ask('GET /search', '/search?q=team', 200, undefined, '')
+    await ask('DELETE /projects/{project_name_or_id}', '/projects/team-frontend', 200)
+    await ask(`GET ${P}`, '/projects/team-frontend', 404)
+  })
+})

@@ -1,0 +1,47 @@
+import { and, asc, eq, inArray, or } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/sqlite-core'
+import type { Digest } from '../registry/spec/digests.ts'
+import type { Database } from './database.ts'
+import { manifestContents, manifestReferences, manifests } from './tables/repositories.ts'
+
+/** What the API tells of the inside of an artifact. */
+export interface ArtifactParts {
+  /** What a manifest names first; undefined: an index, or a manifest without blobs. */
+  readonly config: Digest | undefined
+  /** The children of an index, in its order. `id` undefined: it is not here. */
+  readonly children: readonly { readonly digest: Digest; readonly id: number | undefined }[]
+}
+
+const NONE: ArtifactParts = { config: undefined, children: [] }
+
+/** By the ids of their manifests. */
+export async function partsOf(db: Database, manifestIds: readonly number[]): Promise<(manifestId: number) => ArtifactParts> {
+  if (manifestIds.length === 0) return () => NONE
+  const child = alias(manifests, 'child')
+  const { manifestId, repositoryId, position, kind, digest } = manifestReferences
+  const rows = await db.read.sql
+    .select({ manifestId, position, kind, digest, childId: child.id })
+    .from(manifestReferences)
+    .leftJoin(child, and(eq(kind, 'manifest'), eq(child.repositoryId, repositoryId), eq(child.digest, digest)))
+    .where(and(inArray(manifestId, [...manifestIds]), or(eq(position, 0), eq(kind, 'manifest'))))
+    .orderBy(asc(manifestId), asc(position))
+  const byManifest = Map.groupBy(rows, (row) => row.manifestId)
+  return (id) => {
+    const named = byManifest.get(id)
+    if (named === undefined) return NONE
+    return {
+      config: named.find((each) => each.kind === 'blob')?.digest,
+      children: named.flatMap((each) => (each.kind === 'manifest' ? [{ digest: each.digest, id: each.childId ?? undefined }] : [])),
+    }
+  }
+}
+
+/** The very bytes of some manifests. */
+export async function contentsOf(db: Database, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Uint8Array>> {
+  if (digests.length === 0) return new Map()
+  const rows = await db.read.sql
+    .select()
+    .from(manifestContents)
+    .where(inArray(manifestContents.digest, [...digests]))
+  return new Map(rows.map((row) => [row.digest, row.bytes]))
+}
