@@ -13,31 +13,29 @@ export class BadChart extends Error {
  * @throws BadChart for what is no gzipped tar, or more than can be shown
  */
 export async function chartFile(packed: Uint8Array, names: readonly string[]): Promise<string | undefined> {
-  let found: Buffer | undefined
-  let unpacked = 0
   const archive = extract()
-  archive.on('entry', (header, stream, next) => {
-    const parts: Buffer[] = []
-    const wanted = header.type === 'file' && names.includes(header.name.slice(header.name.indexOf('/') + 1).toLowerCase())
-    if (wanted && (header.size ?? 0) > CHART_FILE_LIMIT) {
-      archive.destroy(new BadChart(`${header.name} has more than ${CHART_FILE_LIMIT} bytes; pull the chart to see it.`))
-      return
-    }
-    stream.on('data', (data) => {
-      const chunk = data as Buffer
-      unpacked += chunk.byteLength
-      if (unpacked > CHART_UNPACKED_LIMIT) archive.destroy(new BadChart(`The chart has more than ${CHART_UNPACKED_LIMIT} bytes unpacked.`))
-      if (wanted) parts.push(chunk)
-    })
-    stream.on('end', () => {
-      if (wanted) found = Buffer.concat(parts)
-      next()
-    })
-  })
+  const unpacking = pipeline([packed], createGunzip(), archive)
+  // Whoever reads on hears of it; nobody does who has found what he wanted.
+  unpacking.catch(() => undefined)
+  let unpacked = 0
   try {
-    await pipeline([packed], createGunzip(), archive)
+    for await (const entry of archive) {
+      const { name, type, size = 0 } = entry.header
+      const wanted = type === 'file' && names.includes(name.slice(name.indexOf('/') + 1).toLowerCase())
+      if (wanted && size > CHART_FILE_LIMIT) throw new BadChart(`${name} has more than ${CHART_FILE_LIMIT} bytes; pull the chart to see it.`)
+      const parts: Buffer[] = []
+      for await (const chunk of entry as AsyncIterable<Buffer>) {
+        unpacked += chunk.byteLength
+        if (unpacked > CHART_UNPACKED_LIMIT) throw new BadChart(`The chart has more than ${CHART_UNPACKED_LIMIT} bytes unpacked.`)
+        if (wanted) parts.push(chunk)
+      }
+      if (wanted) return Buffer.concat(parts).toString('utf8')
+    }
+    await unpacking
   } catch (error) {
     throw error instanceof BadChart ? error : new BadChart('The layer of this chart is no gzipped tar archive.', { cause: error })
+  } finally {
+    archive.destroy()
   }
-  return found?.toString('utf8')
+  return undefined
 }
