@@ -42,10 +42,50 @@ export class Api {
     return (await this.#exchange('GET', path)).text
   }
 
-  async #exchange(method: string, path: string, body?: unknown): Promise<{ text: string; headers: Headers }> {
-    const { url, username, password } = this.#session
+  /** A long answer as it comes. @throws CliError when nobody answers, or it is a refusal */
+  async stream(path: string): Promise<ReadableStream<Uint8Array>> {
+    const { url } = this.#session
+    // How long it takes is up to its length; that it begins is not.
+    const beginning = new AbortController()
+    const deadline = setTimeout(() => beginning.abort(), ANSWER_DEADLINE_MS)
+    try {
+      const response = await this.#fetch(new URL(path, url), { headers: this.#headers(), signal: beginning.signal })
+      if (!response.ok) throw new CliError(this.#refusal(response.status, await response.text()), exitCodeOf(response.status))
+      return response.body ?? new ReadableStream({ start: (controller) => controller.close() })
+    } catch (error) {
+      throw error instanceof CliError ? error : this.#silence(error)
+    } finally {
+      clearTimeout(deadline)
+    }
+  }
+
+  /** The same, line by line. */
+  async *lines(path: string): AsyncGenerator<string> {
+    let rest = ''
+    const decoder = new TextDecoder()
+    for await (const bytes of await this.stream(path)) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+    if (rest !== '') yield rest
+  }
+
+  #headers(): Headers {
+    const { username, password } = this.#session
     const headers = new Headers({ accept: 'application/json, text/plain' })
     if (username !== undefined && password !== undefined) headers.set('authorization', basic(username, password))
+    return headers
+  }
+
+  #silence(error: unknown): CliError {
+    const { url } = this.#session
+    return new CliError(`No answer from ${url}. Is the origin running there? Choose another with --server or ATOLL_SERVER.`, EXIT.unreachable, error)
+  }
+
+  async #exchange(method: string, path: string, body?: unknown): Promise<{ text: string; headers: Headers }> {
+    const { url } = this.#session
+    const headers = this.#headers()
     if (body !== undefined) headers.set('content-type', 'application/json')
     let response: Response
     let text: string
@@ -58,7 +98,7 @@ export class Api {
       })
       text = await response.text()
     } catch (error) {
-      throw new CliError(`No answer from ${url}. Is the origin running there? Choose another with --server or ATOLL_SERVER.`, EXIT.unreachable, error)
+      throw this.#silence(error)
     }
     if (!response.ok) throw new CliError(this.#refusal(response.status, text), exitCodeOf(response.status))
     return { text, headers: response.headers }
@@ -92,7 +132,7 @@ export class Api {
     const message = firstMessage(text) ?? `the server answered ${status}`
     if (status !== 401) return message
     return this.#session.username === undefined
-      ? `${message}. Log in first: atoll login ${this.#session.url}`
+      ? `This needs a login: atoll login ${this.#session.url}`
       : `${message}. The credentials of ${this.#session.username} were not accepted at ${this.#session.url}.`
   }
 }

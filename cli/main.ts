@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import tab from '@bomb.sh/tab/commander'
 import { Command, CommanderError } from 'commander'
+import { auditCommands } from './commands/audit.ts'
 import { edgeCommands } from './commands/edge.ts'
 import { gcCommands } from './commands/gc.ts'
 import { keyCommands } from './commands/key.ts'
@@ -39,6 +40,7 @@ userCommands(program)
 robotCommands(program)
 replicateCommands(program)
 gcCommands(program)
+auditCommands(program)
 edgeCommands(program)
 keyCommands(program)
 warmCommand(program)

@@ -22,5 +22,15 @@ export const CHANGES_BATCH = 500
 /** Bytes in one request of a copy by chunk, as Harbor's default. */
 export const CHUNK_BYTES = 10 * 1024 * 1024
 
+/** What is done by one process only is given to another when that one has been silent for so long. */
+export const SOLE_LEASE_MS = 30_000
+/** Entries of the audit log sent at once. */
+export const FORWARD_BATCH = 500
+/** How often the end of the audit log is looked at. */
+export const FORWARD_POLL_MS = 500
+/** What a receiver of syslog has kept its connection open for so long after, it has: the protocol itself acknowledges nothing. */
+export const FORWARD_SETTLE_MS = 2_000
+export const FORWARD_BACKOFF_LIMIT_MS = 60_000
+
 /** How often the whole store is read for bytes that nobody knows. */
 export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000

@@ -2,6 +2,8 @@ import type { BlobStore, CreateHasher } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { LocalRegistry } from '../registry/local.ts'
 import type { Log } from '../registry/log.ts'
+import type { SenderOptions } from '../runtime/syslog/sender.ts'
+import { PURGE_AUDIT } from '../schema/audit/purge-jobs.ts'
 import type { Database } from '../schema/database.ts'
 import type { Endpoint } from '../schema/endpoints.ts'
 import { garbageIndex } from '../schema/garbage.ts'
@@ -9,8 +11,10 @@ import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
 import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../schema/replication-jobs.ts'
 import { RETAIN } from '../schema/retention-jobs.ts'
 import { followChanges } from './follow.ts'
+import { forwardAudit } from './forward-audit.ts'
 import { collectGarbageJobs } from './jobs/collect-garbage.ts'
 import { planReplication } from './jobs/plan-replication.ts'
+import { purgeAuditJobs } from './jobs/purge-audit.ts'
 import { replicate } from './jobs/replicate.ts'
 import { retain } from './jobs/retain.ts'
 import { startReplication } from './jobs/start-replication.ts'
@@ -38,6 +42,8 @@ export interface ControlPlaneOptions {
   readonly concurrency: number
   /** The user who owns projects that a replication makes: the first administrator. */
   readonly projectOwner: number
+  /** Where the audit log is forwarded to; undefined: nowhere. */
+  readonly auditReceiver?: SenderOptions | undefined
   /** In [0, 1): spreads retries. */
   readonly random?: () => number
 }
@@ -57,12 +63,18 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     [PLAN_REPLICATION, planReplication({ db, sites })],
     [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
     [RETAIN, retain({ db, clock })],
+    [PURGE_AUDIT, purgeAuditJobs({ db, clock })],
     [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],
   ])
   const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })
   const following = new AbortController()
   const signal = following.signal
-  const followed = Promise.all([followChanges({ db, clock, log, signal }), followSchedules({ db, clock, log, signal })])
+  const receiver = options.auditReceiver
+  const followed = Promise.all([
+    followChanges({ db, clock, log, signal }),
+    followSchedules({ db, clock, log, signal }),
+    receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),
+  ])
   return {
     close: async () => {
       following.abort(new Error('This process is shutting down.'))

@@ -7,6 +7,7 @@ import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
+import { auditApi } from './audit/routes.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { UploadTickets } from './identity/upload-tickets.ts'
 import { edgesApi } from './mesh/edges-api.ts'
@@ -52,7 +53,10 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     local: (actor) => local.as(actor),
     ...(origin.nearest && { nearest: origin.nearest }),
     proxy: (project, request) => proxies.open(project, request),
-    pulled: ({ principal }, pull, request) => pulls.note(principal.id, pull, addressOf(request)),
+    pulled: ({ principal }, pull, request) => {
+      // What an edge fetches is no pull: it tells by itself who pulls there.
+      if (principal.kind !== 'edge') pulls.note(principal.id, pull, addressOf(request))
+    },
   })
   // A third of all that an origin loads, and no pull or push needs it: the first request for it brings it.
   let loaded: Promise<Hono> | undefined
@@ -66,6 +70,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))
     .route('/', keysApi(services, keys))
+    .route('/', auditApi(services))
     .route('/', projectRulesApi(services))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))

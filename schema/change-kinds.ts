@@ -44,6 +44,7 @@ export const CHANGE_KINDS = [
   'label.deleted',
   'artifact.labelled',
   'artifact.unlabelled',
+  'audit.purged',
 ] as const
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number]

@@ -1,5 +1,7 @@
 import { and, asc, eq, gt, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import { appendAudit, type NewAuditEntry, nameOf } from './audit/chain.ts'
+import { type AuditEvent, auditEventOf } from './audit/events.ts'
 import type { ChangeKind } from './change-kinds.ts'
 import { lastChange } from './change-watch.ts'
 import type { WriteConnection } from './connection.ts'
@@ -19,6 +21,8 @@ export interface NewChange {
   readonly before?: string | undefined
   readonly after?: string | undefined
   readonly detail?: Readonly<Record<string, unknown>> | undefined
+  /** What the audit log says of it, where that is not what it says of its kind. `silent`: another change of this transaction says it all. */
+  readonly audit?: AuditEvent | 'silent' | undefined
 }
 
 const insertStatement = (sql: LibSQLDatabase) =>
@@ -38,14 +42,32 @@ const insertStatement = (sql: LibSQLDatabase) =>
     .returning({ seq: changes.seq })
     .prepare()
 
-/** Tells of a change in the transaction that makes it. For functions of this room. */
+/** Tells of a change, in the feed and in the audit log, in the transaction that makes it. For functions of this room. */
 export async function tell(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, change: NewChange): Promise<number> {
-  const { actor, kind, subject, projectId = null, before = null, after = null, detail = null } = change
-  const row = await connection
-    .prepared(insertStatement)
-    .get({ site: db.site, time: db.clock.now(), actor, kind, subject, projectId, before, after, detail })
+  const { actor, kind, subject, projectId = null, before = null, after = null, detail = null, audit } = change
+  const time = db.clock.now()
+  const row = await connection.prepared(insertStatement).get({ site: db.site, time, actor, kind, subject, projectId, before, after, detail })
   connection.lastChange = row.seq
+  if (audit !== 'silent') await appendAudit(connection, await auditEntry(connection, change, time, audit ?? auditEventOf(kind)))
   return row.seq
+}
+
+async function auditEntry(connection: WriteConnection, change: NewChange, time: number, event: AuditEvent): Promise<NewAuditEntry> {
+  const { actor, subject, projectId = null, before, after, detail } = change
+  const more = { ...detail, ...(before !== undefined && { before }), ...(after !== undefined && { after }) }
+  const named = detail?.username
+  return {
+    time,
+    actor,
+    operation: event.operation,
+    resourceType: event.resourceType,
+    // Whoever is deleted goes by another name already.
+    resource: typeof named === 'string' ? named : await nameOf(connection, subject),
+    projectId,
+    succeeded: true,
+    count: 1,
+    detail: Object.keys(more).length === 0 ? '' : JSON.stringify(more),
+  }
 }
 
 /** Tells of many. */

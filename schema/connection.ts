@@ -2,6 +2,7 @@ import type { Client } from '@libsql/client'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 // The whole driver loads what talks to a server, too.
 import { drizzle } from 'drizzle-orm/libsql/sqlite3'
+import type { Link } from './audit/chain.ts'
 
 /** What statements run on: the database for reading, or the transaction of a write. */
 export class Connection {
@@ -23,4 +24,6 @@ export class Connection {
 export class WriteConnection extends Connection {
   /** The last sequence number given in this transaction. */
   lastChange = 0
+  /** The end of the audit log, once this transaction has looked. */
+  auditHead: Link | undefined
 }

@@ -21,3 +21,6 @@ export const INSERT_ROWS = 500
 export const PULL_ROWS = 500
 /** How often it is written down that somebody goes on with an upload, in milliseconds. */
 export const UPLOAD_NOTE_MS = 10 * 60_000
+
+/** Pulls alike that the audit log tells of one by one, of those that come together. */
+export const PULLS_ALONE = 1_000

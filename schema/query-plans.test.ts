@@ -6,6 +6,8 @@ import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { accessoriesOf, listAccessories, parentsOf } from './accessories.ts'
 import { contentsOf, partsOf } from './artifact-parts.ts'
 import { findArtifact, listArtifacts, listParents, listTagRows } from './artifacts.ts'
+import { purgeAudit } from './audit/purge.ts'
+import { listAudit, readAudit } from './audit/read.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
 import { findEdgeById, forgetEnrolmentTokensBefore, listEdges } from './edges.ts'
@@ -111,6 +113,9 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'parts of artifacts': () => Promise.all([partsOf(db, [1]), contentsOf(db, [digest]), labelsOf(db, [1])]),
     'what belongs to artifacts': () =>
       Promise.all([listAccessories(db, 1, digest, listing), accessoriesOf(db, 1, [digest]), parentsOf(db, 1, [digest])]),
+    'the audit log of a project': () => listAudit(db, { projectIds: [1], username: { exact: 'x' }, from: 1, to: 2 }, listing),
+    'the audit log from a place': () => readAudit(db, 5, 10),
+    'purge the audit log': () => Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, dryRun: false })),
     'labels of a project': () => listLabels(db, { projectId: 1, name: 'x' }, listing),
     'labels of the system': () => listLabels(db, { projectId: null, name: 'x' }, listing),
     'find an artifact': () => findArtifact(db, app, { tag: latest }),

@@ -47,7 +47,7 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
       await tellAll(
         db,
         connection,
-        now.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest })),
+        now.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
       )
       const [part] = await sql.all(
         raw`SELECT 1 FROM manifest_references p WHERE p.repository_id = ${repositoryId} AND p.digest = ${digest} AND p.kind = 'manifest' LIMIT 1`,

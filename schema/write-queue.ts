@@ -120,6 +120,7 @@ export class WriteQueue {
     })
     this.#transaction = transaction
     this.#connection.lastChange = 0
+    this.#connection.auditHead = undefined
     try {
       const settle: (() => void)[] = []
       for (const entry of group) settle.push(await this.#runOne(transaction, entry))
@@ -139,7 +140,7 @@ export class WriteQueue {
 
   /** @returns what settles this writer's promise. @throws when the whole transaction is lost */
   async #runOne(transaction: Transaction, entry: Waiting): Promise<() => void> {
-    const before = this.#connection.lastChange
+    const { lastChange, auditHead } = this.#connection
     await transaction.execute('SAVEPOINT work')
     try {
       const answer = await entry.run(this.#connection)
@@ -148,7 +149,7 @@ export class WriteQueue {
     } catch (error) {
       // A full disk or a failing one ends the transaction by itself; then nobody's work is in it any more.
       if (transaction.closed) throw error
-      this.#connection.lastChange = before
+      Object.assign(this.#connection, { lastChange, auditHead })
       await transaction.execute('ROLLBACK TO work')
       await transaction.execute('RELEASE work')
       return () => entry.reject(withoutQuery(error))

@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { type RunningControlPlane, startControlPlane } from '../../control-plane/start.ts'
+import type { OriginConfig } from '../../origin/config/settings.ts'
 import type { OpenOrigin } from '../../origin/open.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createFetch } from '../../runtime/fetch.ts'
+import type { SenderOptions } from '../../runtime/syslog/sender.ts'
 import { firstAdministrator } from '../../schema/users.ts'
 import { createHasher } from '../../stores/hasher.ts'
 
@@ -22,5 +25,13 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     owner: `${hostname()}:${process.pid}:${newId()}`,
     concurrency: config['control_plane.concurrency'],
     projectOwner: await firstAdministrator(db),
+    auditReceiver: await auditReceiver(config),
   })
+}
+
+/** @throws the system's error when the file with the certificates cannot be read */
+async function auditReceiver(config: OriginConfig): Promise<SenderOptions | undefined> {
+  const { 'audit.syslog.url': url, 'audit.syslog.ca_file': file } = config
+  if (url === undefined) return undefined
+  return { url: new URL(url), ...(file !== undefined && { ca: await readFile(file, 'utf8') }) }
 }

@@ -7,6 +7,7 @@ import { additions } from './additions.ts'
 import { artifacts } from './artifact.ts'
 import { artifactCopies } from './artifact-copy.ts'
 import { artifactLabels } from './artifact-labels.ts'
+import { auditLogs } from './auditlog.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
@@ -24,6 +25,7 @@ import { projects } from './project.ts'
 import { projectScanner } from './project-scanner.ts'
 import { projectSummary } from './project-summary.ts'
 import { projectMetadata } from './projectMetadata.ts'
+import { auditPurges } from './purge.ts'
 import { quotas } from './quota.ts'
 import { registries } from './registry.ts'
 import { replication } from './replication.ts'
@@ -93,6 +95,8 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     statistics,
     search,
     garbageCollection,
+    auditLogs,
+    auditPurges,
     immutableTagRules,
     retention,
     systemInfo,

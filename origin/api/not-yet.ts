@@ -13,8 +13,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/stop',
     'GET /projects/{project_name}/repositories/{repository_name}/artifacts/{reference}/scan/{report_id}/log',
   ],
-  project: ['GET /projects/{project_name}/logs', 'GET /projects/{project_name}/auditlog-exts'],
-  auditlog: ['GET /audit-logs', 'GET /auditlog-exts', 'GET /auditlog-exts/events'],
   preheat: [
     'GET /p2p/preheat/providers',
     'POST /p2p/preheat/instances/ping',
@@ -58,15 +56,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /system/scanAll/stop',
   ],
   oidc: ['POST /system/oidc/ping'],
-  purge: [
-    'GET /system/purgeaudit',
-    'GET /system/purgeaudit/{purge_id}',
-    'PUT /system/purgeaudit/{purge_id}',
-    'GET /system/purgeaudit/{purge_id}/log',
-    'GET /system/purgeaudit/schedule',
-    'POST /system/purgeaudit/schedule',
-    'PUT /system/purgeaudit/schedule',
-  ],
   SystemCVEAllowlist: ['GET /system/CVEAllowlist', 'PUT /system/CVEAllowlist'],
   jobservice: [
     'GET /jobservice/pools',

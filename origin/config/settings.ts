@@ -15,6 +15,7 @@ import {
 } from '../../runtime/settings/kinds.ts'
 import { optionalListen } from '../../runtime/settings/listen.ts'
 import { SHUTDOWN_DELAY } from '../../runtime/settings/shutdown.ts'
+import { optionalSyslogUrl } from '../../runtime/settings/syslog.ts'
 import { TRANSFER_SETTINGS } from '../../runtime/settings/transfers.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
@@ -72,6 +73,12 @@ export const originSettings = defineSettings({
     90 * 86_400,
     'How long it is kept who pulled what and which jobs ran. Counts and times of the last pull stay.',
   ),
+  'audit.syslog.url': setting(
+    optionalSyslogUrl,
+    undefined,
+    'A receiver of syslog (RFC 5424) that the audit log is forwarded to, for instance `tls://logs.example.com:6514`, `tcp://…` or `udp://…`. What it misses while it is away is sent when it is back.',
+  ),
+  'audit.syslog.ca_file': setting(optionalText, undefined, 'A file with the certificates (PEM) to trust for `tls:`; the system’s when absent.'),
   'garbage.grace': setting(
     duration(600, 30 * 86_400),
     7_200,

@@ -16,6 +16,9 @@ import { charge, refund } from './quota.ts'
 import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
 import { removeTagsOf, setTag } from './tags.ts'
 
+/** What the audit log says of the tags that come with a manifest. */
+const PUSHED = { resourceType: 'artifact', operation: 'create' } as const
+
 const head = { mediaType: manifests.mediaType, digest: manifests.digest, size: manifests.size }
 const content = { ...head, bytes: manifestContents.bytes }
 const inRepository = and(eq(manifests.repositoryId, repositories.id), eq(manifests.digest, raw.placeholder('digest')))
@@ -137,7 +140,7 @@ export function putManifest(db: Database, name: RepositoryName, manifest: Manife
       await insertManifest(db, connection, repository, manifest, actor)
       changed = true
     }
-    for (const tag of manifest.tags) changed = (await setTag(db, connection, repository, tag, digest, actor)) || changed
+    for (const tag of manifest.tags) changed = (await setTag(db, connection, repository, tag, digest, actor, PUSHED)) || changed
     if (changed) await touch(db, connection, repository.id)
   })
 }
@@ -175,6 +178,8 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
     projectId,
     after: digest,
     detail: { mediaType: descriptor.mediaType, size, ...(parsed.subject && { subject: parsed.subject.digest }) },
+    // A push by tag is one thing to whoever pushes: its tags tell of it.
+    audit: manifest.tags.length > 0 ? 'silent' : undefined,
   })
 }
 
@@ -193,7 +198,7 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
     await tellAll(
       db,
       connection,
-      removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest })),
+      removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
     )
     await removeManifest(db, connection, repository, { id: found.id, digest, size: found.size }, actor)
     await touch(db, connection, repository.id)

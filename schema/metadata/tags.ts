@@ -4,6 +4,7 @@ import type { Actor } from '../../registry/metadata-store.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Page, Slice } from '../../registry/spec/pages.ts'
+import type { AuditEvent } from '../audit/events.ts'
 import { tell } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -72,6 +73,7 @@ export async function setTag(
   name: Tag,
   digest: Digest,
   actor: Actor,
+  audit?: AuditEvent,
 ): Promise<boolean> {
   const { find, add, move } = connection.prepared(writes)
   const found = await find.get({ repositoryId: repository.id, name })
@@ -87,6 +89,7 @@ export async function setTag(
     projectId: repository.projectId,
     before: found?.digest,
     after: digest,
+    audit,
   })
   return true
 }

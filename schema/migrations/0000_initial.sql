@@ -1,3 +1,21 @@
+CREATE TABLE `audit_log` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`time` integer NOT NULL,
+	`actor` text NOT NULL,
+	`username` text NOT NULL,
+	`operation` text NOT NULL,
+	`resource_type` text NOT NULL,
+	`resource` text NOT NULL,
+	`project_id` integer,
+	`succeeded` integer NOT NULL,
+	`count` integer NOT NULL,
+	`detail` text NOT NULL,
+	`hash` text NOT NULL,
+	`purged` integer DEFAULT false NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_log_of_project` ON `audit_log` (`project_id`,`id`);--> statement-breakpoint
+CREATE INDEX `audit_log_by_time` ON `audit_log` (`time`);--> statement-breakpoint
 CREATE TABLE `blobs` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`size` integer NOT NULL,
@@ -139,6 +157,12 @@ CREATE TABLE `labels` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `labels_by_name` ON `labels` (`project_id`,`name`);--> statement-breakpoint
 CREATE UNIQUE INDEX `labels_of_system` ON `labels` (`name`) WHERE "labels"."project_id" IS NULL;--> statement-breakpoint
+CREATE TABLE `leases` (
+	`name` text PRIMARY KEY NOT NULL,
+	`owner` text NOT NULL,
+	`until` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `edge_enrolment_tokens` (
 	`hash` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

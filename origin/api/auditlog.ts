@@ -1,0 +1,179 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { decideSystem } from '../../policy/decide.ts'
+import type { Principal } from '../../policy/facts.ts'
+import { AUDIT_EVENT_TYPES } from '../../schema/audit/events.ts'
+import { type AuditFilter, type AuditRow, listAudit } from '../../schema/audit/read.ts'
+import { listProjects } from '../../schema/projects.ts'
+import { json, refusals } from './answers.ts'
+import { type ApiParts, instant, routes } from './environment.ts'
+import { badField } from './errors.ts'
+import { flagCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { describePage } from './paging.ts'
+import { userNumber } from './principals.ts'
+import { parseQuery, type Query } from './query.ts'
+import { PROJECTS_LIMIT } from './repository.ts'
+
+const SORTABLE = ['id', 'op_time', 'username', 'operation', 'resource', 'resource_type'] as const
+const KEYS = ['username', 'operation', 'resource', 'resource_type', 'op_time', 'operation_result', 'project_id'] as const
+const query = z.object(listQuery)
+const params = z.object({ project_name: z.string().max(255) })
+
+const AuditLog = z
+  .object({
+    id: z.number().int(),
+    username: z.string(),
+    resource: z.string(),
+    resource_type: z.string(),
+    operation: z.string(),
+    op_time: z.string(),
+  })
+  .openapi('AuditLog')
+
+const AuditLogExt = AuditLog.extend({ operation_description: z.string(), operation_result: z.boolean() }).openapi('AuditLogExt')
+
+const show = (row: AuditRow): z.infer<typeof AuditLog> => ({
+  id: row.id,
+  username: row.username,
+  resource: row.resource,
+  resource_type: row.resourceType,
+  operation: row.operation,
+  op_time: instant(row.time),
+})
+
+const showExt = (row: AuditRow): z.infer<typeof AuditLogExt> => ({
+  ...show(row),
+  operation_description: `${row.operation} ${row.resourceType} ${row.resource}${row.count > 1 ? `, ${row.count} times` : ''}`,
+  operation_result: row.succeeded,
+})
+
+/** The audit log: of the system for administrators, of their projects for everybody else. */
+export const auditLogs = ({ services: { db, clock }, guard }: ApiParts) => {
+  const all = createRoute({
+    method: 'get',
+    path: '/audit-logs',
+    tags: ['auditlog'],
+    operationId: 'listAuditLogs',
+    summary: 'Who did what, the newest first',
+    middleware: guard.account,
+    request: { query },
+    responses: { 200: json(z.array(AuditLog), 'One page of it.'), ...refusals(400, 401, 403) },
+  })
+
+  const allExt = createRoute({
+    method: 'get',
+    path: '/auditlog-exts',
+    tags: ['auditlog'],
+    operationId: 'listAuditLogExts',
+    summary: 'Who did what and how it ended, the newest first',
+    middleware: guard.account,
+    request: { query },
+    responses: { 200: json(z.array(AuditLogExt), 'One page of it.'), ...refusals(400, 401, 403) },
+  })
+
+  const events = createRoute({
+    method: 'get',
+    path: '/auditlog-exts/events',
+    tags: ['auditlog'],
+    operationId: 'listAuditLogEventTypes',
+    summary: 'The kinds of entries',
+    middleware: guard.account,
+    responses: { 200: json(z.array(z.object({ event_type: z.string() }).openapi('AuditLogEventType')), 'All of them.'), ...refusals(401, 403) },
+  })
+
+  const ofProject = createRoute({
+    method: 'get',
+    path: '/projects/{project_name}/logs',
+    tags: ['project'],
+    operationId: 'getLogs',
+    summary: 'Who did what in a project, the newest first',
+    middleware: guard.project('log', 'list'),
+    request: { params, query },
+    responses: { 200: json(z.array(AuditLog), 'One page of it.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  const ofProjectExt = createRoute({
+    method: 'get',
+    path: '/projects/{project_name}/auditlog-exts',
+    tags: ['project'],
+    operationId: 'getLogExts',
+    summary: 'Who did what in a project and how it ended, the newest first',
+    middleware: guard.project('log', 'list'),
+    request: { params, query },
+    responses: { 200: json(z.array(AuditLogExt), 'One page of it.'), ...refusals(400, 401, 403, 404) },
+  })
+
+  /** undefined: everything. */
+  const projectsOf = async (principal: Principal): Promise<readonly number[] | undefined> => {
+    if (decideSystem(principal, { resource: 'audit-log', action: 'list' }, clock.now()).allow) return undefined
+    const userId = userNumber(principal)
+    const listing = { page: 1, pageSize: PROJECTS_LIMIT }
+    const mine = userId === undefined ? [] : (await listProjects(db, { memberOf: { userId, groups: principal.groups } }, listing)).items
+    const readable: number[] = []
+    for (const { id } of mine) if (await guard.allows(principal, { resource: 'log', action: 'list' }, id)) readable.push(id)
+    const granted = principal.permissions.flatMap(({ scope, resource, action }) =>
+      'projectId' in scope && (resource === 'log' || resource === '*') && (action === 'list' || action === '*') ? [scope.projectId] : [],
+    )
+    return [...readable, ...granted]
+  }
+
+  const read = (given: z.infer<typeof query>, projectIds: readonly number[] | undefined) =>
+    listAudit(db, { ...filterOf(parseQuery(given.q, KEYS)), projectIds }, listingOf(given, SORTABLE))
+
+  return routes()
+    .openapi(events, (c) =>
+      c.json(
+        AUDIT_EVENT_TYPES.map((event_type) => ({ event_type })),
+        200,
+      ),
+    )
+    .openapi(all, async (c) => {
+      const given = c.req.valid('query')
+      const { items, total } = await read(given, await projectsOf(c.var.principal))
+      describePage(c, given, total)
+      return c.json(items.map(show), 200)
+    })
+    .openapi(allExt, async (c) => {
+      const given = c.req.valid('query')
+      const { items, total } = await read(given, await projectsOf(c.var.principal))
+      describePage(c, given, total)
+      return c.json(items.map(showExt), 200)
+    })
+    .openapi(ofProject, async (c) => {
+      const given = c.req.valid('query')
+      const { items, total } = await read(given, [c.var.project.id])
+      describePage(c, given, total)
+      return c.json(items.map(show), 200)
+    })
+    .openapi(ofProjectExt, async (c) => {
+      const given = c.req.valid('query')
+      const { items, total } = await read(given, [c.var.project.id])
+      describePage(c, given, total)
+      return c.json(items.map(showExt), 200)
+    })
+}
+
+function filterOf(query: Query): AuditFilter {
+  return {
+    username: textCondition(query, 'username'),
+    operation: textCondition(query, 'operation'),
+    resource: textCondition(query, 'resource'),
+    resourceType: textCondition(query, 'resource_type'),
+    succeeded: flagCondition(query, 'operation_result'),
+    ...timesIn(query),
+  }
+}
+
+/** `op_time=[2026-01-01 00:00:00~2026-02-01]`, either end open; without a zone it is UTC. @throws ApiError BAD_REQUEST */
+function timesIn(query: Query): Pick<AuditFilter, 'from' | 'to'> {
+  const condition = query.get('op_time')
+  if (condition === undefined) return {}
+  if (condition.match !== 'range') throw badField('q', 'op_time takes a range: op_time=[2026-01-01~2026-02-01 12:00:00]')
+  const at = (value: string | number | undefined): number | undefined => {
+    if (value === undefined) return undefined
+    const text = String(value).trim().replace(' ', 'T')
+    const time = Date.parse(/T\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text) ? `${text}Z` : text)
+    if (Number.isNaN(time)) throw badField('q', `op_time: ${value} is no time; write 2026-01-31 or 2026-01-31 12:00:00`)
+    return time
+  }
+  return { from: at(condition.min), to: at(condition.max) }
+}

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TestRepository } from '../testing/artifacts.ts'
+import { CONTRACT_PRESENT, Contract } from '../testing/contract.ts'
+import { openTestOrigin, type TestOrigin } from '../testing/origin.ts'
+
+type Entry = Record<string, unknown>
+
+describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => {
+  let origin: TestOrigin
+  let ask: Contract['ask']
+
+  beforeAll(async () => {
+    origin = await openTestOrigin()
+    ask = new Contract(origin).ask
+  })
+  afterAll(async () => {
+    await origin.close()
+  })
+
+  test('of the system, of a project, and of nobody else’s', async () => {
+    for (const name of ['mine', 'theirs']) await ask('POST /projects', '/projects', 201, { project_name: name })
+    await ask('POST /users', '/users', 201, { username: 'ada', password: 'Lovelace1815', email: 'ada@example.com', realname: 'Ada' })
+    await ask('POST /projects/{project_name_or_id}/members', '/projects/mine/members', 201, { role_id: 3, member_user: { username: 'ada' } })
+    await new TestRepository(origin, 'mine/app').image('x', {}, 'v1', 'latest')
+    const ada = 'ada:Lovelace1815'
+
+    const all = (await ask('GET /audit-logs', '/audit-logs?page_size=0', 200)).body as Entry[]
+    expect(all.map(({ operation, resource_type, resource }) => `${operation} ${resource_type} ${resource}`).slice(0, 5)).toEqual([
+      'create artifact mine/app:latest',
+      'create artifact mine/app:v1',
+      'create member ada',
+      'create user ada',
+      'create project theirs',
+    ])
+    const find = async (q: string) => ((await ask('GET /audit-logs', `/audit-logs?q=${encodeURIComponent(q)}`, 200)).body as Entry[]).length
+    expect(await find('operation=create,resource_type=artifact')).toBe(2)
+    expect(await find('resource=~app:v')).toBe(1)
+    expect(await find('username=nobody')).toBe(0)
+    expect(await find('op_time=[2020-01-01~2020-01-02 10:00:00]')).toBe(0)
+    expect(await find('op_time=[2020-01-01 00:00:00~]')).toBeGreaterThan(4)
+    for (const wrong of ['op_time=yesterday', 'op_time=[then~now]', 'color=red', 'operation_result=perhaps']) {
+      await ask('GET /audit-logs', `/audit-logs?q=${encodeURIComponent(wrong)}`, 400)
+    }
+    await ask('GET /audit-logs', '/audit-logs?sort=mood', 400)
+    await ask('GET /audit-logs', '/audit-logs', 401, undefined, '')
+    expect((await ask('GET /auditlog-exts', '/auditlog-exts?page_size=1&q=operation_result=true', 200)).body).toMatchObject([
+      { operation_description: 'create artifact mine/app:latest', operation_result: true, username: 'admin' },
+    ])
+    await ask('GET /auditlog-exts/events', '/auditlog-exts/events', 200, undefined, ada)
+
+    const hers = (await ask('GET /audit-logs', '/audit-logs', 200, undefined, ada)).body as Entry[]
+    expect(hers.map(({ resource }) => resource)).toEqual(['mine/app:latest', 'mine/app:v1', 'ada', 'mine'])
+    expect((await ask('GET /projects/{project_name}/logs', '/projects/mine/logs', 200, undefined, ada)).body).toEqual(hers)
+    await ask('GET /projects/{project_name}/auditlog-exts', '/projects/mine/auditlog-exts?sort=op_time', 200, undefined, ada)
+    expect((await origin.ask('GET', '/api/v2.0/projects/theirs/logs', { credentials: ada })).status).toBe(404)
+  })
+
+  test('purges, by hand and at times', async () => {
+    const S = '/system/purgeaudit/schedule'
+    const daily = {
+      schedule: { type: 'Daily', cron: '0 0 0 * * *' },
+      parameters: { audit_retention_hour: 168, dry_run: false, include_operations: 'pull' },
+    }
+    await ask(`POST ${S}`, S, 201, daily)
+    expect((await ask(`GET ${S}`, S, 200)).body).toMatchObject({
+      job_parameters: '{"audit_retention_hour":168,"include_event_types":"pull_artifact","dry_run":false}',
+    })
+    await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { audit_retention_hour: 24, include_event_types: 'create_tag,delete_tag' } })
+    for (const parameters of [
+      { audit_retention_hour: -1 },
+      { include_event_types: 'dance' },
+      { include_operations: 'dance' },
+      { dry_run: 'may be' },
+    ]) {
+      await ask(`PUT ${S}`, S, 400, { ...daily, parameters })
+    }
+    await ask(`PUT ${S}`, S, 200, { schedule: { type: 'None' } })
+    const { id } = await ask(`POST ${S}`, S, 201, { schedule: { type: 'Manual' }, parameters: { audit_retention_hour: 1, dry_run: true } })
+    await ask('GET /system/purgeaudit', '/system/purgeaudit', 200)
+    expect((await ask('GET /system/purgeaudit/{purge_id}', `/system/purgeaudit/${id}`, 200)).body).toMatchObject({ job_status: 'Pending' })
+    await ask('GET /system/purgeaudit/{purge_id}/log', `/system/purgeaudit/${id}/log`, 200)
+    await ask('PUT /system/purgeaudit/{purge_id}', `/system/purgeaudit/${id}`, 200)
+    await ask('GET /system/purgeaudit/{purge_id}', '/system/purgeaudit/4711', 404)
+    await ask('GET /system/purgeaudit', '/system/purgeaudit', 401, undefined, '')
+  })
+})

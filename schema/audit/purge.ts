@@ -1,0 +1,78 @@
+import { and, asc, desc, eq, gt, inArray, lt, lte } from 'drizzle-orm'
+import { tell } from '../changes.ts'
+import type { WriteConnection } from '../connection.ts'
+import type { Database } from '../database.ts'
+import { auditLog } from '../tables/audit.ts'
+import { baseOf, setBase } from './chain.ts'
+
+/** Rows looked at in one transaction. */
+const PAGE = 1_000
+
+export interface PurgeWish {
+  /** What is older goes; milliseconds since the epoch. */
+  readonly before: number
+  /** Only these events (`pull_artifact`, …); undefined: all. */
+  readonly events?: readonly string[] | undefined
+  readonly dryRun: boolean
+}
+
+/**
+ * Takes the content of old rows away, and those rows themselves that nothing is left before; what is left can still be verified.
+ * Yields how many went after each page, so that whoever asks may rest. Begun again, it finds done what was done.
+ */
+export async function* purgeAudit(db: Database, wish: PurgeWish): AsyncGenerator<number> {
+  let gone = 0
+  for (let last = 0; ; ) {
+    const page = await db.read.sql
+      .select({ id: auditLog.id, operation: auditLog.operation, resourceType: auditLog.resourceType, purged: auditLog.purged })
+      .from(auditLog)
+      .where(and(gt(auditLog.id, last), lt(auditLog.time, wish.before)))
+      .orderBy(asc(auditLog.id))
+      .limit(PAGE)
+    const ids = page.filter((row) => !row.purged && isWanted(row, wish.events)).map(({ id }) => id)
+    if (!wish.dryRun && ids.length > 0) await db.write((connection) => empty(db, connection, ids))
+    gone += ids.length
+    yield gone
+    const end = page.at(-1)
+    if (end === undefined || page.length < PAGE) return
+    last = end.id
+  }
+}
+
+/** Says in the log itself what was taken out of it. */
+export async function tellPurge(db: Database, detail: { readonly rows: number; readonly before: string }, actor: string): Promise<void> {
+  await db.write((connection) => tell(db, connection, { actor, kind: 'audit.purged', subject: 'audit-log', detail }))
+}
+
+function isWanted({ operation, resourceType }: { operation: string; resourceType: string }, events: PurgeWish['events']): boolean {
+  return events?.includes(`${operation}_${resourceType}`) ?? true
+}
+
+const EMPTY = { actor: '', username: '', operation: '', resourceType: '', resource: '', projectId: null, count: 0, detail: '', purged: true } as const
+
+async function empty(db: Database, connection: WriteConnection, ids: readonly number[]): Promise<void> {
+  const { sql } = connection
+  await sql
+    .update(auditLog)
+    .set(EMPTY)
+    .where(inArray(auditLog.id, [...ids]))
+  // From the beginning to the first that is left, nothing is needed any more but the last hash.
+  const base = await baseOf(connection)
+  const first = await sql
+    .select({ id: auditLog.id })
+    .from(auditLog)
+    .where(and(gt(auditLog.id, base.id), eq(auditLog.purged, false)))
+    .orderBy(asc(auditLog.id))
+    .limit(1)
+    .get()
+  const last = await sql
+    .select({ id: auditLog.id, hash: auditLog.hash })
+    .from(auditLog)
+    .where(and(gt(auditLog.id, base.id), first === undefined ? undefined : lt(auditLog.id, first.id)))
+    .orderBy(desc(auditLog.id))
+    .limit(1)
+    .get()
+  if (last === undefined) return
+  await sql.delete(auditLog).where(lte(auditLog.id, last.id))
+  await setBase(connection, last, db.clock.now())
+}

@@ -1,0 +1,65 @@
+import { sql as raw } from 'drizzle-orm'
+import type { Database } from '../database.ts'
+import { baseOf, hashOf, type Link } from './chain.ts'
+import { readAudit } from './read.ts'
+
+const PAGE = 2_000
+
+/** What is wrong with the log, and where. */
+export type AuditFault =
+  /** Its content, or its hash, is not what was written. */
+  | { readonly fault: 'changed'; readonly id: number }
+  /** Rows are gone, both ends included. */
+  | { readonly fault: 'missing'; readonly from: number; readonly to: number }
+
+export interface AuditVerification {
+  /** How many rows hold what was written. */
+  readonly rows: number
+  /** How many have lost their content to a purge, and still hold the chain together. */
+  readonly purged: number
+  readonly faults: readonly AuditFault[]
+  /** Keep it elsewhere: a log that ends before it, or has another hash there, is not the one that was verified. */
+  readonly head: Link
+}
+
+/**
+ * Reads the whole log and makes every hash again; yields how far it has come after each page. What is written meanwhile may or may not be read.
+ * `kept`: the head of an earlier verification. At most `limit` faults are told.
+ */
+export async function* verifyAudit(
+  db: Database,
+  { kept, limit = 100 }: { readonly kept?: Link | undefined; readonly limit?: number } = {},
+): AsyncGenerator<AuditVerification> {
+  const faults: AuditFault[] = []
+  const found = (fault: AuditFault) => {
+    if (faults.length < limit) faults.push(fault)
+  }
+  // Before the rows are read, so that what is written meanwhile is none that is missing.
+  const given = await lastGiven(db)
+  let head = await baseOf(db.read)
+  let rows = 0
+  let purged = 0
+  for (;;) {
+    const page = await readAudit(db, head.id, PAGE, { purged: true })
+    for (const row of page) {
+      if (row.id !== head.id + 1) found({ fault: 'missing', from: head.id + 1, to: row.id - 1 })
+      // After a hole nobody knows what the hash covers; the rows behind it hold on to each other still.
+      else if (!row.purged && hashOf(head.hash, row) !== row.hash) found({ fault: 'changed', id: row.id })
+      if (kept?.id === row.id && kept.hash !== row.hash) found({ fault: 'changed', id: row.id })
+      if (row.purged) purged++
+      else rows++
+      head = { id: row.id, hash: row.hash }
+    }
+    if (page.length < PAGE) break
+    yield { rows, purged, faults, head }
+  }
+  const last = Math.max(given, kept?.id ?? 0)
+  if (last > head.id) found({ fault: 'missing', from: head.id + 1, to: last })
+  yield { rows, purged, faults, head }
+}
+
+/** The last id that was ever given, which the database itself keeps. */
+async function lastGiven(db: Database): Promise<number> {
+  const row = await db.read.sql.get<{ seq: number } | undefined>(raw`SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'`)
+  return row?.seq ?? 0
+}

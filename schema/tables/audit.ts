@@ -1,0 +1,30 @@
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { flag, time } from './columns.ts'
+
+/** Who did what, in order. Each row's hash covers the row and the hash before it; ids have no holes. */
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** Of the first, where `count` is more than one. */
+    time: time().notNull(),
+    /** `user:3`, `robot:12`, `anonymous`, `system`. */
+    actor: text().notNull(),
+    /** What that one was called then. */
+    username: text().notNull(),
+    operation: text().notNull(),
+    resourceType: text('resource_type').notNull(),
+    resource: text().notNull(),
+    projectId: integer('project_id'),
+    succeeded: flag().notNull(),
+    /** How often it happened alike, one after the other. */
+    count: integer().notNull(),
+    /** What else is known, as JSON; empty: nothing. */
+    detail: text().notNull(),
+    /** In base64url. */
+    hash: text().notNull(),
+    /** Its content was purged; its hash still holds the chain together. */
+    purged: flag().notNull().default(false),
+  },
+  (t) => [index('audit_log_of_project').on(t.projectId, t.id), index('audit_log_by_time').on(t.time)],
+)
