@@ -42,6 +42,8 @@ function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): 
     garbageGraceMs: GRACE_MS,
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
+    webhookFetch: () => fetch,
+    host: 'registry.test',
     createHasher,
     clock: systemClock,
     log: site.log,

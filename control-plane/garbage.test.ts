@@ -35,6 +35,8 @@ function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): 
     garbageGraceMs: -1,
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
+    webhookFetch: () => fetch,
+    host: 'registry.test',
     createHasher,
     clock: systemClock,
     log: site.log,

@@ -32,5 +32,18 @@ export const FORWARD_POLL_MS = 500
 export const FORWARD_SETTLE_MS = 2_000
 export const FORWARD_BACKOFF_LIMIT_MS = 60_000
 
+/** How often it is looked whether there is something to tell or to send. */
+export const WEBHOOK_POLL_MS = 250
+/** Receivers that are sent to at once. */
+export const WEBHOOKS_AT_ONCE = 64
+/** Until a receiver has answered. */
+export const WEBHOOK_TIME_MS = 10_000
+/** Of an answer that is kept, in bytes. */
+export const WEBHOOK_ANSWER_LIMIT = 4 * 1024
+/** With these, a receiver may be away for half a day. */
+export const WEBHOOK_ATTEMPTS = 12
+export const WEBHOOK_BACKOFF_MS = 5_000
+export const WEBHOOK_BACKOFF_LIMIT_MS = 3 * 3_600_000
+
 /** How often the whole store is read for bytes that nobody knows. */
 export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000

@@ -52,6 +52,8 @@ beforeEach(async () => {
     garbageGraceMs: GRACE_MS,
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
+    webhookFetch: () => fetch,
+    host: 'registry.test',
     createHasher,
     clock: systemClock,
     log: site.log,

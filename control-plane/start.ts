@@ -21,6 +21,9 @@ import { startReplication } from './jobs/start-replication.ts'
 import { Sites } from './replication/sites.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
 import { followSchedules } from './schedules.ts'
+import type { DeliverOptions } from './webhooks/deliver.ts'
+import { dispatchWebhooks } from './webhooks/dispatch.ts'
+import { followForWebhooks } from './webhooks/follow.ts'
 
 export interface ControlPlaneOptions {
   readonly db: Database
@@ -42,6 +45,10 @@ export interface ControlPlaneOptions {
   readonly concurrency: number
   /** The user who owns projects that a replication makes: the first administrator. */
   readonly projectOwner: number
+  /** What is sent to receivers of webhooks goes by this fetch. */
+  readonly webhookFetch: DeliverOptions['fetchFor']
+  /** Where clients reach this registry: what events name. */
+  readonly host: string
   /** Where the audit log is forwarded to; undefined: nowhere. */
   readonly auditReceiver?: SenderOptions | undefined
   /** In [0, 1): spreads retries. */
@@ -73,6 +80,8 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const followed = Promise.all([
     followChanges({ db, clock, log, signal }),
     followSchedules({ db, clock, log, signal }),
+    followForWebhooks({ db, clock, log, signal }),
+    dispatchWebhooks({ db, clock, log, signal, owner, random, host: options.host, unseal: options.unseal, fetchFor: options.webhookFetch }),
     receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),
   ])
   return {

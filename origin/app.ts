@@ -15,6 +15,7 @@ import { keysApi } from './mesh/keys-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
 import { v2Handler } from './v2.ts'
+import { webhooksApi } from './webhooks/routes.ts'
 
 /** What every answer says, unless it says otherwise. */
 export const SECURITY_HEADERS = {
@@ -71,6 +72,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .route('/', edgesApi(services, mesh.presence))
     .route('/', keysApi(services, keys))
     .route('/', auditApi(services))
+    .route('/', webhooksApi(services))
     .route('/', projectRulesApi(services))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))

@@ -44,6 +44,9 @@ export const CHANGE_KINDS = [
   'label.deleted',
   'artifact.labelled',
   'artifact.unlabelled',
+  'webhook.created',
+  'webhook.updated',
+  'webhook.deleted',
   'audit.purged',
 ] as const
 

@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { linkBlob, mountBlob, repositoriesWithBlob, reserveBlob, statBlob, unlinkBlob } from './metadata/blobs.ts'
 import { deleteManifest, getManifest, putManifest, statManifest } from './metadata/manifests.ts'
 import { listReferrers } from './metadata/referrers.ts'
+import { RefusedByQuota } from './metadata/refused-quota.ts'
 import { findRepository, listRepositories } from './metadata/repositories.ts'
 import { deleteTag, listTags } from './metadata/tags.ts'
 import { createUpload, deleteUpload, findUpload } from './metadata/uploads.ts'
@@ -13,20 +14,21 @@ import { createUpload, deleteUpload, findUpload } from './metadata/uploads.ts'
  * before it takes anything, in milliseconds.
  */
 export function metadataStore(db: Database, graceMs: number = GRACE_MS): MetadataStore {
+  const quota = new RefusedByQuota(db)
   return {
     repositories: (page) => listRepositories(db, page),
     repositoryExists: async (name) => (await findRepository(db.read, name)) !== undefined,
     statManifest: (name, reference) => statManifest(db, name, reference),
     getManifest: (name, reference) => getManifest(db, name, reference),
-    putManifest: (name, manifest, actor) => putManifest(db, name, manifest, actor),
+    putManifest: (name, manifest, actor) => quota.watch(name, actor, () => putManifest(db, name, manifest, actor)),
     deleteManifest: (name, digest, actor) => deleteManifest(db, name, digest, actor),
     listTags: (name, page) => listTags(db, name, page),
     deleteTag: (name, tag, actor) => deleteTag(db, name, tag, actor),
     listReferrers: (name, subject, query) => listReferrers(db, name, subject, query),
     statBlob: (name, digest) => statBlob(db, graceMs, name, digest),
     reserveBlob: (digest) => reserveBlob(db, digest),
-    linkBlob: (name, blob, reservation) => linkBlob(db, graceMs, name, blob, reservation),
-    mountBlob: (name, digest, from) => mountBlob(db, name, digest, from),
+    linkBlob: (name, blob, reservation, actor) => quota.watch(name, actor, () => linkBlob(db, graceMs, name, blob, reservation)),
+    mountBlob: (name, digest, from, actor) => quota.watch(name, actor, () => mountBlob(db, name, digest, from)),
     unlinkBlob: (name, digest, actor) => unlinkBlob(db, name, digest, actor),
     repositoriesWithBlob: (digest, limit) => repositoriesWithBlob(db, digest, limit),
     createUpload: (name, upload, actor) => createUpload(db, name, upload, actor),

@@ -11,6 +11,7 @@ import { members, projects } from './tables/projects.ts'
 import { repositories } from './tables/repositories.ts'
 import { robots } from './tables/robots.ts'
 import { users } from './tables/users.ts'
+import { webhookPolicies } from './tables/webhooks.ts'
 
 export interface Project {
   readonly id: number
@@ -266,6 +267,7 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
     await sql.delete(members).where(eq(members.projectId, id))
     await sql.delete(robots).where(eq(robots.projectId, id))
     await sql.delete(labels).where(eq(labels.projectId, id))
+    await sql.delete(webhookPolicies).where(eq(webhookPolicies.projectId, id))
     await sql.delete(uploads).where(eq(uploads.projectId, id))
     await sql
       .update(projects)

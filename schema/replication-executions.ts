@@ -1,5 +1,7 @@
 import { and, asc, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import { appendAudit } from './audit/chain.ts'
+import { REPLICATED } from './audit/events.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { enqueueIn, type NewJob, stopIn } from './jobs.ts'
@@ -264,8 +266,26 @@ export async function settleExecution(db: Database, id: number): Promise<Executi
     if (execution.statusText === PLANNING || execution.pending + execution.inProgress > 0) return 'InProgress'
     const status = execution.failed > 0 ? 'Failed' : execution.stopped > 0 ? 'Stopped' : 'Succeed'
     await end(db, connection, id, status, execution.failed > 0 ? `${execution.failed} of ${execution.total} tasks failed` : '')
+    await audit(db, connection, execution, status)
     return status
   })
+}
+
+/** Tells each project of this registry that it was about. */
+async function audit(db: Database, connection: WriteConnection, execution: ReplicationExecution, status: ExecutionStatus): Promise<void> {
+  const here = await connection.sql.all<{ id: number; name: string; rule: string }>(raw`
+    SELECT DISTINCT p.id, p.name, r.name AS rule FROM replication_tasks t
+      JOIN replication_policies r ON r.id = ${execution.policyId}
+      JOIN projects p ON p.deleted_at IS NULL
+        AND p.name = substr(CASE WHEN r.src_endpoint_id IS NULL THEN t.source ELSE t.destination END, 1,
+          instr(CASE WHEN r.src_endpoint_id IS NULL THEN t.source ELSE t.destination END, '/') - 1)
+      WHERE t.execution_id = ${execution.id}`)
+  for (const { id: projectId, name, rule } of here) {
+    const { id, succeeded, failed, stopped } = execution
+    const detail = JSON.stringify({ project: name, rule, execution: id, status, succeeded, failed, stopped })
+    const entry = { ...REPLICATED, time: db.clock.now(), actor: execution.operator, resource: rule, projectId, count: 1, detail }
+    await appendAudit(connection, { ...entry, succeeded: status === 'Succeed' })
+  }
 }
 
 /** Stops an execution, its unfinished tasks and their jobs. False: there is none, or it has ended. */

@@ -2,6 +2,8 @@ import { and, asc, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { RetentionCandidate, RetentionRule } from '../policy/retention.ts'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../registry/spec/names.ts'
+import { appendAudit } from './audit/chain.ts'
+import { RETAINED } from './audit/events.ts'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -9,6 +11,7 @@ import { enqueueIn, stopIn } from './jobs.ts'
 import { COUNT, type Listed, type Listing, window } from './listing.ts'
 import { RETAIN, type RetainPayload } from './retention-jobs.ts'
 import { deleteScheduleIn, putScheduleIn } from './schedules.ts'
+import { projects } from './tables/projects.ts'
 import { retentionExecutions, retentionPolicies, retentionTasks } from './tables/retention.ts'
 
 export type RetentionPolicy = typeof retentionPolicies.$inferSelect
@@ -184,19 +187,31 @@ export async function stopRetention(db: Database, id: number): Promise<boolean> 
   })
 }
 
-async function endIn(db: Database, { sql }: WriteConnection, id: number, status: RetentionStatus): Promise<{ jobId: number | null } | undefined> {
+async function endIn(db: Database, connection: WriteConnection, id: number, status: RetentionStatus): Promise<{ jobId: number | null } | undefined> {
+  const { sql } = connection
   const endedAt = db.clock.now()
   const row = await sql
     .update(retentionExecutions)
     .set({ status, endedAt })
     .where(and(eq(retentionExecutions.id, id), eq(retentionExecutions.status, 'InProgress')))
-    .returning({ jobId: retentionExecutions.jobId })
+    .returning({ jobId: retentionExecutions.jobId, policyId: retentionExecutions.policyId, dryRun: retentionExecutions.dryRun })
     .get()
   if (row === undefined) return undefined
   await sql
     .update(retentionTasks)
     .set({ status, endedAt })
     .where(and(eq(retentionTasks.executionId, id), eq(retentionTasks.status, 'InProgress')))
+  const project = await sql
+    .select({ id: projects.id, name: projects.name })
+    .from(retentionPolicies)
+    .innerJoin(projects, eq(projects.id, retentionPolicies.projectId))
+    .where(eq(retentionPolicies.id, row.policyId))
+    .get()
+  if (project !== undefined) {
+    const detail = JSON.stringify({ execution: id, status, dryRun: row.dryRun })
+    const entry = { ...RETAINED, time: endedAt, actor: 'system', resource: project.name, projectId: project.id, count: 1, detail }
+    await appendAudit(connection, { ...entry, succeeded: status === 'Succeed' })
+  }
   return row
 }
 

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { type RunningControlPlane, startControlPlane } from '../../control-plane/start.ts'
 import type { OriginConfig } from '../../origin/config/settings.ts'
+import { configuredUrl } from '../../origin/identity/base-url.ts'
 import type { OpenOrigin } from '../../origin/open.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createFetch } from '../../runtime/fetch.ts'
+import { ReachableNetworks } from '../../runtime/public-networks.ts'
 import type { SenderOptions } from '../../runtime/syslog/sender.ts'
 import { firstAdministrator } from '../../schema/users.ts'
 import { createHasher } from '../../stores/hasher.ts'
@@ -19,6 +21,8 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     garbageGraceMs: config['garbage.grace'] * 1000,
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
     fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
+    webhookFetch: webhookFetch(new ReachableNetworks(config['outbound.private_networks'])),
+    host: new URL(configuredUrl(config) ?? `http://${config['http.host']}:${config['http.port']}`).host,
     createHasher,
     clock: systemClock,
     log,
@@ -34,4 +38,11 @@ async function auditReceiver(config: OriginConfig): Promise<SenderOptions | unde
   const { 'audit.syslog.url': url, 'audit.syslog.ca_file': file } = config
   if (url === undefined) return undefined
   return { url: new URL(url), ...(file !== undefined && { ca: await readFile(file, 'utf8') }) }
+}
+
+/** Two pools of connections, whoever asks: what is trusted for one receiver must not be trusted for another. */
+function webhookFetch(reachable: ReachableNetworks) {
+  const strict = createFetch({ reachable })
+  const trusting = createFetch({ reachable, verifyTls: false })
+  return ({ verifyTls }: { readonly verifyTls: boolean }) => (verifyTls ? strict : trusting)
 }

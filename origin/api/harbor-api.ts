@@ -37,6 +37,7 @@ import { statistics } from './statistic.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
 import type { ApiEnv } from './variables.ts'
+import { webhooks } from './webhook.ts'
 
 /** Harbor's API over this origin, to be mounted at BASE_PATH: a file for each tag of the contract. */
 export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
@@ -97,6 +98,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     garbageCollection,
     auditLogs,
     auditPurges,
+    webhooks,
     immutableTagRules,
     retention,
     systemInfo,

@@ -79,6 +79,11 @@ export const originSettings = defineSettings({
     'A receiver of syslog (RFC 5424) that the audit log is forwarded to, for instance `tls://logs.example.com:6514`, `tcp://…` or `udp://…`. What it misses while it is away is sent when it is back.',
   ),
   'audit.syslog.ca_file': setting(optionalText, undefined, 'A file with the certificates (PEM) to trust for `tls:`; the system’s when absent.'),
+  'outbound.private_networks': setting(
+    networks,
+    [],
+    'Private networks that webhooks may be sent to, for instance `10.20.0.0/16`. Without them, a webhook reaches public addresses only.',
+  ),
   'garbage.grace': setting(
     duration(600, 30 * 86_400),
     7_200,

@@ -9,6 +9,7 @@ import { listUploadsBefore, withoutUpload } from '../../schema/metadata/uploads.
 import { forgetPullsBefore } from '../../schema/pulls.ts'
 import { forgetExecutionsBefore } from '../../schema/replication-executions.ts'
 import { forgetRetentionsBefore } from '../../schema/retention.ts'
+import { forgetRunsBefore } from '../../schema/runs.ts'
 import { forgetTransfersBefore } from '../../schema/transfers.ts'
 import { ROWS, STRAY_DRAFT_MS, STRAYS_LIMIT, TRANSFERS_KEPT_MS } from './limits.ts'
 
@@ -105,6 +106,7 @@ export class Sweeper {
       [dropEndedJobs, historyMs],
       [forgetExecutionsBefore, historyMs],
       [forgetRetentionsBefore, historyMs],
+      [forgetRunsBefore, historyMs],
       [forgetPullsBefore, historyMs],
       [forgetEnrolmentTokensBefore, historyMs],
       [forgetTransfersBefore, TRANSFERS_KEPT_MS],

@@ -4,7 +4,7 @@ import type { ChangeKind } from '../change-kinds.ts'
 export interface AuditEvent {
   /** Harbor's name of a kind of things, or ours where Harbor has none. */
   readonly resourceType: string
-  readonly operation: 'create' | 'update' | 'delete'
+  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed'
 }
 
 const all = (resourceType: string) => ({
@@ -12,16 +12,22 @@ const all = (resourceType: string) => ({
   updated: { resourceType, operation: 'update' } as const,
   deleted: { resourceType, operation: 'delete' } as const,
 })
-const [project, member, user, robot, registry] = ['project', 'member', 'user', 'robot', 'registry'].map(all) as [All, All, All, All, All]
-const [tag, artifact, blob, repository, label] = ['tag', 'artifact', 'blob', 'repository', 'label'].map(all) as [All, All, All, All, All]
-const [rule, edge, key, retention, immutable] = ['replication-policy', 'edge', 'signing-key', 'tag-retention', 'immutable-tag'].map(all) as [
-  All,
-  All,
-  All,
-  All,
-  All,
-]
-type All = ReturnType<typeof all>
+const project = all('project')
+const member = all('member')
+const user = all('user')
+const robot = all('robot')
+const registry = all('registry')
+const tag = all('tag')
+const artifact = all('artifact')
+const blob = all('blob')
+const repository = all('repository')
+const label = all('label')
+const rule = all('replication-policy')
+const edge = all('edge')
+const key = all('signing-key')
+const retention = all('tag-retention')
+const immutable = all('immutable-tag')
+const webhook = all('webhook')
 
 const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'project.created': project.created,
@@ -68,15 +74,26 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'label.deleted': label.deleted,
   'artifact.labelled': { resourceType: 'artifact-label', operation: 'create' },
   'artifact.unlabelled': { resourceType: 'artifact-label', operation: 'delete' },
+  'webhook.created': webhook.created,
+  'webhook.updated': webhook.updated,
+  'webhook.deleted': webhook.deleted,
   'audit.purged': { resourceType: 'audit-log', operation: 'delete' },
 }
 
 export const auditEventOf = (kind: ChangeKind): AuditEvent => EVENTS[kind]
 
-/** The one event that is no change. */
+/** What is no change, and told all the same. */
 export const PULL = { resourceType: 'artifact', operation: 'pull' } as const
+export const REPLICATED = { resourceType: 'replication', operation: 'finish' } as const
+export const RETAINED = { resourceType: 'tag-retention', operation: 'finish' } as const
+/** A project has used most of its quota, or was refused more. */
+export const QUOTA_NEAR = { resourceType: 'quota', operation: 'near' } as const
+export const QUOTA_EXCEEDED = { resourceType: 'quota', operation: 'exceed' } as const
+
+export const auditEventName = ({ resourceType, operation }: { readonly resourceType: string; readonly operation: string }) =>
+  `${operation}_${resourceType}`
 
 /** `create_artifact`, `pull_artifact`, … in the order of their letters. */
 export const AUDIT_EVENT_TYPES: readonly string[] = [
-  ...new Set([...Object.values(EVENTS), PULL].map(({ resourceType, operation }) => `${operation}_${resourceType}`)),
+  ...new Set([...Object.values(EVENTS), PULL, REPLICATED, RETAINED, QUOTA_NEAR, QUOTA_EXCEEDED].map(auditEventName)),
 ].sort()

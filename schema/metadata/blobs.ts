@@ -171,7 +171,7 @@ async function link(
   const { need, inProject, revive, link } = connection.prepared(writes)
   const now = db.clock.now()
   if ((await need.get({ repositoryId, digest, now })) !== undefined) return
-  if ((await inProject.get({ projectId, digest })) === undefined) await charge(connection, projectId, size)
+  if ((await inProject.get({ projectId, digest })) === undefined) await charge(db, connection, projectId, size)
   await revive.run({ digest })
   await link.run({ repositoryId, digest, projectId, size, now })
 }

@@ -149,7 +149,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { descriptor, bytes, parsed } = manifest
   const { digest, size } = descriptor
   const { id: repositoryId, projectId } = repository
-  if ((await connection.prepared(writes).inProject.get({ projectId, digest })) === undefined) await charge(connection, projectId, size)
+  if ((await connection.prepared(writes).inProject.get({ projectId, digest })) === undefined) await charge(db, connection, projectId, size)
   const { addContent, add } = connection.prepared(writes)
   await addContent.run({ digest, bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]

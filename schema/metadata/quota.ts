@@ -1,8 +1,14 @@
 import { eq, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { appendAudit, type NewAuditEntry } from '../audit/chain.ts'
+import { type QUOTA_EXCEEDED, QUOTA_NEAR } from '../audit/events.ts'
 import type { WriteConnection } from '../connection.ts'
+import type { Database } from '../database.ts'
 import { projects } from '../tables/projects.ts'
+
+/** The part of a quota from which on whoever wants to know is told. */
+const NEAR = 0.85
 
 const statements = (sql: LibSQLDatabase) => ({
   charge: sql
@@ -11,7 +17,7 @@ const statements = (sql: LibSQLDatabase) => ({
     .where(
       raw`${projects.id} = ${raw.placeholder('id')} AND (${projects.storageLimit} < 0 OR ${projects.storageUsed} + ${raw.placeholder('bytes')} <= ${projects.storageLimit})`,
     )
-    .returning({ id: projects.id })
+    .returning({ name: projects.name, used: projects.storageUsed, limit: projects.storageLimit })
     .prepare(),
   refund: sql
     .update(projects)
@@ -26,16 +32,34 @@ const statements = (sql: LibSQLDatabase) => ({
 })
 
 /** Counts bytes that are new to a project. @throws RegistryError DENIED when its quota has no room for them */
-export async function charge(connection: WriteConnection, projectId: number, bytes: number): Promise<void> {
+export async function charge(db: Pick<Database, 'clock'>, connection: WriteConnection, projectId: number, bytes: number): Promise<void> {
   if (bytes === 0) return
   const { charge, usage } = connection.prepared(statements)
-  if ((await charge.get({ id: projectId, bytes })) !== undefined) return
+  const charged = await charge.get({ id: projectId, bytes })
+  if (charged !== undefined) {
+    const mark = charged.limit * NEAR
+    if (charged.limit > 0 && charged.used >= mark && charged.used - bytes < mark) {
+      await appendAudit(connection, quotaEntry(QUOTA_NEAR, db.clock.now(), { projectId, ...charged }))
+    }
+    return
+  }
   const project = await usage.get({ id: projectId })
   throw new RegistryError(
     'DENIED',
     `denied: quota of project ${project?.name} exceeded: asked ${bytes}, used ${project?.used}, allowed ${project?.limit} bytes`,
     { asked: bytes, used: project?.used, allowed: project?.limit },
   )
+}
+
+/** What the audit log says of a project's quota. Sizes in bytes. */
+export function quotaEntry(
+  event: typeof QUOTA_NEAR | typeof QUOTA_EXCEEDED,
+  time: number,
+  { projectId, name, used, limit }: { readonly projectId: number; readonly name: string; readonly used: number; readonly limit: number },
+  actor = 'system',
+): NewAuditEntry {
+  const detail = JSON.stringify({ used, limit })
+  return { ...event, time, actor, resource: name, projectId, succeeded: event === QUOTA_NEAR, count: 1, detail }
 }
 
 /** Takes back bytes that a project no longer has. */

@@ -452,6 +452,44 @@ CREATE TABLE `robots` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `robots_of_project` ON `robots` (`project_id`,`name`) WHERE "robots"."project_id" IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX `robots_of_system` ON `robots` (`name`) WHERE "robots"."project_id" IS NULL;--> statement-breakpoint
+CREATE TABLE `run_tasks` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`run_id` integer NOT NULL,
+	`kind` text NOT NULL,
+	`target` text NOT NULL,
+	`detail` text NOT NULL,
+	`status` text NOT NULL,
+	`status_text` text DEFAULT '' NOT NULL,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`run_at` integer NOT NULL,
+	`log` text DEFAULT '' NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`started_at` integer,
+	`ended_at` integer,
+	FOREIGN KEY (`run_id`) REFERENCES `runs`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `run_tasks_of_run` ON `run_tasks` (`run_id`,`id`);--> statement-breakpoint
+CREATE INDEX `run_tasks_open` ON `run_tasks` (`kind`,`target`,`run_at`,`id`) WHERE "run_tasks"."status" IN ('Pending', 'Running');--> statement-breakpoint
+CREATE TABLE `runs` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`kind` text NOT NULL,
+	`policy_id` integer NOT NULL,
+	`trigger` text NOT NULL,
+	`event` text NOT NULL,
+	`status` text NOT NULL,
+	`status_text` text DEFAULT '' NOT NULL,
+	`detail` text NOT NULL,
+	`started_at` integer NOT NULL,
+	`ended_at` integer,
+	`key` text
+);
+--> statement-breakpoint
+CREATE INDEX `runs_of_policy` ON `runs` (`kind`,`policy_id`,`id`);--> statement-breakpoint
+CREATE INDEX `runs_by_event` ON `runs` (`kind`,`policy_id`,`event`,`started_at`);--> statement-breakpoint
+CREATE INDEX `runs_by_key` ON `runs` (`key`) WHERE "runs"."key" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `runs_ended` ON `runs` (`ended_at`) WHERE "runs"."ended_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `schedules` (
 	`purpose` text PRIMARY KEY NOT NULL,
 	`type` text NOT NULL,
@@ -496,4 +534,19 @@ CREATE TABLE `users` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `users_username` ON `users` (`username`);--> statement-breakpoint
-CREATE UNIQUE INDEX `users_email` ON `users` (`email`) WHERE "users"."email" IS NOT NULL;
+CREATE UNIQUE INDEX `users_email` ON `users` (`email`) WHERE "users"."email" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `webhook_policies` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` integer NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`targets` text NOT NULL,
+	`events` text NOT NULL,
+	`enabled` integer NOT NULL,
+	`creator` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `webhook_policies_name` ON `webhook_policies` (`project_id`,`name`);

@@ -1,0 +1,103 @@
+import type { Log } from '../../registry/log.ts'
+import { PrivateAddress } from '../../runtime/public-networks.ts'
+import type { Database } from '../../schema/database.ts'
+import { findRun, type RunTask } from '../../schema/runs.ts'
+import { type WebhookTarget, webhookPolicy } from '../../schema/webhooks.ts'
+import { WEBHOOK_ANSWER_LIMIT, WEBHOOK_TIME_MS } from '../limits.ts'
+import type { WebhookEvent } from './events.ts'
+import { payloadFor } from './payloads.ts'
+
+/** What an authorization header of a webhook is sealed for. */
+export const WEBHOOK_SECRET = 'webhook auth header'
+
+export interface DeliverOptions {
+  readonly db: Database
+  readonly log: Log
+  readonly unseal: (sealed: string, purpose: string) => Promise<string>
+  /** Goes only where webhooks may go. */
+  readonly fetchFor: (options: { readonly verifyTls: boolean }) => typeof fetch
+  /** Where clients reach this registry. */
+  readonly host: string
+}
+
+/** How an attempt went; `log` has the request and the answer, without any secret. */
+export interface Delivery {
+  readonly outcome: 'delivered' | 'refused' | 'failed'
+  readonly text: string
+  readonly log: string
+}
+
+/** Sends one task of a webhook, once. */
+export async function deliver(
+  { db, unseal, fetchFor, host }: DeliverOptions,
+  task: RunTask,
+  policyId: number,
+  signal: AbortSignal,
+): Promise<Delivery> {
+  const policy = await webhookPolicy(db, policyId)
+  const run = await findRun(db, 'webhook', policyId, task.runId)
+  const target = policy?.targets[Number(task.detail.at)]
+  if (policy === undefined || run === undefined || target === undefined) {
+    return { outcome: 'refused', text: 'Its webhook has no such target any more.', log: 'Its webhook has no such target any more.\n' }
+  }
+  const event = run.detail as unknown as WebhookEvent
+  const { contentType, body } = payloadFor(event, target, { host, policyId, projectId: policy.projectId, id: `${host}:${task.id}` })
+  const headers = new Headers({ 'Content-Type': contentType, 'User-Agent': 'Atoll' })
+  if (target.sealedAuthHeader !== undefined) headers.set('Authorization', await unseal(target.sealedAuthHeader, WEBHOOK_SECRET))
+  const request = `POST ${withoutSecrets(target)}\nContent-Type: ${contentType}\n${headers.has('Authorization') ? 'Authorization: ***\n' : ''}\n${body}\n`
+  try {
+    const response = await fetchFor({ verifyTls: !target.skipCertVerify })(target.address, {
+      method: 'POST',
+      headers,
+      body,
+      // Where it leads is not where it was sent.
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(WEBHOOK_TIME_MS)]),
+    })
+    const answer = await beginningOf(response)
+    const said = `HTTP ${response.status}`
+    const outcome = response.ok ? 'delivered' : worthAnother(response.status) ? 'failed' : 'refused'
+    return { outcome, text: response.ok ? '' : `${said}: the receiver did not take it.`, log: `${request}\n${said}\n${answer}\n` }
+  } catch (error) {
+    signal.throwIfAborted()
+    const refusal = causeOf(error, PrivateAddress)
+    const text = refusal?.message ?? whatFailed(error)
+    return { outcome: refusal ? 'refused' : 'failed', text, log: `${request}\n${text}\n` }
+  }
+}
+
+/** Time may help with these; what is wrong with the request stays so. */
+function worthAnother(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429
+}
+
+async function beginningOf(response: Response): Promise<string> {
+  if (response.body === null) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  // Leaving the loop cancels the rest.
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength
+    text += decoder.decode(chunk, { stream: true })
+    if (bytes >= WEBHOOK_ANSWER_LIMIT) break
+  }
+  return text.slice(0, WEBHOOK_ANSWER_LIMIT)
+}
+
+function withoutSecrets({ address }: WebhookTarget): string {
+  const url = new URL(address)
+  // Chat services keep a secret in the path; who may see the log may see the webhook's address, but a query often has a token.
+  return `${url.origin}${url.pathname}${url.search === '' ? '' : '?***'}`
+}
+
+function whatFailed(error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return `No answer within ${WEBHOOK_TIME_MS / 1000} s.`
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? `Not delivered: ${'code' in cause ? `${String(cause.code)}: ` : ''}${cause.message}` : 'Not delivered.'
+}
+
+function causeOf<E extends Error>(error: unknown, type: new (...parts: never[]) => E): E | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof type) return at
+  return undefined
+}

@@ -1,0 +1,30 @@
+import { Hono } from 'hono'
+import { TEST_EVENT, type WebhookEvent } from '../../control-plane/webhooks/events.ts'
+import { webhookRun } from '../../control-plane/webhooks/follow.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { startRun } from '../../schema/runs.ts'
+import { findWebhookPolicy } from '../../schema/webhooks.ts'
+import type { OriginServices } from '../services.ts'
+
+const PATH = '/api/atoll/v1/projects/:project/webhooks/:id/test'
+
+/** The test button: a webhook is sent now, enabled or not; its execution tells how that went. */
+export function webhooksApi({
+  db,
+  clock,
+  authenticate,
+  authorize,
+  projectFacts,
+}: Pick<OriginServices, 'db' | 'clock' | 'authenticate' | 'authorize' | 'projectFacts'>): Hono {
+  return new Hono().post(PATH, async (c) => {
+    const principal = await authenticate(c.req.raw)
+    const name = c.req.param('project')
+    await authorize(principal, { resource: 'notification-policy', action: 'update' }, name)
+    const project = await projectFacts(name)
+    const policy = project && (await findWebhookPolicy(db, project.id, Number(c.req.param('id'))))
+    if (project === undefined || policy === undefined) throw new RegistryError('NAME_UNKNOWN', 'There is no such webhook.')
+    const event: WebhookEvent = { type: TEST_EVENT, time: clock.now(), operator: principal.name, project: project.name, public: project.public }
+    const id = await startRun(db, webhookRun(policy, { ...event }, 'MANUAL'))
+    return c.json({ execution_id: id }, 202, { Location: `/api/v2.0/projects/${project.id}/webhook/policies/${policy.id}/executions/${id}/tasks` })
+  })
+}

@@ -1,0 +1,54 @@
+import { LRUCache } from 'lru-cache'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { RepositoryName } from '../../registry/spec/names.ts'
+import { splitProject } from '../../registry/spec/names.ts'
+import { appendAudit } from '../audit/chain.ts'
+import { QUOTA_EXCEEDED } from '../audit/events.ts'
+import type { Database } from '../database.ts'
+import { findProjectByName } from '../projects.ts'
+import { quotaEntry } from './quota.ts'
+
+/** A project that is refused again and again is told of once in so many milliseconds. */
+const ONCE_MS = 60_000
+const PROJECTS = 1_000
+
+/** Tells the audit log of pushes that a quota refused: the transaction that would have told of them is undone. */
+export class RefusedByQuota {
+  readonly #db: Database
+  readonly #told = new LRUCache<string, number>({ max: PROJECTS })
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Does the work. @throws what the work throws */
+  async watch<T>(name: RepositoryName, actor: string | undefined, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (isRefusal(error)) await this.#tell(splitProject(name).project, actor)
+      throw error
+    }
+  }
+
+  async #tell(name: string, actor: string | undefined): Promise<void> {
+    const db = this.#db
+    const now = db.clock.now()
+    if (now - (this.#told.get(name) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return
+    this.#told.set(name, now)
+    const project = await findProjectByName(db, name)
+    if (project === undefined) return
+    const entry = quotaEntry(QUOTA_EXCEEDED, now, { projectId: project.id, name, used: project.storageUsed, limit: project.storageLimit }, actor)
+    await db.write((connection) => appendAudit(connection, entry))
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof RegistryError &&
+    error.code === 'DENIED' &&
+    typeof error.detail === 'object' &&
+    error.detail !== null &&
+    'allowed' in error.detail
+  )
+}

@@ -1,0 +1,201 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { controlPlaneOf } from '../../cli/serve/control-plane.ts'
+import type { RunningControlPlane } from '../../control-plane/start.ts'
+import { TestRepository } from '../../origin/testing/artifacts.ts'
+import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+import { until } from '../support/until.ts'
+
+const ADMIN = `admin:${PASSWORD}`
+
+interface Received {
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+  readonly body: { [name: string]: unknown; type?: string }
+}
+
+/** A receiver of webhooks; `answer` says what it answers, or never. */
+class Receiver implements AsyncDisposable {
+  readonly received: Received[] = []
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(answer: (at: number) => number | undefined = () => 200): Promise<Receiver> {
+    const server = createServer()
+    const receiver = new Receiver(server)
+    server.on('request', async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request) chunks.push(chunk as Buffer)
+      receiver.received.push({
+        path: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(Buffer.concat(chunks).toString()) as Received['body'],
+      })
+      const status = answer(receiver.received.length)
+      if (status === undefined) return
+      response.writeHead(status, status === 302 ? { location: 'http://169.254.169.254/' } : {})
+      response.end('thank you')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return receiver
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}
+
+describe('webhooks', () => {
+  let origin: TestOrigin
+  let controlPlane: RunningControlPlane
+
+  beforeAll(async () => {
+    origin = await openTestOrigin({ 'outbound.private_networks': ['127.0.0.1'] })
+    controlPlane = await controlPlaneOf(origin.origin)
+  })
+  afterAll(async () => {
+    await controlPlane.close()
+    await origin.close()
+  })
+
+  async function ask(method: string, path: string, json?: unknown): Promise<Response> {
+    return await origin.ask(method, path, { credentials: ADMIN, ...(json !== undefined && { json }) })
+  }
+
+  async function project(name: string, storageLimit = -1): Promise<void> {
+    expect((await ask('POST', '/api/v2.0/projects', { project_name: name, storage_limit: storageLimit })).status).toBe(201)
+  }
+
+  async function webhook(name: string, targets: object[], events: string[]): Promise<number> {
+    const path = `/api/v2.0/projects/${name}/webhook/policies`
+    const made = await ask('POST', path, { name: 'hook', targets, event_types: events, enabled: true })
+    expect({ status: made.status, text: await made.text() }).toEqual({ status: 201, text: '' })
+    return Number(made.headers.get('location')?.split('/').at(-1))
+  }
+
+  async function executions(name: string, id: number): Promise<{ id: number; status: string; trigger: string }[]> {
+    return (await (await ask('GET', `/api/v2.0/projects/${name}/webhook/policies/${id}/executions`)).json()) as never
+  }
+
+  test('tell of a push and a deletion, in each format, with their header, and keep what was said', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('told')
+    const id = await webhook(
+      'told',
+      [
+        { type: 'http', address: `${receiver.url}/default?key=s3cret-query`, auth_header: 'Bearer s3cret-header' },
+        { type: 'http', address: `${receiver.url}/cloud`, payload_format: 'CloudEvents' },
+        { type: 'slack', address: `${receiver.url}/slack` },
+        { type: 'teams', address: `${receiver.url}/teams` },
+      ],
+      ['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
+    )
+    const image = await new TestRepository(origin, 'told/app').image('one', {}, 'v1')
+    await until('all are told of the push', () => receiver.received.length === 4)
+    const by = (path: string) => receiver.received.find((each) => each.path.startsWith(path))
+    expect(by('/default')).toMatchObject({
+      headers: { authorization: 'Bearer s3cret-header', 'content-type': 'application/json' },
+      body: {
+        type: 'PUSH_ARTIFACT',
+        occur_at: expect.any(Number),
+        operator: 'admin',
+        event_data: {
+          resources: [{ digest: image.digest, tag: 'v1', resource_url: expect.stringMatching(/\/told\/app:v1$/) }],
+          repository: { name: 'app', namespace: 'told', repo_full_name: 'told/app', repo_type: 'private' },
+        },
+      },
+    })
+    expect(by('/cloud')).toMatchObject({
+      headers: { 'content-type': 'application/cloudevents+json' },
+      body: { specversion: '1.0', type: 'harbor.artifact.pushed', data: { resources: [{ tag: 'v1' }] } },
+    })
+    expect(JSON.stringify(by('/slack')?.body)).toContain('Pushed: told/app:v1')
+    expect(JSON.stringify(by('/teams')?.body)).toContain('AdaptiveCard')
+
+    await ask('DELETE', '/api/v2.0/projects/told/repositories/app/artifacts/v1')
+    await until('the deletion is told', () => receiver.received.length === 8)
+    expect(receiver.received.filter(({ body }) => body.type === 'DELETE_ARTIFACT')).toMatchObject([
+      { body: { event_data: { resources: [{ digest: image.digest }] } } },
+    ])
+    await until('both are done', async () => (await executions('told', id)).every(({ status }) => status === 'Success'))
+    const [last] = await executions('told', id)
+    const tasks = (await (await ask('GET', `/api/v2.0/projects/told/webhook/policies/${id}/executions/${last?.id}/tasks`)).json()) as { id: number }[]
+    const log = await (await ask('GET', `/api/v2.0/projects/told/webhook/policies/${id}/executions/${last?.id}/tasks/${tasks[0]?.id}/log`)).text()
+    expect(log).toContain('HTTP 200\nthank you')
+    expect(log).toContain('"DELETE_ARTIFACT"')
+    expect(log).not.toContain('s3cret')
+    expect(origin.lines.join('')).not.toContain('s3cret')
+  })
+
+  test('a receiver that hangs delays nobody, one that fails is asked again, one that is private or leads elsewhere is not', {
+    timeout: 90_000,
+  }, async () => {
+    await using hanging = await Receiver.start(() => undefined)
+    await using failing = await Receiver.start((at) => (at < 2 ? 503 : 200))
+    await using leading = await Receiver.start(() => 302)
+    await using quick = await Receiver.start()
+    await project('mixed')
+    const target = (address: string) => ({ type: 'http', address })
+    for (const [address, status] of [
+      ['http://127.0.0.2/', 400],
+      ['http://[::1]/', 400],
+      ['ftp://127.0.0.1/', 400],
+      ['http://user:word@127.0.0.1/', 400],
+    ] as const) {
+      const refused = await ask('POST', '/api/v2.0/projects/mixed/webhook/policies', {
+        name: 'x',
+        targets: [target(address)],
+        event_types: ['PUSH_ARTIFACT'],
+      })
+      expect({ address, status: refused.status }).toEqual({ address, status })
+    }
+    const addresses = [hanging.url, failing.url, leading.url, quick.url, 'http://ip6-localhost.invalid/']
+    const id = await webhook('mixed', addresses.map(target), ['PUSH_ARTIFACT'])
+    const repository = new TestRepository(origin, 'mixed/app')
+    for (let n = 0; n < 20; n++) await repository.image(String(n), {}, `v${n}`)
+    await until('the quick one has all', () => quick.received.length === 20)
+    expect(hanging.received.length).toBeLessThan(3)
+    expect(quick.received.map(({ body }) => (body.event_data as { resources: { tag: string }[] }).resources[0]?.tag)).toEqual(
+      Array.from({ length: 20 }, (_, n) => `v${n}`),
+    )
+    await until('the failing one was asked again', () => failing.received.length > 20)
+    expect(leading.received.length).toBeGreaterThan(0)
+    const all = await executions('mixed', id)
+    expect(all.length).toBe(10)
+    expect(all.every(({ status }) => status === 'Running')).toBe(true)
+  })
+
+  test('the quota, nearly used up and exceeded', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('small', 10_000)
+    await webhook('small', [{ type: 'http', address: receiver.url }], ['QUOTA_WARNING', 'QUOTA_EXCEED'])
+    const repository = new TestRepository(origin, 'small/app')
+    await repository.blob('x'.repeat(9_000))
+    await until('it is nearly used up', () => receiver.received.length === 1)
+    for (let n = 0; n < 3; n++) await expect(repository.blob(`${n}`.repeat(5_000))).rejects.toThrow('quota')
+    await until('it is exceeded, and told once', () => receiver.received.length === 2)
+    expect(receiver.received.map(({ body }) => body.type)).toEqual(['QUOTA_WARNING', 'QUOTA_EXCEED'])
+  })
+
+  test('the test button', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('tried')
+    const id = await webhook('tried', [{ type: 'http', address: receiver.url }], ['PUSH_ARTIFACT'])
+    expect((await ask('POST', `/api/atoll/v1/projects/tried/webhooks/${id}/test`)).status).toBe(202)
+    await until('it came', () => receiver.received.length === 1)
+    expect(receiver.received[0]?.body).toMatchObject({ type: 'TEST' })
+    expect((await ask('POST', '/api/atoll/v1/projects/tried/webhooks/4711/test')).status).toBe(404)
+  })
+})
