@@ -43,6 +43,7 @@ function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): 
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
     webhookFetch: () => fetch,
+    webhooksEnabled: async () => true,
     host: 'registry.test',
     createHasher,
     clock: systemClock,

@@ -53,6 +53,7 @@ beforeEach(async () => {
     unseal: async (sealed) => sealed,
     fetchFor: () => fetch,
     webhookFetch: () => fetch,
+    webhooksEnabled: async () => true,
     host: 'registry.test',
     createHasher,
     clock: systemClock,

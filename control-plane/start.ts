@@ -47,6 +47,7 @@ export interface ControlPlaneOptions {
   readonly projectOwner: number
   /** What is sent to receivers of webhooks goes by this fetch. */
   readonly webhookFetch: DeliverOptions['fetchFor']
+  readonly webhooksEnabled: () => Promise<boolean>
   /** Where clients reach this registry: what events name. */
   readonly host: string
   /** Where the audit log is forwarded to; undefined: nowhere. */
@@ -80,7 +81,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const followed = Promise.all([
     followChanges({ db, clock, log, signal }),
     followSchedules({ db, clock, log, signal }),
-    followForWebhooks({ db, clock, log, signal }),
+    followForWebhooks({ db, clock, log, signal, enabled: options.webhooksEnabled }),
     dispatchWebhooks({ db, clock, log, signal, owner, random, host: options.host, unseal: options.unseal, fetchFor: options.webhookFetch }),
     receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),
   ])

@@ -28,6 +28,8 @@ export interface RunningOrigin {
 export interface StartOptions {
   /** Shows a person what is said only once. Standard output when absent. */
   readonly print?: (text: string) => void
+  /** The settings that file or environment gave. */
+  readonly fixed?: ReadonlySet<string>
 }
 
 /** Starts an origin in this process; resolves when it listens. @throws SettingsError, and the system's error when the port is taken */
@@ -35,7 +37,7 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const print = options.print ?? ((text: string) => process.stdout.write(text))
   const log = createLogger({ level: config['log.level'] })
   const startedAt = systemClock.now()
-  const origin = await openOrigin({ config, log, clock: systemClock })
+  const origin = await openOrigin({ config, ...(options.fixed && { fixed: options.fixed }), log, clock: systemClock })
   let metrics: HttpServer | undefined
   let leaving = false
   try {

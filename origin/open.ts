@@ -20,6 +20,7 @@ import { metadataStore } from '../schema/metadata-store.ts'
 import { replacePasswordHash } from '../schema/users.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { RecentChanges } from './changes.ts'
+import { LiveSettings } from './config/live.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { firstStart } from './first-start.ts'
 import { healthOf } from './health.ts'
@@ -33,6 +34,7 @@ import { Issuer } from './identity/issuer.ts'
 import { tendKeys } from './identity/key-care.ts'
 import { KeyRing } from './identity/key-ring.ts'
 import { databaseKeys } from './identity/key-store.ts'
+import { DirectoryPeople } from './identity/ldap/people.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
@@ -55,6 +57,8 @@ const MANIFEST_MEMORY = 16 * 1024 * 1024
 
 export interface OriginOptions {
   readonly config: OriginConfig
+  /** The settings that file or environment gave: these stay as they are. */
+  readonly fixed?: ReadonlySet<string>
   readonly log: Log
   readonly clock: Clock
   /** What passwords are hashed with; today's parameters when absent. */
@@ -87,7 +91,7 @@ export interface OpenOrigin {
   close(): Promise<void>
 }
 
-export async function openOrigin({ config, log, clock, scrypt }: OriginOptions): Promise<OpenOrigin> {
+export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt }: OriginOptions): Promise<OpenOrigin> {
   const secretKey = await loadSecretKey(config.secret_key, config.data_volume)
   const secrets = createSecrets(secretKey)
   const passwords = createPasswords(scrypt)
@@ -101,6 +105,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
   })
   const madePassword = await firstStart(db, passwords, config.admin_password)
   const recent = await RecentChanges.open(db, clock)
+  const live = new LiveSettings({ db, recent, secrets, log, started: config, fixed })
   const keys = await KeyRing.open({ store: databaseKeys(db), secrets, now: () => clock.now() })
   recent.on((changes) => {
     if (changes === undefined || changes.some(({ kind }) => kind.startsWith('key.'))) {
@@ -123,7 +128,9 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     service: SERVICE,
     lifetime: config['token.lifetime'],
   })
+  const people = new DirectoryPeople(db, live)
   const logins = new Logins({
+    directory: (name, password) => people.login(name, password),
     facts,
     passwords,
     robotSecrets,
@@ -172,6 +179,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
   const cleaning = keepClean({ sweeper, clock, log })
   const services: OriginServices = {
     config,
+    live,
     db,
     log,
     clock,
@@ -179,6 +187,7 @@ export async function openOrigin({ config, log, clock, scrypt }: OriginOptions):
     secrets,
     passwords,
     robotSecrets,
+    people,
     authenticate: (request) => callers.authenticate(request),
     decide: (principal, target, project) => authorities.decide(principal, target, project),
     authorize: (principal, target, project) => authorities.authorize(principal, target, project),

@@ -5,7 +5,9 @@ import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Passwords } from '../runtime/credentials/passwords.ts'
 import type { Database } from '../schema/database.ts'
+import type { LiveSettings } from './config/live.ts'
 import type { OriginConfig } from './config/settings.ts'
+import type { DirectoryPeople } from './identity/ldap/people.ts'
 
 /**
  * What the rooms of an origin share. app.ts makes it once and hands it to each room's constructor; a room asks for the part it needs
@@ -13,6 +15,8 @@ import type { OriginConfig } from './config/settings.ts'
  */
 export interface OriginServices {
   readonly config: OriginConfig
+  /** What may change while we run; `config` has only what it was at the start. */
+  readonly live: LiveSettings
   readonly db: Database
   readonly log: Log
   readonly clock: Clock
@@ -21,6 +25,8 @@ export interface OriginServices {
   readonly secrets: Secrets
   readonly passwords: Passwords
   readonly robotSecrets: RobotSecrets
+  /** Those of an LDAP directory. */
+  readonly people: DirectoryPeople
   /**
    * Who sends this request: Basic (a user or a robot), Bearer (a token of ours), an edge's proof, or nobody: ANONYMOUS.
    * Reads the current facts: a disabled account is refused at its next request.

@@ -15,13 +15,25 @@ export async function readSettings(db: Database): Promise<ReadonlyMap<string, un
 
 /** The value is any JSON but null. The feed tells the key, never the value. */
 export async function writeSetting(db: Database, key: string, value: NonNullable<unknown>, actor: string): Promise<void> {
+  await writeSettings(db, [{ key, value }], actor)
+}
+
+/** The same for several at once; undefined: nothing is set any more. */
+export async function writeSettings(
+  db: Database,
+  entries: readonly { readonly key: string; readonly value: NonNullable<unknown> | undefined }[],
+  actor: string,
+): Promise<void> {
   await db.write(async (connection) => {
     const { sql } = connection
-    const before = await sql.select({ value: settings.value }).from(settings).where(eq(settings.key, key)).get()
-    if (before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)) return
     const updatedAt = db.clock.now()
-    await sql.insert(settings).values({ key, value, updatedAt }).onConflictDoUpdate({ target: settings.key, set: { value, updatedAt } })
-    await tell(db, connection, { actor, kind: 'setting.updated', subject: key })
+    for (const { key, value } of entries) {
+      const before = await sql.select({ value: settings.value }).from(settings).where(eq(settings.key, key)).get()
+      if (JSON.stringify(before?.value) === JSON.stringify(value)) continue
+      if (value === undefined) await sql.delete(settings).where(eq(settings.key, key))
+      else await sql.insert(settings).values({ key, value, updatedAt }).onConflictDoUpdate({ target: settings.key, set: { value, updatedAt } })
+      await tell(db, connection, { actor, kind: 'setting.updated', subject: key })
+    }
   })
 }
 

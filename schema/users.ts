@@ -65,6 +65,13 @@ const reads = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
+/** An account for somebody who is known elsewhere. An address that is another's already stays his. @throws RegistryError 409 the name is taken */
+export async function onboardUser(db: Database, user: Pick<NewUser, 'username' | 'email' | 'realname'>): Promise<User> {
+  const { email, ...rest } = user
+  const taken = email !== undefined && (await db.read.sql.select({ id: users.id }).from(users).where(eq(users.email, email)).get()) !== undefined
+  return await createUser(db, { ...rest, ...(!taken && { email }) }, 'system')
+}
+
 /** @throws RegistryError 409 username or email is taken */
 export async function createUser(db: Database, user: NewUser, actor: string): Promise<User> {
   return await db.write(async (connection) => {

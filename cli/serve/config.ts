@@ -18,8 +18,9 @@ export interface ConfigSources {
 }
 
 /** @throws SettingsError with every problem at once */
-export async function readConfig({ config, env, cwd }: ConfigSources): Promise<Config> {
+export async function readConfig({ config, env, cwd }: ConfigSources): Promise<{ readonly config: Config; readonly fixed: ReadonlySet<string> }> {
   const { values, given } = await loadSettings(allSettings, { path: config, env, cwd, otherVariables: SESSION_VARIABLES })
   // What an edge keeps stays in the one data folder, unless somebody says otherwise.
-  return given.has('edge.data_volume') ? values : { ...values, 'edge.data_volume': join(values.data_volume, 'edge') }
+  const own = given.has('edge.data_volume') ? {} : { 'edge.data_volume': join(values.data_volume, 'edge') }
+  return { config: { ...values, ...own }, fixed: new Set(given.keys()) }
 }

@@ -22,6 +22,7 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
     fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
     webhookFetch: webhookFetch(new ReachableNetworks(config['outbound.private_networks'])),
+    webhooksEnabled: () => origin.services.live.get('notification_enable'),
     host: new URL(configuredUrl(config) ?? `http://${config['http.host']}:${config['http.port']}`).host,
     createHasher,
     clock: systemClock,

@@ -15,7 +15,7 @@ export interface EnrolHere {
 /** @throws CliError for what the person at the terminal can mend */
 export async function enrolHere({ origin, token, url, config, env, cwd }: EnrolHere): Promise<Enrolment> {
   try {
-    const settings = await readConfig({ config, env, cwd })
+    const { config: settings } = await readConfig({ config, env, cwd })
     return await enrolEdge({
       ...settings,
       'edge.origin_url': origin,

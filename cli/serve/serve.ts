@@ -23,7 +23,8 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   let config: Config | undefined
   await using running = new Running()
   try {
-    config = await readConfig(sources)
+    const read = await readConfig(sources)
+    config = read.config
     for (const { key, own } of foldersOf(role)) {
       await prepareDataFolder(key, config[key])
       if (own) {
@@ -31,7 +32,7 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
         running.adopt({ close: async () => lock.release() })
       }
     }
-    await start(running, role, config)
+    await start(running, role, config, read.fixed)
   } catch (error) {
     throw startFailure(error, config)
   }
@@ -48,19 +49,19 @@ function foldersOf(role: Role | undefined): readonly { readonly key: FolderSetti
   return role === 'edge' ? [edge] : [origin]
 }
 
-async function start(running: Running, role: Role | undefined, config: Config): Promise<void> {
+async function start(running: Running, role: Role | undefined, config: Config, fixed: ReadonlySet<string>): Promise<void> {
   if (role === 'edge') {
     await startEdge(running, config)
   } else if (role === 'control-plane') {
     const { openOrigin } = await import('../../origin/open.ts')
     const { createLogger } = await import('../../runtime/logger.ts')
     const log = createLogger({ level: config['log.level'] })
-    const origin = running.adopt(await openOrigin({ config, log, clock: systemClock }))
+    const origin = running.adopt(await openOrigin({ config, fixed, log, clock: systemClock }))
     await startControlPlane(running, origin)
     log.info({}, 'The control plane works.')
   } else {
     const { startOrigin } = await import('../../origin/main.ts')
-    const origin = running.adopt(await startOrigin(config))
+    const origin = running.adopt(await startOrigin(config, { fixed }))
     if (config['control_plane.enabled']) await startControlPlane(running, origin.open)
     if (role === undefined) {
       const { enrolmentTokenFor } = await import('../../origin/mesh/enrolment-tokens.ts')

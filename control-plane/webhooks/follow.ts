@@ -17,11 +17,14 @@ export async function followForWebhooks({
   db,
   clock,
   log,
+  enabled,
   signal,
 }: {
   readonly db: Database
   readonly clock: Clock
   readonly log: Log
+  /** What happens while they are off is nobody's news. */
+  readonly enabled: () => Promise<boolean>
   readonly signal: AbortSignal
 }): Promise<void> {
   let cursor: number | undefined
@@ -29,7 +32,7 @@ export async function followForWebhooks({
     try {
       cursor ??= (await readCursor(db, CONSUMER)) ?? (await begin(db))
       const rows = await readAudit(db, cursor, CHANGES_BATCH)
-      await react(db, log, rows)
+      if (rows.length > 0 && (await enabled())) await react(db, log, rows)
       cursor = rows.at(-1)?.id ?? cursor
       if (rows.length > 0) await saveCursor(db, CONSUMER, cursor)
       if (rows.length === CHANGES_BATCH) continue

@@ -8,6 +8,7 @@ import { artifacts } from './artifact.ts'
 import { artifactCopies } from './artifact-copy.ts'
 import { artifactLabels } from './artifact-labels.ts'
 import { auditLogs } from './auditlog.ts'
+import { configurations } from './configure.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
@@ -16,6 +17,7 @@ import { health } from './health.ts'
 import { icons } from './icon.ts'
 import { immutableTagRules } from './immutable.ts'
 import { labels } from './label.ts'
+import { ldap } from './ldap.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
@@ -36,6 +38,7 @@ import { search } from './search.ts'
 import { statistics } from './statistic.ts'
 import { systemInfo } from './systeminfo.ts'
 import { users } from './user.ts'
+import { userGroups } from './usergroup.ts'
 import type { ApiEnv } from './variables.ts'
 import { webhooks } from './webhook.ts'
 
@@ -99,6 +102,9 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     auditLogs,
     auditPurges,
     webhooks,
+    configurations,
+    userGroups,
+    ldap,
     immutableTagRules,
     retention,
     systemInfo,

@@ -15,7 +15,7 @@ const params = z.object({ project_name_or_id: z.string().max(255) })
 const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 
 export const projects = ({ services, guard }: ApiParts) => {
-  const { db, config } = services
+  const { db, live } = services
 
   const list = createRoute({
     method: 'get',
@@ -152,11 +152,13 @@ export const projects = ({ services, guard }: ApiParts) => {
     .openapi(create, async (c) => {
       const { principal } = c.var
       const body = c.req.valid('json')
-      const mayCreate = config.project_creation_restriction === 'everyone' && principal.kind === 'user'
+      const everybody = (await live.get('project_creation_restriction')) === 'everyone'
+      const mayCreate = everybody && principal.kind === 'user'
       if (!mayCreate) guard.requireSystem(principal, { resource: 'project', action: 'create' })
       const settings = settingsOf(body)
-      const storageLimit = body.storage_limit ?? -1
-      if (storageLimit !== -1 && !principal.admin && principal.kind === 'user') {
+      const standard = await live.get('storage_per_project')
+      const storageLimit = body.storage_limit ?? standard
+      if (storageLimit !== standard && !principal.admin && principal.kind === 'user') {
         throw new ApiError('FORBIDDEN', 'storage_limit: only a system administrator sets quotas; leave it out.')
       }
       const endpointId = body.registry_id ?? undefined

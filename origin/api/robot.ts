@@ -36,7 +36,8 @@ const NewRobot = z
     secret: Secret.nullish(),
     level: z.enum(['system', 'project']),
     disable: z.boolean().nullish(),
-    duration: Duration,
+    /** Days; the system's own when absent. */
+    duration: Duration.nullish(),
     permissions: z.array(Permission).min(1, 'needs one at least'),
   })
   .openapi('RobotCreate')
@@ -205,6 +206,7 @@ export const robots = ({ services, guard }: ApiParts) => {
       const permissions = await readPermissions(services, principal, body.permissions, project)
       const chosen = body.secret ?? ''
       const { secret, hash } = chosen === '' ? await robotSecrets.create() : { secret: chosen, hash: await robotSecrets.hash(chosen) }
+      const duration = body.duration ?? (await services.live.get('robot_token_duration'))
       const row = await createRobot(
         db,
         {
@@ -212,8 +214,8 @@ export const robots = ({ services, guard }: ApiParts) => {
           description: body.description ?? undefined,
           projectId: project?.id,
           secretHash: hash,
-          duration: body.duration,
-          expiresAt: expiry(body.duration),
+          duration,
+          expiresAt: expiry(duration),
           disabled: body.disable ?? undefined,
           permissions,
           creator: principal.id,

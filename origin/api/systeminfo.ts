@@ -58,14 +58,15 @@ export const systemInfo = ({ services, guard }: ApiParts) => {
   })
 
   return routes()
-    .openapi(getSystemInfo, (c) => {
+    .openapi(getSystemInfo, async (c) => {
       const { config } = services
+      const live = await services.live.all()
       const forEverybody = {
-        auth_mode: 'db_auth',
-        primary_auth_mode: false,
-        self_registration: config.self_registration,
-        banner_message: '',
-        oidc_provider_name: '',
+        auth_mode: live.auth_mode,
+        primary_auth_mode: live.primary_auth_mode,
+        self_registration: live.self_registration,
+        banner_message: live.banner_message,
+        oidc_provider_name: live.oidc_name ?? '',
       }
       if (c.var.principal.kind === 'anonymous') return c.json(forEverybody, 200)
       const url = services.baseUrl(c.req.raw)
@@ -76,10 +77,10 @@ export const systemInfo = ({ services, guard }: ApiParts) => {
           current_time: instant(services.clock.now()),
           registry_url: new URL(url).host,
           external_url: url,
-          project_creation_restriction: config.project_creation_restriction,
+          project_creation_restriction: live.project_creation_restriction,
           has_ca_root: false,
           read_only: false,
-          notification_enable: false,
+          notification_enable: live.notification_enable,
           registry_storage_provider_name: config['storage_service.kind'],
         },
         200,

@@ -90,7 +90,7 @@ export const users = ({ services, guard }: ApiParts) => {
     operationId: 'createUser',
     summary: 'Creates an account; people may do so for themselves where self-registration is on',
     middleware: async (c, next) => {
-      if (!services.config.self_registration) guard.requireSystem(c.var.principal, { resource: 'user', action: 'create' })
+      if (!(await services.live.get('self_registration'))) guard.requireSystem(c.var.principal, { resource: 'user', action: 'create' })
       await next()
     },
     request: { body: { required: true, content: { 'application/json': { schema: NewUser } } } },

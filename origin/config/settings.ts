@@ -17,6 +17,7 @@ import { optionalListen } from '../../runtime/settings/listen.ts'
 import { SHUTDOWN_DELAY } from '../../runtime/settings/shutdown.ts'
 import { optionalSyslogUrl } from '../../runtime/settings/syslog.ts'
 import { TRANSFER_SETTINGS } from '../../runtime/settings/transfers.ts'
+import { liveSettings } from './live-settings.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
@@ -117,18 +118,13 @@ export const originSettings = defineSettings({
     'How long a key signs tokens and documents before a new one takes its place. What the old one signed stays good.',
   ),
   'token.lifetime': setting(duration(60, 3_600), 300, 'How long an access token is good for.'),
-  project_creation_restriction: setting(
-    choice('adminonly', 'everyone'),
-    'adminonly',
-    'Who may create projects: system administrators, or everybody who can log in.',
-  ),
   'control_plane.enabled': setting(
     boolean,
     true,
     'Whether this origin does the jobs of the control plane (replication) itself. Off when `atoll serve --role control-plane` does.',
   ),
   'control_plane.concurrency': setting(integer(1, 64), 4, 'Jobs done at once by one control plane.'),
-  self_registration: setting(boolean, false, 'Whether people may create their own accounts.'),
+  ...liveSettings,
 })
 
 /** What an origin is started with: a value for each key of the list. */

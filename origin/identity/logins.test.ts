@@ -27,6 +27,7 @@ it('an unknown robot costs as much as a known one, and an unknown person as much
       },
       throttle: new Throttle(origin.clock),
       clock: origin.clock,
+      directory: async () => undefined,
       rehash: async () => {},
     })
     const made = await origin.ask('POST', '/api/v2.0/robots', {

@@ -25,6 +25,8 @@ export interface LoginsOptions {
   readonly clock: Pick<Clock, 'now'>
   /** Keeps a password's new hash, made with today's parameters, if `account` still has the old one. */
   readonly rehash: (account: Account, hash: string) => Promise<void>
+  /** Asks elsewhere about people who have no password here; resolves with the name of their account. */
+  readonly directory: (name: string, password: string) => Promise<string | undefined>
 }
 
 interface Verified {
@@ -84,10 +86,15 @@ export class Logins {
   async #verify(key: string, name: string, secret: string, address: string): Promise<Account | undefined> {
     const { facts, passwords, robotSecrets, throttle, clock } = this.#options
     const attempt = throttle.attempt(name, address)
-    const account = await facts.accountNamed(name)
+    let account = await facts.accountNamed(name)
     // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
     const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
-    const right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
+    let right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
+    if (!robot && account?.secretHash === undefined) {
+      const known = await this.#options.directory(name, secret)
+      account = known === undefined ? undefined : await facts.accountNamed(known)
+      right = account !== undefined
+    }
     if (account === undefined || !right) return undefined
     attempt.right()
     const { id } = account.principal

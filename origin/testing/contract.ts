@@ -50,6 +50,9 @@ export class Contract {
 
   constructor(origin: TestOrigin) {
     this.#origin = origin
+    // Any value at all, which Swagger 2.0 cannot say.
+    const { InternalConfigurationValue: anything } = this.#document.definitions as Record<string, { properties?: Record<string, unknown> }>
+    if (anything?.properties) anything.properties.value = {}
     this.#ajv.addSchema({ $id: 'contract', definitions: toJsonSchema(this.#document.definitions) })
   }
 

@@ -40,6 +40,7 @@ export async function openTestOrigin(config: Partial<OriginConfig> = {}): Promis
   const log = createLogger({ level: 'trace', destination: { write: (line) => void lines.push(line) } })
   const origin = await openOrigin({
     config: { ...defaults(originSettings), data_volume: folder, admin_password: PASSWORD, ...config },
+    fixed: new Set(Object.keys(config)),
     log,
     clock,
     scrypt: { N: 1024, r: 8, p: 1 },

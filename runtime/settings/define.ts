@@ -15,6 +15,8 @@ export interface Setting<T> {
   readonly description: string
   /** Never shown: not in errors, not in documentation, not in a log. */
   readonly secret?: boolean
+  /** May be changed while we run, where neither file nor environment sets it. */
+  readonly live?: boolean
   /** Other names that the file may use for it. */
   readonly aliases?: readonly string[]
 }
@@ -30,7 +32,12 @@ export function defineSettings<S extends Settings>(settings: S): S {
   return settings
 }
 
-export function setting<T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret' | 'aliases'> = {}): Setting<T> {
+export function setting<T>(
+  kind: Kind<T>,
+  fallback: T,
+  description: string,
+  options: Pick<Setting<T>, 'secret' | 'aliases' | 'live'> = {},
+): Setting<T> {
   return { kind, default: fallback, description, ...options }
 }
 

@@ -13,9 +13,9 @@ function shown({ default: value, kind }: Setting<unknown>): string {
   return `\`${kind.show?.(value) ?? String(value)}\``
 }
 
-function description({ description: text, kind, aliases = [], secret }: Setting<unknown>): string {
+function description({ description: text, kind, aliases = [], secret, live }: Setting<unknown>): string {
   const also = aliases.map((alias) => ` Also written \`${alias}\`.`).join('')
-  return `${text} ${sentence(kind.expected)}${secret === true ? ' A secret.' : ''}${also}`
+  return `${text} ${sentence(kind.expected)}${secret === true ? ' A secret.' : ''}${live === true ? ' Can be changed while running.' : ''}${also}`
 }
 
 function sentence(expected: string): string {

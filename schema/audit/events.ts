@@ -28,6 +28,7 @@ const key = all('signing-key')
 const retention = all('tag-retention')
 const immutable = all('immutable-tag')
 const webhook = all('webhook')
+const group = all('user-group')
 
 const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'project.created': project.created,
@@ -74,6 +75,9 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'label.deleted': label.deleted,
   'artifact.labelled': { resourceType: 'artifact-label', operation: 'create' },
   'artifact.unlabelled': { resourceType: 'artifact-label', operation: 'delete' },
+  'group.created': group.created,
+  'group.updated': group.updated,
+  'group.deleted': group.deleted,
   'webhook.created': webhook.created,
   'webhook.updated': webhook.updated,
   'webhook.deleted': webhook.deleted,

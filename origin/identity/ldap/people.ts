@@ -1,0 +1,64 @@
+import type { Database } from '../../../schema/database.ts'
+import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
+import { findUserByUsername, onboardUser, setSysadmin } from '../../../schema/users.ts'
+import type { LiveSettings } from '../../config/live.ts'
+import { Directory, type DirectoryGroup, type DirectoryPerson } from './directory.ts'
+
+const LDAP_GROUP = 1
+const ACTOR = 'system'
+
+/** People of a directory, as accounts here: made at their first login, with the groups that they are in now. */
+export class DirectoryPeople {
+  readonly #db: Database
+  readonly #live: LiveSettings
+
+  constructor(db: Database, live: LiveSettings) {
+    this.#db = db
+    this.#live = live
+  }
+
+  /** The name under which this person has an account here; undefined: LDAP is off, or name or password is wrong. @throws DirectoryError */
+  async login(name: string, password: string): Promise<string | undefined> {
+    const settings = await this.#live.all()
+    if (settings.auth_mode !== 'ldap_auth') return undefined
+    await using directory = await Directory.open(settings)
+    const person = await directory.person(name)
+    // Who is not there takes as long as who has another password.
+    const groups = person === undefined ? [] : await directory.groupsOf(person)
+    const right = await directory.verify(person?.dn ?? `cn=nobody,${settings.ldap_base_dn ?? ''}`, password).catch((error: unknown) => {
+      if (person === undefined) return false
+      throw error
+    })
+    if (person === undefined || !right) return undefined
+    return await this.#keep(person, groups, settings.ldap_group_admin_dn)
+  }
+
+  /** Makes accounts of people before they log in; those that are not there are given back. @throws DirectoryError */
+  async import(names: readonly string[]): Promise<string[]> {
+    const settings = await this.#live.all()
+    await using directory = await Directory.open(settings)
+    const missing: string[] = []
+    for (const name of names) {
+      const person = await directory.person(name)
+      if (person === undefined) missing.push(name)
+      else await this.#keep(person, await directory.groupsOf(person), settings.ldap_group_admin_dn)
+    }
+    return missing
+  }
+
+  async #keep(person: DirectoryPerson, groups: readonly DirectoryGroup[], adminDn: string | undefined): Promise<string | undefined> {
+    const db = this.#db
+    const known = await findUserByUsername(db, person.username)
+    // An account with a password of its own is another person's.
+    if (known?.passwordHash != null) return undefined
+    const user = known ?? (await onboardUser(db, { username: person.username, email: person.email, realname: person.realname }))
+    const ids: number[] = []
+    for (const { dn, name } of groups) ids.push((await ensureGroup(db, { name, type: LDAP_GROUP, ldapDn: dn })).id)
+    await setGroupsOfUser(db, user.id, ids, ACTOR)
+    if (adminDn !== undefined) {
+      const admin = groups.some((group) => normalDn(group.dn) === normalDn(adminDn))
+      if (admin !== user.admin) await setSysadmin(db, user.id, admin, ACTOR)
+    }
+    return user.username
+  }
+}

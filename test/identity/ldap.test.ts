@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CONTRACT_PRESENT, Contract } from '../../origin/testing/contract.ts'
+import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+import { BASE, ROOT, SLAPD_PRESENT, Slapd } from '../support/slapd.ts'
+
+const ADMIN = `admin:${PASSWORD}`
+
+describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', () => {
+  let slapd: Slapd
+  let origin: TestOrigin
+  let ask: Contract['ask']
+
+  beforeAll(async () => {
+    slapd = await Slapd.start()
+    origin = await openTestOrigin()
+    ask = new Contract(origin).ask
+    await ask('PUT /configurations', '/configurations', 200, {
+      auth_mode: 'ldap_auth',
+      ldap_url: slapd.url,
+      ldap_search_dn: ROOT.dn,
+      ldap_search_password: ROOT.password,
+      ldap_base_dn: `ou=people,${BASE}`,
+      ldap_filter: '(objectClass=inetOrgPerson)',
+      ldap_uid: 'uid',
+      ldap_scope: 2,
+      ldap_group_base_dn: `ou=groups,${BASE}`,
+      ldap_group_search_filter: '(objectClass=groupOfNames)',
+      ldap_group_attribute_name: 'cn',
+      ldap_group_admin_dn: `cn=admins,ou=groups,${BASE}`,
+    })
+  }, 60_000)
+  afterAll(async () => {
+    await origin?.close()
+    await slapd?.[Symbol.asyncDispose]()
+  })
+
+  const login = async (credentials: string) => (await origin.ask('GET', '/api/v2.0/users/current', { credentials })).status
+
+  test('log in with the password of the directory, and with no other', async () => {
+    expect(await login('ada:ada-secret')).toBe(200)
+    for (const wrong of ['ada:wrong', 'ada:', 'nobody:ada-secret', '*:ada-secret', 'ad*:ada-secret', 'ada)(uid=*:ada-secret']) {
+      expect({ wrong, status: await login(wrong) }).toEqual({ wrong, status: 401 })
+    }
+    const said = async (credentials: string) => await (await origin.ask('GET', '/api/v2.0/users/current', { credentials })).text()
+    expect(await said('eve:wrong')).toBe(await said('mallory:wrong'))
+    expect(await login(ADMIN)).toBe(200)
+    expect((await ask('GET /users/current', '/users/current', 200, undefined, 'ada:ada-secret')).body).toMatchObject({
+      username: 'ada',
+      email: 'ada@example.org',
+      realname: 'ada Example',
+      sysadmin_flag: false,
+    })
+    // Of the administrators' group.
+    expect((await ask('GET /users/current', '/users/current', 200, undefined, 'bob:bob-secret')).body).toMatchObject({ sysadmin_flag: true })
+    expect(origin.lines.join('')).not.toMatch(/ada-secret|root-secret/)
+  })
+
+  test('a role of a group, and of a group that this one is in, reaches its people', async () => {
+    await ask('POST /projects', '/projects', 201, { project_name: 'grouped' })
+    const P = '/projects/{project_name_or_id}'
+    await ask(`GET ${P}`, '/projects/grouped', 404, undefined, 'ada:ada-secret')
+    await ask(`POST ${P}/members`, '/projects/grouped/members', 201, {
+      role_id: 2,
+      member_group: { group_type: 1, ldap_group_dn: `CN=engineering, ou=groups,${BASE}` },
+    })
+    // She is of it since her login before.
+    await ask(`GET ${P}`, '/projects/grouped', 200, undefined, 'ada:ada-secret')
+    await slapd.change('ldapmodify', `dn: cn=developers,ou=groups,${BASE}\nchangetype: modify\nreplace: member\nmember: uid=eve,ou=people,${BASE}\n`)
+    origin.clock.ahead += 60_000
+    await ask(`GET ${P}`, '/projects/grouped', 404, undefined, 'ada:ada-secret')
+    await ask(`GET ${P}`, '/projects/grouped', 200, undefined, 'eve:eve-secret')
+    const groups = (await ask('GET /usergroups', '/usergroups', 200)).body as { group_name: string; id: number }[]
+    expect(groups.map(({ group_name }) => group_name).sort()).toEqual(expect.arrayContaining(['admins', 'developers']))
+    await ask('GET /usergroups/search', '/usergroups/search?groupname=devel', 200, undefined, 'ada:ada-secret')
+  })
+
+  test('who is removed from the directory has no access any more', async () => {
+    await slapd.change('ldapadd', `dn: uid=tom,ou=people,${BASE}\nobjectClass: inetOrgPerson\nuid: tom\ncn: Tom\nsn: T\nuserPassword: tom-secret\n`)
+    expect(await login('tom:tom-secret')).toBe(200)
+    await slapd.remove(`uid=tom,ou=people,${BASE}`)
+    origin.clock.ahead += 60_000
+    expect(await login('tom:tom-secret')).toBe(401)
+  })
+
+  test('ping, search and import', async () => {
+    const ping = async (conf: object) => (await ask('POST /ldap/ping', '/ldap/ping', 200, conf)).body as { success: boolean; message: string }
+    expect(await ping({})).toEqual({ success: true, message: '' })
+    for (const conf of [{ ldap_search_password: 'wrong' }, { ldap_url: 'ldap://127.0.0.1:1' }, { ldap_url: 'http://x' }, { ldap_filter: '((' }]) {
+      const answer = await ping(conf)
+      expect({ conf, ...answer }).toMatchObject({ conf, success: false, message: expect.stringMatching(/./) })
+    }
+    await ask('POST /ldap/ping', '/ldap/ping', 403, {}, 'ada:ada-secret')
+    expect((await ask('GET /ldap/users/search', '/ldap/users/search?username=v', 200)).body).toMatchObject([{ username: 'eve' }])
+    expect((await ask('GET /ldap/groups/search', '/ldap/groups/search?groupname=engin', 200)).body).toMatchObject([
+      { group_name: 'engineering', group_type: 1 },
+    ])
+    const dn = encodeURIComponent(`cn=admins,ou=groups,${BASE}`)
+    expect((await ask('GET /ldap/groups/search', `/ldap/groups/search?groupdn=${dn}`, 200)).body).toMatchObject([{ group_name: 'admins' }])
+    await ask('POST /ldap/users/import', '/ldap/users/import', 200, { ldap_uid_list: ['eve'] })
+    const failed = await origin.ask('POST', '/api/v2.0/ldap/users/import', { credentials: ADMIN, json: { ldap_uid_list: ['eve', 'ghost'] } })
+    expect({ status: failed.status, body: await failed.json() }).toMatchObject({ status: 404, body: [{ uid: 'ghost' }] })
+  })
+
+  test('by ldaps and by StartTLS, and to no server whose certificate is not trusted', async () => {
+    const ping = async (conf: object) => (await ask('POST /ldap/ping', '/ldap/ping', 200, conf)).body as { success: boolean }
+    expect(await ping({ ldap_url: slapd.secureUrl, ldap_verify_cert: true })).toMatchObject({ success: false })
+    expect(await ping({ ldap_url: slapd.secureUrl, ldap_verify_cert: false })).toMatchObject({ success: true })
+    await ask('PUT /configurations', '/configurations', 200, { ldap_start_tls: true })
+    expect(await ping({})).toMatchObject({ success: false })
+    await ask('PUT /configurations', '/configurations', 200, { ldap_verify_cert: false })
+    expect(await ping({})).toMatchObject({ success: true })
+    expect(await login('eve:eve-secret')).toBe(200)
+  })
+})
