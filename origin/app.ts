@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { errorAnswer } from '../registry/http/errors.ts'
 import { pathOf } from '../registry/http/path.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
@@ -8,6 +8,7 @@ import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
 import { auditApi } from './audit/routes.ts'
+import { sessionRoutes } from './identity/sessions/routes.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { UploadTickets } from './identity/upload-tickets.ts'
 import { edgesApi } from './mesh/edges-api.ts'
@@ -65,8 +66,16 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     loaded ??= import('./api/harbor-api.ts').then(({ harborApi }) => new Hono().route('/api/v2.0', harborApi(services)))
     return loaded
   }
+  const refused = (error: Error, c: Context) => withLogin(errorAnswer(error, c.req.raw, { log, requestId }))
+  let openIdLoaded: Promise<Hono> | undefined
+  const openId = () => {
+    openIdLoaded ??= import('./identity/oidc/routes.ts').then(({ oidcRoutes }) => oidcRoutes({ ...services, facts: origin.facts }).onError(refused))
+    return openIdLoaded
+  }
   const app = new Hono()
     .route('/', tokenRoutes({ callers, logins, issuer, knowledge: authorities, addressOf }))
+    .route('/', sessionRoutes({ logins, sessions: services.sessions, oidc: services.oidc, addressOf, baseUrl: services.baseUrl }))
+    .all('/c/oidc/*', async (c) => await (await openId()).fetch(c.req.raw))
     .all('/api/v2.0/*', async (c) => await (await api()).fetch(c.req.raw))
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))
@@ -85,7 +94,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .notFound((c) =>
       errorAnswer(new RegistryError('UNSUPPORTED', 'There is nothing at this path.', undefined, { status: 404 }), c.req.raw, { log, requestId }),
     )
-    .onError((error, c) => withLogin(errorAnswer(error, c.req.raw, { log, requestId })))
+    .onError(refused)
 
   const answer: Handler = async (request, connection) => {
     addresses.note(request, connection)

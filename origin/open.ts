@@ -37,7 +37,9 @@ import { databaseKeys } from './identity/key-store.ts'
 import { DirectoryPeople } from './identity/ldap/people.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
+import { OidcLogins } from './identity/oidc/logins.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
+import { Sessions } from './identity/sessions/sessions.ts'
 import { keepClean } from './maintenance/keep-clean.ts'
 import { Sweeper } from './maintenance/sweep.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
@@ -129,8 +131,10 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     lifetime: config['token.lifetime'],
   })
   const people = new DirectoryPeople(db, live)
+  const oidc = new OidcLogins(db, live, secrets)
+  const sessions = new Sessions({ db, facts, live, key: secretKey.derive('csrf') })
   const logins = new Logins({
-    directory: (name, password) => people.login(name, password),
+    directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),
     facts,
     passwords,
     robotSecrets,
@@ -140,7 +144,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
       if (secretHash !== undefined) await replacePasswordHash(db, Number(principal.id.slice('user:'.length)), secretHash, hash)
     },
   })
-  const callers = new Callers({ facts, logins, issuer, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
+  const callers = new Callers({ facts, logins, issuer, sessions, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })
   const metadata = metadataStore(db, config['garbage.grace'] * 1000)
   const manifests = new ManifestCache({
     metadata,
@@ -188,6 +192,8 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     passwords,
     robotSecrets,
     people,
+    oidc,
+    sessions,
     authenticate: (request) => callers.authenticate(request),
     decide: (principal, target, project) => authorities.decide(principal, target, project),
     authorize: (principal, target, project) => authorities.authorize(principal, target, project),

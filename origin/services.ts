@@ -8,6 +8,8 @@ import type { Database } from '../schema/database.ts'
 import type { LiveSettings } from './config/live.ts'
 import type { OriginConfig } from './config/settings.ts'
 import type { DirectoryPeople } from './identity/ldap/people.ts'
+import type { OidcLogins } from './identity/oidc/logins.ts'
+import type { Sessions } from './identity/sessions/sessions.ts'
 
 /**
  * What the rooms of an origin share. app.ts makes it once and hands it to each room's constructor; a room asks for the part it needs
@@ -27,6 +29,10 @@ export interface OriginServices {
   readonly robotSecrets: RobotSecrets
   /** Those of an LDAP directory. */
   readonly people: DirectoryPeople
+  /** Logins by an OpenID provider. */
+  readonly oidc: OidcLogins
+  /** Logins by browser. */
+  readonly sessions: Sessions
   /**
    * Who sends this request: Basic (a user or a robot), Bearer (a token of ours), an edge's proof, or nobody: ANONYMOUS.
    * Reads the current facts: a disabled account is refused at its next request.

@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { groupUsers, members } from './tables/projects.ts'
+import { oidcLinks, sessions } from './tables/sessions.ts'
 import { users } from './tables/users.ts'
 
 /** A person. `passwordHash` null: no password here. */
@@ -200,6 +201,8 @@ export async function deleteUser(db: Database, id: number, actor: string): Promi
     const now = db.clock.now()
     await sql.delete(members).where(and(eq(members.kind, 'user'), eq(members.subjectId, id)))
     await sql.delete(groupUsers).where(eq(groupUsers.userId, id))
+    await sql.delete(oidcLinks).where(eq(oidcLinks.userId, id))
+    await sql.delete(sessions).where(eq(sessions.userId, id))
     await sql
       .update(users)
       .set({

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { CSRF_HEADER } from '../identity/sessions/sessions.ts'
 import type { OriginServices } from '../services.ts'
 import { accessories } from './accessory.ts'
 import { additions } from './additions.ts'
@@ -21,6 +22,7 @@ import { ldap } from './ldap.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
+import { oidc } from './oidc.ts'
 import { permissions } from './permissions.ts'
 import { ping } from './ping.ts'
 import { projects } from './project.ts'
@@ -73,6 +75,8 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
   // These two answer whoever asks and whatever the database does.
   api.route('/', ping()).route('/', health(parts))
   api.use(async (c, next) => {
+    const csrf = services.sessions.csrfToken(c.req.raw)
+    if (csrf !== undefined) c.header(CSRF_HEADER, csrf)
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
@@ -105,6 +109,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     configurations,
     userGroups,
     ldap,
+    oidc,
     immutableTagRules,
     retention,
     systemInfo,

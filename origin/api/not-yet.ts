@@ -40,7 +40,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /system/scanAll/schedule',
     'POST /system/scanAll/stop',
   ],
-  oidc: ['POST /system/oidc/ping'],
   SystemCVEAllowlist: ['GET /system/CVEAllowlist', 'PUT /system/CVEAllowlist'],
   jobservice: [
     'GET /jobservice/pools',
@@ -61,7 +60,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'PATCH /scanners/{registration_id}',
     'GET /scanners/{registration_id}/metadata',
   ],
-  user: ['PUT /users/{user_id}/cli_secret'],
   'scan data export': [
     'POST /export/cve',
     'GET /export/cve/execution/{execution_id}',

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Principal } from '../../policy/facts.ts'
+import type { OidcLink as Link } from '../../schema/oidc-links.ts'
 import {
   createUser,
   deleteUser,
@@ -39,6 +40,17 @@ const Profile = z.object({ email: Email.nullish(), realname: Text.nullish(), com
 const SysAdminFlag = z.object({ sysadmin_flag: z.boolean() }).openapi('UserSysAdminFlag')
 const PasswordChange = z.object({ old_password: z.string().max(1024).nullish(), new_password: Password }).openapi('PasswordReq')
 
+const OidcLink = z
+  .object({
+    id: z.number().int(),
+    user_id: z.number().int(),
+    subiss: z.string(),
+    secret: z.string(),
+    creation_time: z.string(),
+    update_time: z.string(),
+  })
+  .openapi('OIDCUserInfo')
+
 const User = z
   .object({
     user_id: z.number().int(),
@@ -48,11 +60,22 @@ const User = z
     comment: z.string(),
     sysadmin_flag: z.boolean(),
     admin_role_in_auth: z.boolean(),
+    /** Shown to the user himself only. */
+    oidc_user_meta: OidcLink.optional(),
     creation_time: z.string(),
     update_time: z.string(),
   })
   .openapi('UserResp')
 const Found = z.object({ user_id: z.number().int(), username: z.string() }).openapi('UserSearchRespItem')
+
+const showLink = (link: Link, secret: string): z.infer<typeof OidcLink> => ({
+  id: link.userId,
+  user_id: link.userId,
+  subiss: link.subject + link.issuer,
+  secret,
+  creation_time: instant(link.createdAt),
+  update_time: instant(link.updatedAt),
+})
 
 const show = (row: Row): z.infer<typeof User> => ({
   user_id: row.id,
@@ -173,6 +196,23 @@ export const users = ({ services, guard }: ApiParts) => {
     responses: { 200: empty('Set.'), ...refusals(400, 401, 403, 404) },
   })
 
+  const cliSecret = createRoute({
+    method: 'put',
+    path: '/users/{user_id}/cli_secret',
+    tags,
+    operationId: 'setCliSecret',
+    summary: 'Sets what a user of an OpenID provider logs in with from the command line; without one, a new one is made',
+    middleware: guard.account,
+    request: {
+      params,
+      body: {
+        required: true,
+        content: { 'application/json': { schema: z.object({ secret: Password.or(z.literal('')).nullish() }).openapi('OIDCCliSecretReq') } },
+      },
+    },
+    responses: { 200: empty('Set.'), ...refusals(400, 401, 403, 404, 412) },
+  })
+
   /** Oneself, or somebody that one may do this to. What is refused says nothing of whether there is such a user. */
   const reach = async (principal: Principal, userId: number, action: string): Promise<Row> => {
     if (userNumber(principal) !== userId) guard.requireSystem(principal, { resource: 'user', action })
@@ -215,7 +255,15 @@ export const users = ({ services, guard }: ApiParts) => {
       if (userId === undefined) throw new ApiError('PRECONDITION', `${c.var.principal.name} is no user.`)
       const row = await findUserById(db, userId)
       if (row === undefined) throw unauthorized()
-      return c.json(show(row), 200)
+      const meta = await services.oidc.cliSecret(userId)
+      return c.json({ ...show(row), ...(meta && { oidc_user_meta: showLink(meta.link, meta.secret) }) }, 200)
+    })
+    .openapi(cliSecret, async (c) => {
+      const row = await reach(c.var.principal, c.req.valid('param').user_id, 'update')
+      const { secret } = c.req.valid('json')
+      const set = await services.oidc.setCliSecret(row.id, secret || undefined, c.var.principal.id)
+      if (!set) throw new ApiError('PRECONDITION', `${row.username} is of no OpenID provider, and logs in with his password.`)
+      return c.body(null, 200)
     })
     .openapi(search, async (c) => {
       const query = c.req.valid('query')

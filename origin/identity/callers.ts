@@ -10,6 +10,7 @@ import type { Facts } from './facts.ts'
 import type { Issuer } from './issuer.ts'
 import type { Logins } from './logins.ts'
 import type { Nonces } from './nonces.ts'
+import type { Sessions } from './sessions/sessions.ts'
 
 export interface CallersOptions {
   readonly facts: Facts
@@ -17,6 +18,8 @@ export interface CallersOptions {
   readonly issuer: Issuer
   readonly nonces: Nonces
   readonly clock: Pick<Clock, 'now'>
+  /** Logins by browser. */
+  readonly sessions: Pick<Sessions, 'authenticate'>
   /** The network address that a request came from. */
   readonly addressOf: (request: Request) => string
 }
@@ -45,9 +48,10 @@ export class Callers {
     }
   }
 
-  /** For the API: passwords and robots' secrets. A token is made for some repositories, and must not open the rest. @throws as identify */
+  /** For the API: passwords, robots' secrets, sessions. A token is made for some repositories, and must not open the rest. @throws as identify, and as sessions do */
   async authenticate(request: Request): Promise<Principal> {
-    return (await this.account(request))?.principal ?? ANONYMOUS
+    const account = (await this.account(request)) ?? (await this.#options.sessions.authenticate(request))
+    return account?.principal ?? ANONYMOUS
   }
 
   /** The same, with what a token for it needs; undefined: nobody has logged in. @throws as identify */

@@ -10,6 +10,7 @@ import { forgetPullsBefore } from '../../schema/pulls.ts'
 import { forgetExecutionsBefore } from '../../schema/replication-executions.ts'
 import { forgetRetentionsBefore } from '../../schema/retention.ts'
 import { forgetRunsBefore } from '../../schema/runs.ts'
+import { forgetSessionsBefore } from '../../schema/sessions.ts'
 import { forgetTransfersBefore } from '../../schema/transfers.ts'
 import { ROWS, STRAY_DRAFT_MS, STRAYS_LIMIT, TRANSFERS_KEPT_MS } from './limits.ts'
 
@@ -110,6 +111,7 @@ export class Sweeper {
       [forgetPullsBefore, historyMs],
       [forgetEnrolmentTokensBefore, historyMs],
       [forgetTransfersBefore, TRANSFERS_KEPT_MS],
+      [forgetSessionsBefore, 0],
     ]
     let rows = 0
     for (const [forget, age] of forgetters) {

@@ -1,0 +1,254 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import * as client from 'openid-client'
+import { RegistryError } from '../../../registry/spec/errors.ts'
+import type { Database } from '../../../schema/database.ts'
+import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
+import { createOidcLink, findOidcLink, type OidcLink, oidcLinkOf, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
+import type { Session } from '../../../schema/sessions.ts'
+import { findUserById, findUserByUsername, onboardUser, setSysadmin, type User } from '../../../schema/users.ts'
+import type { LiveSettings } from '../../config/live.ts'
+import type { LiveValues } from '../../config/live-settings.ts'
+import type { Secrets } from '../../services.ts'
+import { type Claims, discover, ProviderError, reasonOf } from './provider.ts'
+
+const OIDC_GROUP = 3
+const ACTOR = 'system'
+const SECRET = 'oidc cli secret'
+const REFRESH = 'oidc refresh token'
+const ID_TOKEN = 'oidc id token'
+/** How long a CLI secret works before the provider is asked again whether it still knows its owner. */
+const ASK_AGAIN_MS = 5 * 60_000
+const GROUPS_LIMIT = 1_000
+
+/** What a browser keeps, sealed, while it is at the provider. */
+export interface Flow {
+  readonly state: string
+  readonly nonce: string
+  readonly verifier: string
+}
+
+/** Somebody whom the provider knows and this system does not yet. */
+export interface Newcomer {
+  readonly claims: Claims
+  readonly refreshToken: string | undefined
+  readonly idToken: string | undefined
+  /** What the provider would call him here. */
+  readonly suggested: string
+}
+
+export type Arrival = { readonly user: User; readonly sealedIdToken: string | undefined } | { readonly newcomer: Newcomer }
+
+/** Logins by an OpenID provider: the code flow with PKCE (RFC 7636), and CLI secrets for clients that cannot be sent there. */
+export class OidcLogins {
+  readonly #db: Database
+  readonly #live: LiveSettings
+  readonly #secrets: Secrets
+  #provider: { readonly for: string; readonly configuration: Promise<client.Configuration> } | undefined
+
+  constructor(db: Database, live: LiveSettings, secrets: Secrets) {
+    this.#db = db
+    this.#live = live
+    this.#secrets = secrets
+  }
+
+  /** Where a browser goes, and what it keeps meanwhile. @throws ProviderError */
+  async begin(redirectUri: string): Promise<{ readonly url: URL; readonly flow: Flow }> {
+    const settings = await this.#settings()
+    const configuration = await this.#configuration(settings)
+    const flow = { state: client.randomState(), nonce: client.randomNonce(), verifier: client.randomPKCECodeVerifier() }
+    const url = client.buildAuthorizationUrl(configuration, {
+      ...extraParameters(settings.oidc_extra_redirect_parms),
+      redirect_uri: redirectUri,
+      scope: settings.oidc_scope.join(' '),
+      state: flow.state,
+      nonce: flow.nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(flow.verifier),
+      code_challenge_method: 'S256',
+    })
+    return { url, flow }
+  }
+
+  /** Takes a browser that comes back. @throws RegistryError UNAUTHORIZED: the provider refused, or this is no answer to `flow`; ProviderError */
+  async arrive(callback: URL, flow: Flow): Promise<Arrival> {
+    const settings = await this.#settings()
+    const configuration = await this.#configuration(settings)
+    let tokens: Awaited<ReturnType<typeof client.authorizationCodeGrant>>
+    let claims: Claims
+    try {
+      tokens = await client.authorizationCodeGrant(configuration, callback, {
+        expectedState: flow.state,
+        expectedNonce: flow.nonce,
+        pkceCodeVerifier: flow.verifier,
+        idTokenExpected: true,
+      })
+      claims = await this.#claims(configuration, tokens)
+    } catch (error) {
+      throw new RegistryError('UNAUTHORIZED', `The OpenID provider did not log you in: ${reasonOf(error)}`, undefined, { cause: error })
+    }
+    const sealedIdToken = tokens.id_token === undefined ? undefined : await this.#secrets.seal(tokens.id_token, ID_TOKEN)
+    const link = await findOidcLink(this.#db, claims.iss, claims.sub)
+    if (link !== undefined) {
+      const user = await findUserById(this.#db, link.userId)
+      if (user === undefined) throw new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
+      await this.#renew(link, tokens.refresh_token)
+      return { user: await this.#update(user, claims, settings), sealedIdToken }
+    }
+    const suggested = nameIn(claims, settings.oidc_user_claim)
+    const newcomer = { claims, refreshToken: tokens.refresh_token, idToken: tokens.id_token, suggested }
+    return settings.oidc_auto_onboard ? { user: await this.onboard(newcomer, suggested), sealedIdToken } : { newcomer }
+  }
+
+  /** Makes the newcomer's account. @throws RegistryError DENIED (409): the name is taken */
+  async onboard({ claims, refreshToken }: Newcomer, username: string): Promise<User> {
+    const settings = await this.#settings()
+    if (username === '' || username.length > 255 || /[,"~#%$\s\\/:]/.test(username)) {
+      throw new RegistryError('UNSUPPORTED', 'A user name has up to 255 characters, and none of , " ~ # % $ : / \\ or blanks.', undefined, {
+        status: 400,
+      })
+    }
+    if ((await findUserByUsername(this.#db, username)) !== undefined) {
+      throw new RegistryError('DENIED', `The user name ${username} is taken; choose another.`, undefined, { status: 409 })
+    }
+    const email = typeof claims.email === 'string' ? claims.email : undefined
+    const realname = typeof claims.name === 'string' ? claims.name : undefined
+    const user = await onboardUser(this.#db, { username, email, realname })
+    await createOidcLink(this.#db, {
+      userId: user.id,
+      issuer: claims.iss,
+      subject: claims.sub,
+      sealedSecret: await this.#secrets.seal(newSecret(), SECRET),
+      sealedRefreshToken: refreshToken === undefined ? null : await this.#secrets.seal(refreshToken, REFRESH),
+      checkedAt: this.#db.clock.now(),
+    })
+    return await this.#update(user, claims, settings)
+  }
+
+  /** The name of the account whose CLI secret this is, if the provider still knows its owner; undefined: it is nobody's. @throws ProviderError */
+  async login(name: string, secret: string): Promise<string | undefined> {
+    const user = await findUserByUsername(this.#db, name)
+    const link = user && (await oidcLinkOf(this.#db, user.id))
+    if (user === undefined || link === undefined || (await this.#live.get('auth_mode')) !== 'oidc_auth') return undefined
+    const known = Buffer.from(await this.#secrets.unseal(link.sealedSecret, SECRET))
+    const given = Buffer.from(secret)
+    if (known.length !== given.length || !timingSafeEqual(known, given)) return undefined
+    return (await this.#stillKnown(user, link)) ? user.username : undefined
+  }
+
+  /** What a user logs in with from the command line; undefined: he is of no provider. */
+  async cliSecret(userId: number): Promise<{ readonly link: OidcLink; readonly secret: string } | undefined> {
+    const link = await oidcLinkOf(this.#db, userId)
+    return link && { link, secret: await this.#secrets.unseal(link.sealedSecret, SECRET) }
+  }
+
+  /** Sets it, or makes a new one. False: he is of no provider. */
+  async setCliSecret(userId: number, secret: string | undefined, actor: string): Promise<boolean> {
+    return await setCliSecret(this.#db, userId, await this.#secrets.seal(secret ?? newSecret(), SECRET), actor)
+  }
+
+  /** Where a browser logs out at the provider; undefined: it stays logged in there (RP-Initiated Logout 1.0). */
+  async logoutUrl(session: Session, postLogout: string): Promise<URL | undefined> {
+    const settings = await this.#live.all()
+    if (session.sealedIdToken === null || !settings.oidc_logout || settings.auth_mode !== 'oidc_auth') return undefined
+    const configuration = await this.#configuration(settings)
+    if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined
+    const hint = await this.#secrets.unseal(session.sealedIdToken, ID_TOKEN)
+    return client.buildEndSessionUrl(configuration, { id_token_hint: hint, post_logout_redirect_uri: postLogout })
+  }
+
+  async #settings(): Promise<LiveValues> {
+    const settings = await this.#live.all()
+    if (settings.auth_mode !== 'oidc_auth')
+      throw new RegistryError('UNSUPPORTED', 'Logins by OpenID are off: auth_mode is not oidc_auth.', undefined, { status: 412 })
+    return settings
+  }
+
+  /** Asked for once, until the settings change or the provider could not be asked. */
+  async #configuration(settings: LiveValues): Promise<client.Configuration> {
+    const { oidc_endpoint, oidc_client_id, oidc_client_secret, oidc_verify_cert } = settings
+    const wanted = JSON.stringify([oidc_endpoint, oidc_client_id, oidc_client_secret, oidc_verify_cert])
+    if (this.#provider?.for !== wanted) this.#provider = { for: wanted, configuration: discover(settings) }
+    const provider = this.#provider
+    try {
+      return await provider.configuration
+    } catch (error) {
+      if (this.#provider === provider) this.#provider = undefined
+      throw error
+    }
+  }
+
+  async #claims(configuration: client.Configuration, tokens: client.TokenEndpointResponse & client.TokenEndpointResponseHelpers): Promise<Claims> {
+    const claims = tokens.claims()
+    if (claims === undefined) throw new TypeError('it sent no ID token')
+    if (configuration.serverMetadata().userinfo_endpoint === undefined) return claims as Claims
+    const more = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)
+    return { ...more, ...claims } as Claims
+  }
+
+  async #update(user: User, claims: Claims, settings: LiveValues): Promise<User> {
+    const { oidc_groups_claim: claim, oidc_group_filter, oidc_admin_group } = settings
+    if (claim === undefined) return user
+    const names = groupsIn(claims[claim], oidc_group_filter)
+    const ids: number[] = []
+    for (const name of names) ids.push((await ensureGroup(this.#db, { name, type: OIDC_GROUP })).id)
+    await setGroupsOfUser(this.#db, user.id, ids, ACTOR)
+    if (oidc_admin_group !== undefined) {
+      const admin = names.includes(oidc_admin_group)
+      if (admin !== user.admin) await setSysadmin(this.#db, user.id, admin, ACTOR)
+    }
+    return (await findUserById(this.#db, user.id)) ?? user
+  }
+
+  async #renew(link: OidcLink, refreshToken: string | undefined): Promise<void> {
+    const sealedRefreshToken = refreshToken === undefined ? link.sealedRefreshToken : await this.#secrets.seal(refreshToken, REFRESH)
+    await renewOidcLink(this.#db, link.userId, { sealedRefreshToken, checkedAt: this.#db.clock.now() })
+  }
+
+  /** Without a refresh token there is nothing to ask with: the secret works until somebody ends the account here. */
+  async #stillKnown(user: User, link: OidcLink): Promise<boolean> {
+    if (link.sealedRefreshToken === null || this.#db.clock.now() - link.checkedAt < ASK_AGAIN_MS) return true
+    const settings = await this.#settings()
+    const configuration = await this.#configuration(settings)
+    try {
+      const tokens = await client.refreshTokenGrant(configuration, await this.#secrets.unseal(link.sealedRefreshToken, REFRESH))
+      await this.#renew(link, tokens.refresh_token)
+      const claims = tokens.claims()
+      if (claims !== undefined) await this.#update(user, await this.#claims(configuration, tokens), settings)
+      return true
+    } catch (error) {
+      // The provider's own no (RFC 6749, 5.2) counts; that it cannot be asked does not.
+      if (error instanceof client.ResponseBodyError) return false
+      throw new ProviderError(`The OpenID provider cannot be asked whether it still knows ${user.username}: ${reasonOf(error)}`, error)
+    }
+  }
+}
+
+const newSecret = (): string => randomBytes(24).toString('base64url')
+
+/** The name by the claim that is set, else the usual ones; without what a name cannot have. */
+function nameIn(claims: Claims, claim: string | undefined): string {
+  const candidates = claim === undefined ? [claims.name, claims.preferred_username, claims.sub] : [claims[claim]]
+  const name = candidates.find((value) => typeof value === 'string' && value !== '')
+  return typeof name === 'string'
+    ? name
+        .trim()
+        .replaceAll(/[,"~#%$\s\\/:]+/g, '_')
+        .slice(0, 255)
+    : ''
+}
+
+function groupsIn(value: unknown, filter: string | undefined): string[] {
+  const names = [value].flat().filter((each): each is string => typeof each === 'string' && each !== '' && each.length <= 255)
+  const matching = filter === undefined ? names : names.filter((name) => new RegExp(filter, 'u').test(name))
+  return [...new Set(matching)].slice(0, GROUPS_LIMIT)
+}
+
+function extraParameters(text: string | undefined): Record<string, string> {
+  if (text === undefined) return {}
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, String(each)]))
+  } catch (error) {
+    throw new ProviderError('oidc_extra_redirect_parms is no JSON object.', error)
+  }
+  throw new ProviderError('oidc_extra_redirect_parms is no JSON object.')
+}

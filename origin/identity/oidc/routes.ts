@@ -1,0 +1,94 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Clock } from '../../../registry/clock.ts'
+import { RegistryError } from '../../../registry/spec/errors.ts'
+import type { Secrets } from '../../services.ts'
+import { cookieOf, setCookie } from '../cookies.ts'
+import type { Facts } from '../facts.ts'
+import { bodyOf } from '../sessions/routes.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Flow, Newcomer, OidcLogins } from './logins.ts'
+
+const FLOW_COOKIE = 'oidc_flow'
+const NEWCOMER_COOKIE = 'oidc_newcomer'
+/** How long somebody may take at the provider's login, and to choose a name here. */
+const FLOW_S = 600
+const CALLBACK = '/c/oidc/callback'
+/** Where the portal asks for a name. */
+const ONBOARD_PAGE = '/oidc-onboard'
+
+const onboarding = z.object({ username: z.string().max(255) })
+
+export interface OidcRoutesOptions {
+  readonly oidc: OidcLogins
+  readonly sessions: Sessions
+  readonly facts: Facts
+  readonly secrets: Secrets
+  readonly clock: Pick<Clock, 'now'>
+  readonly baseUrl: (request: Request) => string
+}
+
+/** How browsers log in by an OpenID provider, at Harbor's addresses. What is between two requests is with the browser, sealed. */
+export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: OidcRoutesOptions): Hono {
+  const secure = (request: Request) => baseUrl(request).startsWith('https:')
+  const keep = async (request: Request, name: string, value: unknown) =>
+    setCookie(name, await secrets.seal(JSON.stringify({ until: clock.now() + FLOW_S * 1000, value }), name), {
+      secure: secure(request),
+      maxAge: FLOW_S,
+      path: '/c/oidc',
+    })
+  const drop = (request: Request, name: string) => setCookie(name, '', { secure: secure(request), maxAge: 0, path: '/c/oidc' })
+  /** @throws RegistryError UNAUTHORIZED: it is not there, too old, or not from here */
+  const kept = async <T>(request: Request, name: string): Promise<T> => {
+    try {
+      const { until, value } = JSON.parse(await secrets.unseal(cookieOf(request, name) ?? '', name)) as { until: number; value: T }
+      if (until > clock.now()) return value
+    } catch (error) {
+      throw new RegistryError('UNAUTHORIZED', 'This login was not begun here, in this browser. Begin it again.', undefined, { cause: error })
+    }
+    throw new RegistryError('UNAUTHORIZED', 'This login took too long. Begin it again.')
+  }
+  const begin = async (request: Request, userId: number, sealedIdToken?: string): Promise<string> => {
+    const account = await facts.account(`user:${userId}`)
+    if (account === undefined) throw new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
+    return await sessions.begin(account, secure(request), sealedIdToken)
+  }
+
+  return new Hono()
+    .get('/c/oidc/login', async (c) => {
+      const { url, flow } = await oidc.begin(baseUrl(c.req.raw) + CALLBACK)
+      c.header('Set-Cookie', await keep(c.req.raw, FLOW_COOKIE, flow))
+      return c.redirect(url.href, 302)
+    })
+    .get(CALLBACK, async (c) => {
+      const flow = await kept<Flow>(c.req.raw, FLOW_COOKIE)
+      const url = new URL(baseUrl(c.req.raw) + CALLBACK)
+      url.search = new URL(c.req.url).search
+      const arrival = await oidc.arrive(url, flow)
+      c.header('Set-Cookie', drop(c.req.raw, FLOW_COOKIE))
+      if ('newcomer' in arrival) {
+        c.header('Set-Cookie', await keep(c.req.raw, NEWCOMER_COOKIE, arrival.newcomer), { append: true })
+        return c.redirect(`${ONBOARD_PAGE}?username=${encodeURIComponent(arrival.newcomer.suggested)}`, 302)
+      }
+      c.header('Set-Cookie', await begin(c.req.raw, arrival.user.id, arrival.sealedIdToken), { append: true })
+      return c.redirect('/', 302)
+    })
+    .post('/c/oidc/onboard', async (c) => {
+      const newcomer = await kept<Newcomer>(c.req.raw, NEWCOMER_COOKIE)
+      const { success, data } = onboarding.safeParse(json(await bodyOf(c.req.raw)))
+      if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}.', undefined, { status: 400 })
+      const user = await oidc.onboard(newcomer, data.username.trim())
+      c.header('Set-Cookie', drop(c.req.raw, NEWCOMER_COOKIE))
+      c.header('Set-Cookie', await begin(c.req.raw, user.id), { append: true })
+      return c.body(null, 200)
+    })
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}

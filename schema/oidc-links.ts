@@ -1,0 +1,46 @@
+import { and, eq } from 'drizzle-orm'
+import { tell } from './changes.ts'
+import type { Database } from './database.ts'
+import { oidcLinks } from './tables/sessions.ts'
+
+/** Who a user is at an OpenID provider. Times in milliseconds since the epoch. */
+export type OidcLink = typeof oidcLinks.$inferSelect
+
+export function findOidcLink(db: Database, issuer: string, subject: string): Promise<OidcLink | undefined> {
+  return db.read.sql
+    .select()
+    .from(oidcLinks)
+    .where(and(eq(oidcLinks.issuer, issuer), eq(oidcLinks.subject, subject)))
+    .get()
+}
+
+export function oidcLinkOf(db: Database, userId: number): Promise<OidcLink | undefined> {
+  return db.read.sql.select().from(oidcLinks).where(eq(oidcLinks.userId, userId)).get()
+}
+
+export async function createOidcLink(db: Database, link: Omit<OidcLink, 'createdAt' | 'updatedAt'>): Promise<void> {
+  const now = db.clock.now()
+  await db.write(({ sql }) => sql.insert(oidcLinks).values({ ...link, createdAt: now, updatedAt: now }))
+}
+
+/** What the provider said now. */
+export async function renewOidcLink(
+  db: Database,
+  userId: number,
+  { sealedRefreshToken, checkedAt }: Pick<OidcLink, 'sealedRefreshToken' | 'checkedAt'>,
+): Promise<void> {
+  await db.write(({ sql }) =>
+    sql.update(oidcLinks).set({ sealedRefreshToken, checkedAt, updatedAt: db.clock.now() }).where(eq(oidcLinks.userId, userId)),
+  )
+}
+
+/** A new CLI secret. False: this user is of no OpenID provider. */
+export async function setCliSecret(db: Database, userId: number, sealedSecret: string, actor: string): Promise<boolean> {
+  return await db.write(async (connection) => {
+    const set = { sealedSecret, updatedAt: db.clock.now() }
+    const changed = await connection.sql.update(oidcLinks).set(set).where(eq(oidcLinks.userId, userId)).returning({ userId: oidcLinks.userId })
+    if (changed.length === 0) return false
+    await tell(db, connection, { actor, kind: 'user.updated', subject: `user:${userId}`, detail: { changed: ['cli_secret'] } })
+    return true
+  })
+}

@@ -1,0 +1,240 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Provider } from 'oidc-provider'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { originApp } from '../../origin/app.ts'
+import { CONTRACT_PRESENT, Contract } from '../../origin/testing/contract.ts'
+import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+
+const BASE = 'http://origin.test'
+const ADMIN = `admin:${PASSWORD}`
+
+/** A browser, as far as logging in needs one: it keeps cookies by host and follows no redirect by itself. */
+class Browser {
+  readonly #cookies = new Map<string, Map<string, string>>()
+  readonly #fetch: (request: Request) => Promise<Response>
+
+  constructor(fetcher: (request: Request) => Promise<Response>) {
+    this.#fetch = fetcher
+  }
+
+  async go(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const at = new URL(url)
+    const jar = this.#cookies.get(at.host) ?? new Map<string, string>()
+    this.#cookies.set(at.host, jar)
+    const headers = new Headers(init.headers)
+    headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
+    const response = await this.#fetch(new Request(at, { ...init, headers, redirect: 'manual' }))
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+      if (/max-age=0|expires=thu, 01 jan 1970/i.test(cookie)) jar.delete(name)
+      else jar.set(name, value)
+    }
+    return response
+  }
+
+  has(host: string, cookie: string): boolean {
+    return this.#cookies.get(host)?.has(cookie) ?? false
+  }
+}
+
+describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
+  let server: Server
+  let issuer: string
+  let provider: Provider
+  let origin: TestOrigin
+  let ask: Contract['ask']
+  const people = new Map<string, { name: string; groups: string[] }>([
+    ['sub-ada', { name: 'Ada Lovelace', groups: ['developers', 'everybody'] }],
+    ['sub-bob', { name: 'bob', groups: ['registry-admins', 'everybody'] }],
+  ])
+
+  beforeAll(async () => {
+    server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    provider = new Provider(issuer, {
+      clients: [
+        {
+          client_id: 'atoll',
+          client_secret: 'client-s3cret',
+          redirect_uris: [`${BASE}/c/oidc/callback`],
+          post_logout_redirect_uris: [BASE],
+          grant_types: ['authorization_code', 'refresh_token'],
+        },
+      ],
+      claims: { openid: ['sub'], profile: ['name', 'groups'], email: ['email'] },
+      scopes: ['openid', 'offline_access', 'profile', 'email'],
+      pkce: { required: () => true },
+      cookies: { keys: ['test'] },
+      issueRefreshToken: async () => true,
+      findAccount: (_, sub) => {
+        const person = people.get(sub)
+        return person && { accountId: sub, claims: async () => ({ sub, name: person.name, groups: person.groups, email: `${sub}@example.org` }) }
+      },
+    })
+    server.on('request', provider.callback())
+    origin = await openTestOrigin()
+    ask = new Contract(origin).ask
+    await ask('PUT /configurations', '/configurations', 200, {
+      auth_mode: 'oidc_auth',
+      oidc_name: 'test',
+      oidc_endpoint: issuer,
+      oidc_client_id: 'atoll',
+      oidc_client_secret: 'client-s3cret',
+      oidc_scope: 'openid,profile,email,offline_access',
+      oidc_groups_claim: 'groups',
+      oidc_group_filter: '^(developers|registry-)',
+      oidc_admin_group: 'registry-admins',
+      oidc_verify_cert: true,
+      oidc_logout: true,
+    })
+  })
+  afterAll(async () => {
+    await origin?.close()
+    server?.closeAllConnections()
+    server?.close()
+  })
+
+  function browser(): Browser {
+    const app = originApp(origin.origin)
+    return new Browser(async (request) =>
+      new URL(request.url).host === 'origin.test' ? await app(request, { remoteAddress: '192.0.2.9' }) : await fetch(request),
+    )
+  }
+
+  /** Through the provider's own pages (its development interactions) and back to the origin's callback. */
+  async function atProvider(tab: Browser, login: string): Promise<Response> {
+    let response = await tab.go(`${BASE}/c/oidc/login`)
+    for (let step = 0; step < 12; step++) {
+      const location = response.headers.get('location')
+      if (location !== null && response.status < 400) {
+        const url = new URL(location, response.url || issuer)
+        if (url.host === 'origin.test') return await tab.go(url)
+        response = await tab.go(url)
+        continue
+      }
+      const page = await response.text()
+      const action = /action="([^"]+)"/.exec(page)?.[1]
+      const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1]
+      if (action === undefined || prompt === undefined) throw new Error(`the provider shows ${response.status} ${page.slice(0, 300)}`)
+      response = await tab.go(new URL(action, issuer), {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({ prompt, login, password: 'any' }),
+      })
+    }
+    throw new Error('the provider leads in a circle')
+  }
+
+  const current = async (tab: Browser) => await tab.go(`${BASE}/api/v2.0/users/current`)
+
+  test('are asked for a name the first time, and are in the groups that the provider says', { timeout: 60_000 }, async () => {
+    const tab = browser()
+    const arrived = await atProvider(tab, 'sub-ada')
+    expect({ status: arrived.status, location: arrived.headers.get('location') }).toEqual({
+      status: 302,
+      location: '/oidc-onboard?username=Ada_Lovelace',
+    })
+    expect((await current(tab)).status).toBe(401)
+    const onboard = (username: string) =>
+      tab.go(`${BASE}/c/oidc/onboard`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username }) })
+    expect((await onboard('admin')).status).toBe(409)
+    expect((await onboard('a b')).status).toBe(400)
+    expect((await onboard('ada')).status).toBe(200)
+    expect((await onboard('ada2')).status).toBe(401)
+    const user = await current(tab)
+    expect(await user.json()).toMatchObject({
+      username: 'ada',
+      realname: 'Ada Lovelace',
+      sysadmin_flag: false,
+      oidc_user_meta: { secret: expect.stringMatching(/./) },
+    })
+    const groups = (await ask('GET /usergroups', '/usergroups', 200)).body as { group_name: string; group_type: number }[]
+    expect(groups.map(({ group_name, group_type }) => `${group_type} ${group_name}`)).toEqual(['3 developers'])
+
+    // The second time nobody asks.
+    const again = browser()
+    expect((await atProvider(again, 'sub-ada')).headers.get('location')).toBe('/')
+    expect(await (await current(again)).json()).toMatchObject({ username: 'ada' })
+  })
+
+  test('by auto onboarding, and as administrators by their group', { timeout: 60_000 }, async () => {
+    await ask('PUT /configurations', '/configurations', 200, { oidc_auto_onboard: true })
+    const tab = browser()
+    expect((await atProvider(tab, 'sub-bob')).headers.get('location')).toBe('/')
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', sysadmin_flag: true })
+    people.set('sub-bob', { name: 'bob', groups: [] })
+    await atProvider(browser(), 'sub-bob')
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', sysadmin_flag: false })
+  })
+
+  test('a session changes nothing without its CSRF token, and ends at both places', { timeout: 60_000 }, async () => {
+    const tab = browser()
+    await atProvider(tab, 'sub-ada')
+    const seen = await current(tab)
+    const { user_id: id } = (await seen.json()) as { user_id: number }
+    const token = seen.headers.get('x-harbor-csrf-token') ?? ''
+    const change = (headers: Record<string, string>) =>
+      tab.go(`${BASE}/api/v2.0/users/${id}/cli_secret`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ secret: 'Cli-s3cret-1' }),
+      })
+    expect((await change({})).status).toBe(403)
+    expect((await change({ 'x-harbor-csrf-token': `${token.slice(1)}A` })).status).toBe(403)
+    expect((await change({ 'x-harbor-csrf-token': token })).status).toBe(200)
+
+    const out = await tab.go(`${BASE}/c/log_out`)
+    expect(out.status).toBe(302)
+    expect(out.headers.get('location')).toMatch(new RegExp(`^${issuer}/session/end\\?.*id_token_hint=`))
+    expect((await current(tab)).status).toBe(401)
+    expect(tab.has('origin.test', 'sid')).toBe(false)
+  })
+
+  test('a CLI secret logs in, until the provider does not know its owner any more', { timeout: 60_000 }, async () => {
+    const status = async (secret: string) => (await origin.ask('GET', '/api/v2.0/users/current', { credentials: `ada:${secret}` })).status
+    expect(await status('Cli-s3cret-1')).toBe(200)
+    expect(await status('Cli-s3cret-2')).toBe(401)
+    expect((await origin.ask('GET', '/service/token?service=atoll', { credentials: 'ada:Cli-s3cret-1' })).status).toBe(200)
+    await ask('PUT /users/{user_id}/cli_secret', '/users/1/cli_secret', 412, { secret: 'Cli-s3cret-1' })
+    origin.clock.ahead += 10 * 60_000
+    expect(await status('Cli-s3cret-1')).toBe(200)
+    people.delete('sub-ada')
+    origin.clock.ahead += 10 * 60_000
+    expect(await status('Cli-s3cret-1')).toBe(401)
+    expect(origin.lines.join('')).not.toMatch(/s3cret/)
+  })
+
+  test('nobody comes in by a callback that was not begun here', async () => {
+    const tab = browser()
+    expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y`)).status).toBe(401)
+    await tab.go(`${BASE}/c/oidc/login`)
+    expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y`)).status).toBe(401)
+    expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y&iss=${issuer}`)).status).toBe(401)
+  })
+
+  test('a ping tells whether there is a provider', async () => {
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 200, { url: issuer })
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 400, { url: 'http://127.0.0.1:1' })
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 400, { url: 'gopher://x' })
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 401, { url: issuer }, '')
+  })
+
+  test('local accounts log in by a form, and a wrong password does not', async () => {
+    const tab = browser()
+    const login = (password: string) =>
+      tab.go(`${BASE}/c/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({ principal: 'admin', password }),
+      })
+    expect((await login('wrong')).status).toBe(401)
+    expect((await login(PASSWORD)).status).toBe(200)
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'admin' })
+    expect(ADMIN).toContain('admin')
+    expect((await tab.go(`${BASE}/c/log_out`)).status).toBe(200)
+    expect((await current(tab)).status).toBe(401)
+  })
+})
