@@ -45,5 +45,9 @@ export const WEBHOOK_ATTEMPTS = 12
 export const WEBHOOK_BACKOFF_MS = 5_000
 export const WEBHOOK_BACKOFF_LIMIT_MS = 3 * 3_600_000
 
+/** How often a process says that it does jobs, and after what silence it is forgotten. */
+export const POOL_SEEN_MS = 10_000
+export const POOL_FORGOTTEN_MS = 3_600_000
+
 /** How often the whole store is read for bytes that nobody knows. */
 export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000

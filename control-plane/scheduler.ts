@@ -3,6 +3,7 @@ import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import type { Database } from '../schema/database.ts'
+import { pausedQueues } from '../schema/job-queues.ts'
 import { failJob, findJob, finishJob, type Job, type Lease, leaseJob, nextRunAt, releaseJob, renewLease } from '../schema/jobs.ts'
 import { BACKOFF_LIMIT_MS, BACKOFF_MS, LEASE_MS, POLL_MS, RENEW_MS, WATCH_MS } from './limits.ts'
 
@@ -64,11 +65,13 @@ export class Scheduler {
 
   async #work(): Promise<void> {
     const { db, handlers, owner, log, concurrency } = this.#options
-    const kinds = [...handlers.keys()]
+    const all = [...handlers.keys()]
     while (!this.#stopping) {
       // Before asking, so that a commit between the question and the wait is not slept through.
       this.#wake = Promise.withResolvers()
       try {
+        const paused = await pausedQueues(db)
+        const kinds = paused.size === 0 ? all : all.filter((kind) => !paused.has(kind))
         const job = this.#running.size < concurrency ? await leaseJob(db, { kinds, owner, leaseMs: LEASE_MS }) : undefined
         if (job) {
           this.#begin(job)

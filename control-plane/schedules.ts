@@ -1,7 +1,7 @@
 import { type Clock, pause } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Database } from '../schema/database.ts'
-import { enqueueDue, nextDue } from '../schema/schedules.ts'
+import { enqueueDue, nextDue, schedulesPaused } from '../schema/schedules.ts'
 import { POLL_MS } from './limits.ts'
 
 export interface SchedulesOptions {
@@ -16,7 +16,7 @@ export async function followSchedules({ db, clock, log, signal }: SchedulesOptio
   while (!signal.aborted) {
     try {
       const due = await nextDue(db)
-      if (due !== undefined && due <= clock.now()) await enqueueDue(db)
+      if (due !== undefined && due <= clock.now() && !(await schedulesPaused(db))) await enqueueDue(db)
     } catch (error) {
       log.error({ err: error }, 'The schedules cannot be followed.')
     }

@@ -10,6 +10,7 @@ import { garbageIndex } from '../schema/garbage.ts'
 import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
 import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../schema/replication-jobs.ts'
 import { RETAIN } from '../schema/retention-jobs.ts'
+import { beThere } from './be-there.ts'
 import { followChanges } from './follow.ts'
 import { forwardAudit } from './forward-audit.ts'
 import { collectGarbageJobs } from './jobs/collect-garbage.ts'
@@ -81,6 +82,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const followed = Promise.all([
     followChanges({ db, clock, log, signal }),
     followSchedules({ db, clock, log, signal }),
+    beThere({ db, clock, log, signal, owner, concurrency }),
     followForWebhooks({ db, clock, log, signal, enabled: options.webhooksEnabled }),
     dispatchWebhooks({ db, clock, log, signal, owner, random, host: options.host, unseal: options.unseal, fetchFor: options.webhookFetch }),
     receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),

@@ -37,7 +37,7 @@ import { databaseKeys } from './identity/key-store.ts'
 import { DirectoryPeople } from './identity/ldap/people.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
-import { OidcLogins } from './identity/oidc/logins.ts'
+import { OidcPeople } from './identity/oidc/people.ts'
 import { createRobotSecrets } from './identity/robot-secrets.ts'
 import { Sessions } from './identity/sessions/sessions.ts'
 import { keepClean } from './maintenance/keep-clean.ts'
@@ -131,7 +131,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     lifetime: config['token.lifetime'],
   })
   const people = new DirectoryPeople(db, live)
-  const oidc = new OidcLogins(db, live, secrets)
+  const oidc = new OidcPeople(db, live, secrets)
   const sessions = new Sessions({ db, facts, live, key: secretKey.derive('csrf') })
   const logins = new Logins({
     directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),

@@ -8,7 +8,7 @@ import type { Database } from '../schema/database.ts'
 import type { LiveSettings } from './config/live.ts'
 import type { OriginConfig } from './config/settings.ts'
 import type { DirectoryPeople } from './identity/ldap/people.ts'
-import type { OidcLogins } from './identity/oidc/logins.ts'
+import type { OidcPeople } from './identity/oidc/people.ts'
 import type { Sessions } from './identity/sessions/sessions.ts'
 
 /**
@@ -30,7 +30,7 @@ export interface OriginServices {
   /** Those of an LDAP directory. */
   readonly people: DirectoryPeople
   /** Logins by an OpenID provider. */
-  readonly oidc: OidcLogins
+  readonly oidc: OidcPeople
   /** Logins by browser. */
   readonly sessions: Sessions
   /**

@@ -2,7 +2,9 @@ import { and, asc, eq, isNotNull, lte } from 'drizzle-orm'
 import type { WriteConnection } from './connection.ts'
 import { parseCron } from './cron.ts'
 import type { Database } from './database.ts'
+import { pausedQueues, SCHEDULES } from './job-queues.ts'
 import { enqueueIn, type NewJob } from './jobs.ts'
+import { COUNT, type Listed, type Listing, window } from './listing.ts'
 import { type SCHEDULE_TYPES, schedules } from './tables/schedules.ts'
 
 export type ScheduleType = (typeof SCHEDULE_TYPES)[number]
@@ -44,6 +46,19 @@ export async function deleteSchedule(db: Database, purpose: string): Promise<boo
 /** As `deleteSchedule`, in a transaction of this room. */
 export async function deleteScheduleIn({ sql }: WriteConnection, purpose: string): Promise<boolean> {
   return (await sql.delete(schedules).where(eq(schedules.purpose, purpose)).returning({ purpose: schedules.purpose })).length > 0
+}
+
+/** By their purpose. */
+export async function listSchedules(db: Database, listing: Listing): Promise<Listed<Schedule>> {
+  const { limit, offset } = window(listing)
+  const items = await db.read.sql.select().from(schedules).orderBy(asc(schedules.purpose)).limit(limit).offset(offset)
+  const counted = await db.read.sql.select({ total: COUNT }).from(schedules).get()
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Whether nothing comes by itself at present. */
+export async function schedulesPaused(db: Database): Promise<boolean> {
+  return (await pausedQueues(db)).has(SCHEDULES)
 }
 
 /** When the next schedule is due; undefined: none is. */

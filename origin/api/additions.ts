@@ -8,7 +8,6 @@ import { refusals } from './answers.ts'
 import { historyOf, readBlob } from './artifact-blobs.ts'
 import { kindOf } from './artifact-kinds.ts'
 import { ARTIFACT, artifactAt, inArtifact } from './artifact-lookup.ts'
-import { BadChart, chartFile } from './chart-files.ts'
 import { type ApiParts, plainText, routes } from './environment.ts'
 import { ApiError, notFound } from './errors.ts'
 import { CHART_LIMIT, CONFIG_LIMIT } from './limits.ts'
@@ -62,6 +61,7 @@ export const additions = ({ services, guard }: ApiParts) => {
   }
 
   const chart = async (row: Artifact, name: RepositoryName, files: readonly string[]): Promise<string | undefined> => {
+    const { BadChart, chartFile } = await import('./chart-files.ts')
     try {
       return await chartFile(await blobOf(row, name, (mediaType) => mediaType === CHART_LAYER, CHART_LIMIT), files)
     } catch (error) {

@@ -10,6 +10,7 @@ import { artifactCopies } from './artifact-copy.ts'
 import { artifactLabels } from './artifact-labels.ts'
 import { auditLogs } from './auditlog.ts'
 import { configurations } from './configure.ts'
+import { description } from './description.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
@@ -17,6 +18,7 @@ import { Guard } from './guard.ts'
 import { health } from './health.ts'
 import { icons } from './icon.ts'
 import { immutableTagRules } from './immutable.ts'
+import { jobService } from './jobservice.ts'
 import { labels } from './label.ts'
 import { ldap } from './ldap.ts'
 import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
@@ -36,6 +38,7 @@ import { replication } from './replication.ts'
 import { repositories } from './repository.ts'
 import { retention } from './retention.ts'
 import { robots } from './robot.ts'
+import { schedules } from './schedule.ts'
 import { search } from './search.ts'
 import { statistics } from './statistic.ts'
 import { systemInfo } from './systeminfo.ts'
@@ -73,7 +76,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     }),
   )
   // These two answer whoever asks and whatever the database does.
-  api.route('/', ping()).route('/', health(parts))
+  api.route('/', ping()).route('/', health(parts)).route('/', description(api))
   api.use(async (c, next) => {
     const csrf = services.sessions.csrfToken(c.req.raw)
     if (csrf !== undefined) c.header(CSRF_HEADER, csrf)
@@ -109,6 +112,8 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     configurations,
     userGroups,
     ldap,
+    jobService,
+    schedules,
     oidc,
     immutableTagRules,
     retention,

@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { Directory, DirectoryError, type DirectorySettings } from '../identity/ldap/directory.ts'
+import type { DirectorySettings } from '../identity/ldap/directory.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { badField } from './errors.ts'
@@ -89,6 +89,7 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
 
   return routes()
     .openapi(ping, async (c) => {
+      const { Directory, DirectoryError } = await directories()
       const { ldap_connection_timeout: timeout, ...given } = c.req.valid('json') ?? {}
       const settings = {
         ...(await live.all()),
@@ -104,6 +105,7 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
       }
     })
     .openapi(searchUsers, async (c) => {
+      const { Directory } = await directories()
       await using directory = await Directory.open(await live.all())
       const found = await directory.people(c.req.valid('query').username)
       return c.json(
@@ -121,6 +123,7 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
       )
     })
     .openapi(searchGroups, async (c) => {
+      const { Directory } = await directories()
       const { groupname, groupdn } = c.req.valid('query')
       await using directory = await Directory.open(await live.all())
       const found = await directory.groups({ name: groupname, dn: groupdn })
@@ -130,6 +133,9 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
       )
     })
 }
+
+/** Loaded by the first who asks for it. */
+const directories = () => import('../identity/ldap/directory.ts')
 
 /** Those that say something: an empty text is no wish. */
 function known(given: Partial<DirectorySettings>): Partial<DirectorySettings> {

@@ -44,3 +44,6 @@ export const CHART_LIMIT = 20 * 1024 * 1024
 export const CHART_FILE_LIMIT = 1024 * 1024
 /** Of a chart unpacked, in bytes: nobody reads on in what goes on for ever. */
 export const CHART_UNPACKED_LIMIT = 200 * 1024 * 1024
+
+/** A process that does jobs and has been silent for so long is not there. */
+export const POOL_SILENT_MS = 30_000

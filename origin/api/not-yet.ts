@@ -41,15 +41,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     'POST /system/scanAll/stop',
   ],
   SystemCVEAllowlist: ['GET /system/CVEAllowlist', 'PUT /system/CVEAllowlist'],
-  jobservice: [
-    'GET /jobservice/pools',
-    'GET /jobservice/pools/{pool_id}/workers',
-    'PUT /jobservice/jobs/{job_id}',
-    'GET /jobservice/jobs/{job_id}/log',
-    'GET /jobservice/queues',
-    'PUT /jobservice/queues/{job_type}',
-  ],
-  schedule: ['GET /schedules', 'GET /schedules/{job_type}/paused'],
   scanner: [
     'GET /scanners',
     'POST /scanners',

@@ -1,6 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { optionalUrl } from '../../runtime/settings/kinds.ts'
-import { discover, ProviderError } from '../identity/oidc/provider.ts'
 import { empty, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { badField } from './errors.ts'
@@ -28,6 +27,7 @@ export const oidc = ({ guard }: ApiParts) => {
     const { url, verify_cert } = c.req.valid('json')
     const endpoint = optionalUrl.read(url)
     if (endpoint === undefined) throw badField('url', `is ${optionalUrl.expected}`)
+    const { discover, ProviderError } = await import('../identity/oidc/provider.ts')
     try {
       await discover({ oidc_endpoint: endpoint, oidc_client_id: undefined, oidc_client_secret: undefined, oidc_verify_cert: verify_cert })
     } catch (error) {

@@ -573,4 +573,14 @@ CREATE TABLE `webhook_policies` (
 	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `webhook_policies_name` ON `webhook_policies` (`project_id`,`name`);
+CREATE UNIQUE INDEX `webhook_policies_name` ON `webhook_policies` (`project_id`,`name`);--> statement-breakpoint
+CREATE TABLE `worker_pools` (
+	`id` text PRIMARY KEY NOT NULL,
+	`host` text NOT NULL,
+	`pid` integer NOT NULL,
+	`concurrency` integer NOT NULL,
+	`started_at` integer NOT NULL,
+	`seen_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `worker_pools_seen` ON `worker_pools` (`seen_at`);

@@ -38,8 +38,8 @@ export interface DirectoryGroup {
 
 /** The directory cannot be asked; the message says what to do. */
 export class DirectoryError extends RegistryError {
-  constructor(message: string, cause?: unknown) {
-    super('UNAVAILABLE', message, undefined, { status: 503, cause })
+  constructor(message: string, cause?: unknown, status = 503) {
+    super('UNAVAILABLE', message, undefined, { status, cause })
   }
 }
 
@@ -64,7 +64,7 @@ export class Directory implements AsyncDisposable {
   /** Connects, and binds as whoever searches. @throws DirectoryError */
   static async open(settings: DirectorySettings): Promise<Directory> {
     const { ldap_url: url, ldap_start_tls, ldap_verify_cert, ldap_timeout, ldap_search_dn, ldap_search_password } = settings
-    if (url === undefined || !/^ldaps?:\/\//i.test(url)) throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….')
+    if (url === undefined || !/^ldaps?:\/\//i.test(url)) throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….', undefined, 412)
     const timeout = ldap_timeout * 1_000
     const { hostname } = new URL(url)
     const tlsOptions = { rejectUnauthorized: ldap_verify_cert, ...(isIP(hostname) === 0 && { servername: hostname }) }
@@ -134,7 +134,7 @@ export class Directory implements AsyncDisposable {
 
   async #people(named: Filter | undefined, limit: number): Promise<DirectoryPerson[]> {
     const { ldap_base_dn: base, ldap_filter, ldap_scope, ldap_uid: uid } = this.#settings
-    if (base === undefined) throw new DirectoryError('Nobody says where people are: set ldap_base_dn.')
+    if (base === undefined) throw new DirectoryError('Nobody says where people are: set ldap_base_dn.', undefined, 412)
     const filter = both(named, ldap_filter ?? '(objectClass=*)', 'ldap_filter')
     const entries = await this.#search(base, ldap_scope, filter, [uid, 'cn', ...MAIL], limit)
     return entries.flatMap((entry) => {

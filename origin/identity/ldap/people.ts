@@ -2,7 +2,7 @@ import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
 import { findUserByUsername, onboardUser, setSysadmin } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
-import { Directory, type DirectoryGroup, type DirectoryPerson } from './directory.ts'
+import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
 
 const LDAP_GROUP = 1
 const ACTOR = 'system'
@@ -21,7 +21,7 @@ export class DirectoryPeople {
   async login(name: string, password: string): Promise<string | undefined> {
     const settings = await this.#live.all()
     if (settings.auth_mode !== 'ldap_auth') return undefined
-    await using directory = await Directory.open(settings)
+    await using directory = await openDirectory(settings)
     const person = await directory.person(name)
     // Who is not there takes as long as who has another password.
     const groups = person === undefined ? [] : await directory.groupsOf(person)
@@ -36,7 +36,7 @@ export class DirectoryPeople {
   /** Makes accounts of people before they log in; those that are not there are given back. @throws DirectoryError */
   async import(names: readonly string[]): Promise<string[]> {
     const settings = await this.#live.all()
-    await using directory = await Directory.open(settings)
+    await using directory = await openDirectory(settings)
     const missing: string[] = []
     for (const name of names) {
       const person = await directory.person(name)
@@ -61,4 +61,10 @@ export class DirectoryPeople {
     }
     return user.username
   }
+}
+
+/** Where there is no directory, the library for one is never loaded. @throws DirectoryError */
+async function openDirectory(settings: DirectorySettings): Promise<Directory> {
+  const { Directory } = await import('./directory.ts')
+  return await Directory.open(settings)
 }

@@ -7,7 +7,8 @@ import { cookieOf, setCookie } from '../cookies.ts'
 import type { Facts } from '../facts.ts'
 import { bodyOf } from '../sessions/routes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import type { Flow, Newcomer, OidcLogins } from './logins.ts'
+import type { Flow, Newcomer } from './flows.ts'
+import type { OidcPeople } from './people.ts'
 
 const FLOW_COOKIE = 'oidc_flow'
 const NEWCOMER_COOKIE = 'oidc_newcomer'
@@ -20,7 +21,7 @@ const ONBOARD_PAGE = '/oidc-onboard'
 const onboarding = z.object({ username: z.string().max(255) })
 
 export interface OidcRoutesOptions {
-  readonly oidc: OidcLogins
+  readonly oidc: OidcPeople
   readonly sessions: Sessions
   readonly facts: Facts
   readonly secrets: Secrets
@@ -56,7 +57,7 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
 
   return new Hono()
     .get('/c/oidc/login', async (c) => {
-      const { url, flow } = await oidc.begin(baseUrl(c.req.raw) + CALLBACK)
+      const { url, flow } = await (await oidc.flows()).begin(baseUrl(c.req.raw) + CALLBACK)
       c.header('Set-Cookie', await keep(c.req.raw, FLOW_COOKIE, flow))
       return c.redirect(url.href, 302)
     })
@@ -64,7 +65,7 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
       const flow = await kept<Flow>(c.req.raw, FLOW_COOKIE)
       const url = new URL(baseUrl(c.req.raw) + CALLBACK)
       url.search = new URL(c.req.url).search
-      const arrival = await oidc.arrive(url, flow)
+      const arrival = await (await oidc.flows()).arrive(url, flow)
       c.header('Set-Cookie', drop(c.req.raw, FLOW_COOKIE))
       if ('newcomer' in arrival) {
         c.header('Set-Cookie', await keep(c.req.raw, NEWCOMER_COOKIE, arrival.newcomer), { append: true })
@@ -77,7 +78,7 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
       const newcomer = await kept<Newcomer>(c.req.raw, NEWCOMER_COOKIE)
       const { success, data } = onboarding.safeParse(json(await bodyOf(c.req.raw)))
       if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}.', undefined, { status: 400 })
-      const user = await oidc.onboard(newcomer, data.username.trim())
+      const user = await (await oidc.flows()).onboard(newcomer, data.username.trim())
       c.header('Set-Cookie', drop(c.req.raw, NEWCOMER_COOKIE))
       c.header('Set-Cookie', await begin(c.req.raw, user.id), { append: true })
       return c.body(null, 200)

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import { setCookie } from '../cookies.ts'
 import type { Logins } from '../logins.ts'
-import type { OidcLogins } from '../oidc/logins.ts'
+import type { OidcPeople } from '../oidc/people.ts'
 import { SESSION_COOKIE, type Sessions } from './sessions.ts'
 
 const FORM_LIMIT = 16 * 1024
@@ -10,7 +10,7 @@ const FORM_LIMIT = 16 * 1024
 export interface SessionRoutesOptions {
   readonly logins: Logins
   readonly sessions: Sessions
-  readonly oidc: OidcLogins
+  readonly oidc: OidcPeople
   readonly addressOf: (request: Request) => string
   readonly baseUrl: (request: Request) => string
 }

@@ -1,23 +1,19 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
 import * as client from 'openid-client'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
-import { createOidcLink, findOidcLink, type OidcLink, oidcLinkOf, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
-import type { Session } from '../../../schema/sessions.ts'
+import { createOidcLink, findOidcLink, type OidcLink, renewOidcLink } from '../../../schema/oidc-links.ts'
 import { findUserById, findUserByUsername, onboardUser, setSysadmin, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Secrets } from '../../services.ts'
+import { sealCliSecret } from './cli-secrets.ts'
 import { type Claims, discover, ProviderError, reasonOf } from './provider.ts'
 
 const OIDC_GROUP = 3
 const ACTOR = 'system'
-const SECRET = 'oidc cli secret'
 const REFRESH = 'oidc refresh token'
 const ID_TOKEN = 'oidc id token'
-/** How long a CLI secret works before the provider is asked again whether it still knows its owner. */
-const ASK_AGAIN_MS = 5 * 60_000
 const GROUPS_LIMIT = 1_000
 
 /** What a browser keeps, sealed, while it is at the provider. */
@@ -38,8 +34,8 @@ export interface Newcomer {
 
 export type Arrival = { readonly user: User; readonly sealedIdToken: string | undefined } | { readonly newcomer: Newcomer }
 
-/** Logins by an OpenID provider: the code flow with PKCE (RFC 7636), and CLI secrets for clients that cannot be sent there. */
-export class OidcLogins {
+/** What is between us and an OpenID provider: the code flow with PKCE (RFC 7636), asking again, logging out. Loads a library; see OidcPeople. */
+export class OidcFlows {
   readonly #db: Database
   readonly #live: LiveSettings
   readonly #secrets: Secrets
@@ -116,42 +112,18 @@ export class OidcLogins {
       userId: user.id,
       issuer: claims.iss,
       subject: claims.sub,
-      sealedSecret: await this.#secrets.seal(newSecret(), SECRET),
+      sealedSecret: await sealCliSecret(this.#secrets),
       sealedRefreshToken: refreshToken === undefined ? null : await this.#secrets.seal(refreshToken, REFRESH),
       checkedAt: this.#db.clock.now(),
     })
     return await this.#update(user, claims, settings)
   }
 
-  /** The name of the account whose CLI secret this is, if the provider still knows its owner; undefined: it is nobody's. @throws ProviderError */
-  async login(name: string, secret: string): Promise<string | undefined> {
-    const user = await findUserByUsername(this.#db, name)
-    const link = user && (await oidcLinkOf(this.#db, user.id))
-    if (user === undefined || link === undefined || (await this.#live.get('auth_mode')) !== 'oidc_auth') return undefined
-    const known = Buffer.from(await this.#secrets.unseal(link.sealedSecret, SECRET))
-    const given = Buffer.from(secret)
-    if (known.length !== given.length || !timingSafeEqual(known, given)) return undefined
-    return (await this.#stillKnown(user, link)) ? user.username : undefined
-  }
-
-  /** What a user logs in with from the command line; undefined: he is of no provider. */
-  async cliSecret(userId: number): Promise<{ readonly link: OidcLink; readonly secret: string } | undefined> {
-    const link = await oidcLinkOf(this.#db, userId)
-    return link && { link, secret: await this.#secrets.unseal(link.sealedSecret, SECRET) }
-  }
-
-  /** Sets it, or makes a new one. False: he is of no provider. */
-  async setCliSecret(userId: number, secret: string | undefined, actor: string): Promise<boolean> {
-    return await setCliSecret(this.#db, userId, await this.#secrets.seal(secret ?? newSecret(), SECRET), actor)
-  }
-
-  /** Where a browser logs out at the provider; undefined: it stays logged in there (RP-Initiated Logout 1.0). */
-  async logoutUrl(session: Session, postLogout: string): Promise<URL | undefined> {
-    const settings = await this.#live.all()
-    if (session.sealedIdToken === null || !settings.oidc_logout || settings.auth_mode !== 'oidc_auth') return undefined
-    const configuration = await this.#configuration(settings)
+  /** Where a browser logs out at the provider; undefined: the provider has no such place (RP-Initiated Logout 1.0). @throws ProviderError */
+  async logoutUrl(sealedIdToken: string, postLogout: string): Promise<URL | undefined> {
+    const configuration = await this.#configuration(await this.#settings())
     if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined
-    const hint = await this.#secrets.unseal(session.sealedIdToken, ID_TOKEN)
+    const hint = await this.#secrets.unseal(sealedIdToken, ID_TOKEN)
     return client.buildEndSessionUrl(configuration, { id_token_hint: hint, post_logout_redirect_uri: postLogout })
   }
 
@@ -203,9 +175,8 @@ export class OidcLogins {
     await renewOidcLink(this.#db, link.userId, { sealedRefreshToken, checkedAt: this.#db.clock.now() })
   }
 
-  /** Without a refresh token there is nothing to ask with: the secret works until somebody ends the account here. */
-  async #stillKnown(user: User, link: OidcLink): Promise<boolean> {
-    if (link.sealedRefreshToken === null || this.#db.clock.now() - link.checkedAt < ASK_AGAIN_MS) return true
+  /** Asks whether the provider still knows somebody, and takes what it says of him now. @throws ProviderError */
+  async stillKnown(user: User, link: OidcLink & { readonly sealedRefreshToken: string }): Promise<boolean> {
     const settings = await this.#settings()
     const configuration = await this.#configuration(settings)
     try {
@@ -221,8 +192,6 @@ export class OidcLogins {
     }
   }
 }
-
-const newSecret = (): string => randomBytes(24).toString('base64url')
 
 /** The name by the claim that is set, else the usual ones; without what a name cannot have. */
 function nameIn(claims: Claims, claim: string | undefined): string {

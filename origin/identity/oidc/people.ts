@@ -1,0 +1,64 @@
+import type { Database } from '../../../schema/database.ts'
+import { type OidcLink, oidcLinkOf, setCliSecret } from '../../../schema/oidc-links.ts'
+import type { Session } from '../../../schema/sessions.ts'
+import { findUserByUsername, type User } from '../../../schema/users.ts'
+import type { LiveSettings } from '../../config/live.ts'
+import type { Secrets } from '../../services.ts'
+import { isCliSecret, sealCliSecret, unsealCliSecret } from './cli-secrets.ts'
+import type { OidcFlows } from './flows.ts'
+
+/** How long a CLI secret works before the provider is asked again whether it still knows its owner. */
+const ASK_AGAIN_MS = 5 * 60_000
+
+/** People of an OpenID provider, as far as nobody has to talk to it: where logins by OpenID are off, its library is never loaded. */
+export class OidcPeople {
+  readonly #db: Database
+  readonly #live: LiveSettings
+  readonly #secrets: Secrets
+  #flows: Promise<OidcFlows> | undefined
+
+  constructor(db: Database, live: LiveSettings, secrets: Secrets) {
+    this.#db = db
+    this.#live = live
+    this.#secrets = secrets
+  }
+
+  flows(): Promise<OidcFlows> {
+    this.#flows ??= import('./flows.ts').then(({ OidcFlows }) => new OidcFlows(this.#db, this.#live, this.#secrets))
+    return this.#flows
+  }
+
+  /** The name of the account whose CLI secret this is, if the provider still knows its owner; undefined: it is nobody's. @throws ProviderError */
+  async login(name: string, secret: string): Promise<string | undefined> {
+    if ((await this.#live.get('auth_mode')) !== 'oidc_auth') return undefined
+    const user = await findUserByUsername(this.#db, name)
+    const link = user && (await oidcLinkOf(this.#db, user.id))
+    if (user === undefined || link === undefined || !(await isCliSecret(this.#secrets, link.sealedSecret, secret))) return undefined
+    return (await this.#stillKnown(user, link)) ? user.username : undefined
+  }
+
+  /** What a user logs in with from the command line; undefined: he is of no provider. */
+  async cliSecret(userId: number): Promise<{ readonly link: OidcLink; readonly secret: string } | undefined> {
+    const link = await oidcLinkOf(this.#db, userId)
+    return link && { link, secret: await unsealCliSecret(this.#secrets, link.sealedSecret) }
+  }
+
+  /** Sets it, or makes a new one. False: he is of no provider. */
+  async setCliSecret(userId: number, secret: string | undefined, actor: string): Promise<boolean> {
+    return await setCliSecret(this.#db, userId, await sealCliSecret(this.#secrets, secret), actor)
+  }
+
+  /** Where a browser logs out at the provider; undefined: it stays logged in there. @throws ProviderError */
+  async logoutUrl({ sealedIdToken }: Session, postLogout: string): Promise<URL | undefined> {
+    const { oidc_logout, auth_mode } = await this.#live.all()
+    if (sealedIdToken === null || !oidc_logout || auth_mode !== 'oidc_auth') return undefined
+    return await (await this.flows()).logoutUrl(sealedIdToken, postLogout)
+  }
+
+  /** Without a refresh token there is nothing to ask with: the secret works until somebody ends the account here. */
+  async #stillKnown(user: User, link: OidcLink): Promise<boolean> {
+    const { sealedRefreshToken } = link
+    if (sealedRefreshToken === null || this.#db.clock.now() - link.checkedAt < ASK_AGAIN_MS) return true
+    return await (await this.flows()).stillKnown(user, { ...link, sealedRefreshToken })
+  }
+}
