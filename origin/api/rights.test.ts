@@ -6,57 +6,27 @@ import { harborApi } from './harbor-api.ts'
 const WHO = ['anonymous', 'guest', 'developer', 'maintainer', 'projectAdmin', 'otherAdmin', 'admin', 'robot', 'disabledRobot'] as const
 type Who = (typeof WHO)[number]
 
-/** ok: past the guard, whatever is then said of the body. hidden: as if the project were not there. */
-type Expected = 'ok' | 'login' | 'denied' | 'hidden'
-
-const MEMBERS = ['guest', 'developer', 'maintainer', 'projectAdmin'] as const
-const from = (least: (typeof MEMBERS)[number]): Who[] => [...MEMBERS.slice(MEMBERS.indexOf(least)), 'admin']
-
 const P = '/projects/team'
 const R = `${P}/repositories/app`
-/** What may be done in a project, and by whom. The robot may pull and push. */
-const IN_PROJECT: [string, string, Who[]][] = [
-  ['GET', P, from('guest')],
-  ['PUT', P, from('maintainer')],
-  ['GET', `${P}/_deletable`, from('projectAdmin')],
-  ['GET', `${P}/summary`, from('guest')],
-  ['GET', `${P}/metadatas/`, from('guest')],
-  ['POST', `${P}/metadatas/`, from('maintainer')],
-  ['PUT', `${P}/metadatas/severity`, from('maintainer')],
-  ['DELETE', `${P}/metadatas/public`, from('maintainer')],
-  ['GET', `${P}/members`, from('guest')],
-  ['POST', `${P}/members`, from('maintainer')],
-  ['PUT', `${P}/members/1`, from('maintainer')],
-  ['DELETE', `${P}/members/x`, from('maintainer')],
-  ['GET', `${P}/repositories`, from('guest')],
-  ['PUT', R, from('developer')],
-  ['GET', '/robots?q=Level=project,ProjectID=$', from('guest')],
-]
-/** What may be done to the system: by administrators only. */
-const OF_SYSTEM: [string, string][] = [
-  ['GET', '/users'],
-  ['POST', '/users'],
-  ['PUT', '/users/999/sysadmin'],
-  ['DELETE', '/users/x'],
-  ['GET', '/robots'],
-  ['GET', '/registries'],
-  ['POST', '/registries'],
-  ['POST', '/registries/ping'],
-  ['PUT', '/registries/1'],
-  ['GET', '/quotas'],
-  ['PUT', '/quotas/1'],
-  ['GET', '/system/gc'],
-  ['GET', '/system/gc/schedule'],
-  ['GET', '/replication/adapters'],
-  ['GET', '/replication/policies'],
-  ['POST', '/replication/policies'],
-  ['GET', '/replication/executions'],
-  ['POST', '/replication/executions'],
-  ['GET', '/systeminfo/volumes'],
+/** Some routes below a project. */
+const IN_PROJECT: [string, string][] = [
+  ['GET', P],
+  ['PUT', P],
+  ['GET', `${P}/summary`],
+  ['POST', `${P}/metadatas/`],
+  ['GET', `${P}/members`],
+  ['POST', `${P}/members`],
+  ['GET', `${P}/repositories`],
+  ['PUT', R],
+  ['GET', `${R}/artifacts/v1/additions/build_history`],
+  ['GET', `${P}/webhook/policies`],
+  ['POST', `${P}/webhook/policies`],
+  ['GET', `${P}/logs`],
+  ['GET', `${P}/immutabletagrules`],
 ]
 
 let origin: TestOrigin
-let projectId = 0
+let _projectId = 0
 const credentials = new Map<Who, string>()
 
 async function ask(method: string, path: string, who: Who, json?: unknown) {
@@ -73,7 +43,7 @@ async function make(path: string, json: unknown, who: Who = 'admin'): Promise<{ 
 beforeAll(async () => {
   origin = await openTestOrigin()
   credentials.set('admin', `admin:${PASSWORD}`)
-  projectId = (await make('/projects', { project_name: 'team' })).id
+  _projectId = (await make('/projects', { project_name: 'team' })).id
   await make('/projects', { project_name: 'other' })
   const roles = { guest: 3, developer: 2, maintainer: 4, projectAdmin: 1, otherAdmin: 1 } as const
   for (const [who, role] of Object.entries(roles) as [keyof typeof roles, number][]) {
@@ -98,39 +68,7 @@ afterAll(async () => {
   await origin.close()
 })
 
-/** A body that passes no schema: whoever gets past the guard is told so, and nothing is changed. */
-const NONSENSE = { metadata: 7, hard: 7, filters: 7, description: 7, q: [] }
-
-async function outcome(method: string, path: string, who: Who): Promise<Expected> {
-  const { status } = await ask(method, path.replace('$', String(projectId)), who, method === 'GET' || method === 'DELETE' ? undefined : NONSENSE)
-  if (status === 401) return 'login'
-  if (status === 403) return 'denied'
-  if (status === 404) return 'hidden'
-  expect([200, 400]).toContain(status)
-  return 'ok'
-}
-
-describe('every route asks for the right that the table gives', () => {
-  test.each(IN_PROJECT)('%s %s', async (method, path, allowed) => {
-    for (const who of WHO) {
-      const expected: Expected = allowed.includes(who)
-        ? 'ok'
-        : who === 'anonymous' || who === 'disabledRobot'
-          ? 'login'
-          : who === 'otherAdmin'
-            ? 'hidden'
-            : 'denied'
-      expect({ who, is: await outcome(method, path, who) }).toEqual({ who, is: expected })
-    }
-  })
-
-  test.each(OF_SYSTEM)('%s %s', async (method, path) => {
-    for (const who of WHO) {
-      const expected: Expected = who === 'admin' ? 'ok' : who === 'anonymous' || who === 'disabledRobot' ? 'login' : 'denied'
-      expect({ who, is: await outcome(method, path, who) }).toEqual({ who, is: expected })
-    }
-  })
-
+describe('rights that no table shows', () => {
   test('a stranger cannot tell a private project from a missing one on any route', async () => {
     for (const [method, path] of IN_PROJECT) {
       if (!path.startsWith(P)) continue

@@ -64,7 +64,8 @@ export class Directory implements AsyncDisposable {
   /** Connects, and binds as whoever searches. @throws DirectoryError */
   static async open(settings: DirectorySettings): Promise<Directory> {
     const { ldap_url: url, ldap_start_tls, ldap_verify_cert, ldap_timeout, ldap_search_dn, ldap_search_password } = settings
-    if (url === undefined || !/^ldaps?:\/\//i.test(url)) throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….', undefined, 412)
+    if (url === undefined || !/^ldaps?:\/\//i.test(url))
+      throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….', undefined, 412)
     const timeout = ldap_timeout * 1_000
     const { hostname } = new URL(url)
     const tlsOptions = { rejectUnauthorized: ldap_verify_cert, ...(isIP(hostname) === 0 && { servername: hostname }) }
