@@ -63,7 +63,9 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
   // A third of all that an origin loads, and no pull or push needs it: the first request for it brings it.
   let loaded: Promise<Hono> | undefined
   const api = () => {
-    loaded ??= import('./api/harbor-api.ts').then(({ harborApi }) => new Hono().route('/api/v2.0', harborApi(services)))
+    loaded ??= import('./api/harbor-api.ts').then(({ contractPath, harborApi }) =>
+      new Hono({ getPath: contractPath }).route('/api/v2.0', harborApi(services)),
+    )
     return loaded
   }
   const refused = (error: Error, c: Context) => withLogin(errorAnswer(error, c.req.raw, { log, requestId }))

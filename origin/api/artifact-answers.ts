@@ -30,11 +30,11 @@ export interface Details {
 /** As clients ask: tags come unless they say no, everything else if they say yes. */
 export function detailsOf(query: Readonly<Record<string, unknown>>): Details {
   return {
-    tags: query.with_tag !== 'false',
-    labels: query.with_label === 'true',
-    immutable: query.with_immutable_status === 'true',
-    accessories: query.with_accessory === 'true',
-    inherited: query.with_inherited_accessory === 'true',
+    tags: query.with_tag !== false,
+    labels: query.with_label === true,
+    immutable: query.with_immutable_status === true,
+    accessories: query.with_accessory === true,
+    inherited: query.with_inherited_accessory === true,
   }
 }
 

@@ -12,7 +12,7 @@ import { ARTIFACT, artifactAt, artifactPath, inArtifact, inRepository, REPOSITOR
 import { Artifact, showTag, Tag } from './artifact-shapes.ts'
 import { type ApiParts, created, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { exactCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { exactCondition, flag, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { parseQuery, type Query } from './query.ts'
 import { repositoryIn } from './repository.ts'
@@ -22,7 +22,6 @@ const tags = ['artifact']
 const QUERY_KEYS = ['tags', 'digest', 'media_type', 'artifact_type', 'labels'] as const
 const SORTABLE = ['id', 'digest', 'size', 'push_time', 'pull_time'] as const
 const TAGS_SORTABLE = ['name', 'push_time', 'pull_time'] as const
-const flag = z.enum(['true', 'false']).optional()
 
 /** What an answer may hold besides; what there is not (scans, SBOMs) stays out whatever is asked. */
 const details = {
@@ -151,7 +150,7 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     })
     .openapi(listOfProject, async (c) => {
       const query = c.req.valid('query')
-      const filter = { ...filterOf(parseQuery(query.q, QUERY_KEYS)), latest: query.latest_in_repository === 'true' }
+      const filter = { ...filterOf(parseQuery(query.q, QUERY_KEYS)), latest: query.latest_in_repository === true }
       const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, listingOf(query, SORTABLE))
       describePage(c, query, total)
       const names = await repositoryNames(db, [...new Set(items.map(({ repositoryId }) => repositoryId))])

@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { getPath } from 'hono/utils/url'
 import { CSRF_HEADER } from '../identity/sessions/sessions.ts'
 import type { OriginServices } from '../services.ts'
 import { accessories } from './accessory.ts'
@@ -125,6 +126,17 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)
   })
   return api
+}
+
+/**
+ * The path of a request as the contract writes it, for whoever mounts this API. Clients leave the slash at the end away, or add one: the contract has
+ * one in a single place.
+ */
+export function contractPath(request: Request): string {
+  const path = getPath(request).replace(/\/+$/, '')
+  if (/\/projects\/[^/]+\/metadatas$/.test(path)) return `${path}/`
+  // Its page names what it needs from where it is.
+  return path.endsWith('/docs') ? getPath(request) : path
 }
 
 /** What the framework refuses by itself: malformed JSON, wrong media types. */

@@ -9,6 +9,9 @@ import { parseSort } from './sort.ts'
 /** The parameters of a list that can be searched and sorted. */
 export const listQuery = { ...pageQuery, q: z.string().max(QUERY_LIMIT).optional(), sort: z.string().max(QUERY_LIMIT).optional() }
 
+/** A parameter that is yes or no, in whatever words clients write that: `true`, `True`, `1`. */
+export const flag = z.stringbool().optional().openapi({ type: 'boolean' })
+
 /** What the database is asked for. @throws ApiError BAD_REQUEST for a sort that is not by one of `sortable` */
 export function listingOf(query: PageQuery & { readonly sort?: string | undefined }, sortable: readonly string[]): Listing {
   return { page: query.page, pageSize: query.page_size, sort: parseSort(query.sort, sortable) }

@@ -3,6 +3,7 @@ import { type Catalogue, PROJECT_PERMISSIONS, permissionsMeant, SYSTEM_PERMISSIO
 import { decide, decideSystem } from '../../policy/decide.ts'
 import { json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
+import { flag } from './lists.ts'
 
 const Permission = z.object({ resource: z.string(), action: z.string() }).openapi('Permission')
 const Permissions = z.object({ system: z.array(Permission), project: z.array(Permission) }).openapi('Permissions')
@@ -27,7 +28,7 @@ export const permissions = ({ services, guard }: ApiParts) => {
     operationId: 'getCurrentUserPermissions',
     summary: 'What you may do: in the project that the scope /project/ID names, or to the system',
     middleware: guard.account,
-    request: { query: z.object({ scope: z.string().max(64).optional(), relative: z.enum(['true', 'false']).optional() }) },
+    request: { query: z.object({ scope: z.string().max(64).optional(), relative: flag }) },
     responses: { 200: json(z.array(Permission), 'What you may do.'), ...refusals(400, 401) },
   })
 
@@ -49,7 +50,7 @@ export const permissions = ({ services, guard }: ApiParts) => {
       }
       const project = await services.projectFacts(Number(projectId))
       const held = all(PROJECT_PERMISSIONS).filter((target) => decide(principal, target, project, now).allow)
-      const prefix = relative === 'true' ? '' : `/project/${projectId}/`
+      const prefix = relative === true ? '' : `/project/${projectId}/`
       return c.json(
         held.map(({ resource, action }) => ({ resource: `${prefix}${resource}`, action })),
         200,

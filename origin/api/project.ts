@@ -4,7 +4,7 @@ import { createProject, deleteProject, findProjectById, listProjects, type Proje
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, routes } from './environment.ts'
 import { ApiError, badField, notFound, unauthorized } from './errors.ts'
-import { exactCondition, flagCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { exactCondition, flag, flagCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
 import { accountNumber, visibleProjects } from './principals.ts'
 import { NewProject, Project, ProjectChange, settingsOf, showProject } from './project-shapes.ts'
@@ -27,9 +27,9 @@ export const projects = ({ services, guard }: ApiParts) => {
       query: z.object({
         ...listQuery,
         name: z.string().max(255).optional(),
-        public: z.enum(['true', 'false', '1', '0']).optional(),
+        public: flag,
         owner: z.string().max(255).optional(),
-        with_detail: z.enum(['true', 'false', '1', '0']).optional(),
+        with_detail: flag,
       }),
     },
     responses: { 200: json(z.array(Project), 'One page of them.'), ...refusals(400, 401) },
@@ -128,7 +128,7 @@ export const projects = ({ services, guard }: ApiParts) => {
       const q = parseQuery(query.q, ['name', 'public', 'owner', 'owner_id', 'project_id'])
       const { principal } = c.var
       const name = textCondition(q, 'name')
-      const isPublic = query.public === undefined ? flagCondition(q, 'public') : query.public === 'true' || query.public === '1'
+      const isPublic = query.public ?? flagCondition(q, 'public')
       const ownerName = query.owner ?? exactCondition(q, 'owner')
       const id = idCondition(q, 'project_id')
       if (principal.kind === 'anonymous' && isPublic === false) throw unauthorized()

@@ -16,6 +16,14 @@ export function requireTool(name: string, howToGet: string): string | undefined 
   return undefined
 }
 
+/** The same for a program at one place. */
+export function requireFile(path: string, howToGet: string): string | undefined {
+  if (isExecutable(path)) return path
+  if (process.env.ATOLL_TEST_REQUIRE_TOOLS === '1') throw new Error(`${path} is not there: ${howToGet}`)
+  process.stderr.write(`left out, because ${path} is not there: ${howToGet}\n`)
+  return undefined
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
