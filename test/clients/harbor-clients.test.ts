@@ -31,7 +31,11 @@ describe.skipIf(python === undefined)('Harbor’s clients for Python', () => {
     const path = fileURLToPath(new URL(`./python/${script}`, import.meta.url))
     const walk = spawn(python ?? '', [path, `http://${atoll.origin}`, 'admin', ADMIN_PASSWORD], { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
-    for (const stream of [walk.stdout, walk.stderr]) stream.on('data', (chunk: Buffer) => void (said += chunk.toString()))
+    for (const stream of [walk.stdout, walk.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString()
+      })
+    }
     const [code] = (await once(walk, 'close')) as [number]
     const failures = said.split('\n').filter((line) => line.startsWith('FAIL'))
     expect({ failures, code, said: code === 0 ? '' : said.slice(-2_000) }).toEqual({ failures: [], code: 0, said: '' })
