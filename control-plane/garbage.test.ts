@@ -37,6 +37,7 @@ function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): 
     fetchFor: () => fetch,
     webhookFetch: () => fetch,
     webhooksEnabled: async () => true,
+    pullToken: async () => 'none',
     host: 'registry.test',
     createHasher,
     clock: systemClock,

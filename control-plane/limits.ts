@@ -32,8 +32,8 @@ export const FORWARD_POLL_MS = 500
 export const FORWARD_SETTLE_MS = 2_000
 export const FORWARD_BACKOFF_LIMIT_MS = 60_000
 
-/** How often it is looked whether there is something to tell or to send. */
-export const WEBHOOK_POLL_MS = 250
+/** How often it is looked whether there is something to begin or to do. */
+export const RUNS_POLL_MS = 250
 /** Receivers that are sent to at once. */
 export const WEBHOOKS_AT_ONCE = 64
 /** Until a receiver has answered. */
@@ -48,6 +48,16 @@ export const WEBHOOK_BACKOFF_LIMIT_MS = 3 * 3_600_000
 /** How often a process says that it does jobs, and after what silence it is forgotten. */
 export const POOL_SEEN_MS = 10_000
 export const POOL_FORGOTTEN_MS = 3_600_000
+
+/** Edges that are warmed at once. */
+export const EDGES_AT_ONCE = 16
+/** Artifacts of one run. */
+export const PREHEAT_LIMIT = 10_000
+/** Until an edge has fetched one. */
+export const PREHEAT_TIME_MS = 30 * 60_000
+export const PREHEAT_ATTEMPTS = 5
+export const PREHEAT_BACKOFF_MS = 5_000
+export const PREHEAT_BACKOFF_LIMIT_MS = 10 * 60_000
 
 /** How often the whole store is read for bytes that nobody knows. */
 export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000

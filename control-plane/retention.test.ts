@@ -54,6 +54,7 @@ beforeEach(async () => {
     fetchFor: () => fetch,
     webhookFetch: () => fetch,
     webhooksEnabled: async () => true,
+    pullToken: async () => 'none',
     host: 'registry.test',
     createHasher,
     clock: systemClock,

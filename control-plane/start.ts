@@ -8,6 +8,7 @@ import type { Database } from '../schema/database.ts'
 import type { Endpoint } from '../schema/endpoints.ts'
 import { garbageIndex } from '../schema/garbage.ts'
 import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
+import { START_PREHEAT } from '../schema/preheat.ts'
 import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../schema/replication-jobs.ts'
 import { RETAIN } from '../schema/retention-jobs.ts'
 import { beThere } from './be-there.ts'
@@ -19,12 +20,26 @@ import { purgeAuditJobs } from './jobs/purge-audit.ts'
 import { replicate } from './jobs/replicate.ts'
 import { retain } from './jobs/retain.ts'
 import { startReplication } from './jobs/start-replication.ts'
+import {
+  EDGES_AT_ONCE,
+  PREHEAT_ATTEMPTS,
+  PREHEAT_BACKOFF_LIMIT_MS,
+  PREHEAT_BACKOFF_MS,
+  WEBHOOK_ATTEMPTS,
+  WEBHOOK_BACKOFF_LIMIT_MS,
+  WEBHOOK_BACKOFF_MS,
+  WEBHOOKS_AT_ONCE,
+} from './limits.ts'
+import { preheatsFor } from './preheat/follow.ts'
+import { startPreheatJobs } from './preheat/jobs.ts'
+import { warmAtEdge } from './preheat/warm.ts'
 import { Sites } from './replication/sites.ts'
+import { dispatchRuns } from './runs/dispatch.ts'
+import { followAudit } from './runs/follow-audit.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
 import { followSchedules } from './schedules.ts'
-import type { DeliverOptions } from './webhooks/deliver.ts'
-import { dispatchWebhooks } from './webhooks/dispatch.ts'
-import { followForWebhooks } from './webhooks/follow.ts'
+import { type DeliverOptions, deliver } from './webhooks/deliver.ts'
+import { webhooksFor } from './webhooks/follow.ts'
 
 export interface ControlPlaneOptions {
   readonly db: Database
@@ -48,6 +63,8 @@ export interface ControlPlaneOptions {
   readonly projectOwner: number
   /** What is sent to receivers of webhooks goes by this fetch. */
   readonly webhookFetch: DeliverOptions['fetchFor']
+  /** A token to pull from a repository: what an edge that is to be warmed is asked with. */
+  readonly pullToken: (repository: string) => Promise<string>
   readonly webhooksEnabled: () => Promise<boolean>
   /** Where clients reach this registry: what events name. */
   readonly host: string
@@ -73,6 +90,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
     [RETAIN, retain({ db, clock })],
     [PURGE_AUDIT, purgeAuditJobs({ db, clock })],
+    [START_PREHEAT, startPreheatJobs({ db })],
     [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],
   ])
   const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })
@@ -83,8 +101,25 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     followChanges({ db, clock, log, signal }),
     followSchedules({ db, clock, log, signal }),
     beThere({ db, clock, log, signal, owner, concurrency }),
-    followForWebhooks({ db, clock, log, signal, enabled: options.webhooksEnabled }),
-    dispatchWebhooks({ db, clock, log, signal, owner, random, host: options.host, unseal: options.unseal, fetchFor: options.webhookFetch }),
+    followAudit({ db, clock, log, signal, consumer: 'webhooks', react: webhooksFor({ db, log, enabled: options.webhooksEnabled }) }),
+    followAudit({ db, clock, log, signal, consumer: 'preheat', react: preheatsFor({ db, log }) }),
+    dispatchRuns({
+      ...{ db, clock, log, signal, owner, random },
+      kind: 'webhook',
+      atOnce: WEBHOOKS_AT_ONCE,
+      attempts: WEBHOOK_ATTEMPTS,
+      backoff: { first: WEBHOOK_BACKOFF_MS, most: WEBHOOK_BACKOFF_LIMIT_MS },
+      attempt: (task, policyId, signal) =>
+        deliver({ db, host: options.host, unseal: options.unseal, fetchFor: options.webhookFetch }, task, policyId, signal),
+    }),
+    dispatchRuns({
+      ...{ db, clock, log, signal, owner, random },
+      kind: 'preheat',
+      atOnce: EDGES_AT_ONCE,
+      attempts: PREHEAT_ATTEMPTS,
+      backoff: { first: PREHEAT_BACKOFF_MS, most: PREHEAT_BACKOFF_LIMIT_MS },
+      attempt: (task, _, signal) => warmAtEdge({ pullToken: options.pullToken, fetchFor: options.fetchFor }, task, signal),
+    }),
     receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),
   ])
   return {

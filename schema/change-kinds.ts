@@ -50,6 +50,12 @@ export const CHANGE_KINDS = [
   'webhook.created',
   'webhook.updated',
   'webhook.deleted',
+  'preheat.instance.created',
+  'preheat.instance.updated',
+  'preheat.instance.deleted',
+  'preheat.policy.created',
+  'preheat.policy.updated',
+  'preheat.policy.deleted',
   'audit.purged',
 ] as const
 

@@ -14,6 +14,7 @@ import { createHasher } from '../../stores/hasher.ts'
 /** A control plane on what an origin has open: its database, its registry, its sealed secrets. */
 export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControlPlane> {
   const { db, log, secrets, config, newId } = origin.services
+  const projectOwner = await firstAdministrator(db)
   return startControlPlane({
     db,
     local: origin.local,
@@ -22,6 +23,7 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
     fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
     webhookFetch: webhookFetch(new ReachableNetworks(config['outbound.private_networks'])),
+    pullToken: (repository) => pullToken(origin, projectOwner, repository),
     webhooksEnabled: () => origin.services.live.get('notification_enable'),
     host: new URL(configuredUrl(config) ?? `http://${config['http.host']}:${config['http.port']}`).host,
     createHasher,
@@ -29,7 +31,7 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     log,
     owner: `${hostname()}:${process.pid}:${newId()}`,
     concurrency: config['control_plane.concurrency'],
-    projectOwner: await firstAdministrator(db),
+    projectOwner,
     auditReceiver: await auditReceiver(config),
   })
 }
@@ -46,4 +48,10 @@ function webhookFetch(reachable: ReachableNetworks) {
   const strict = createFetch({ reachable })
   const trusting = createFetch({ reachable, verifyTls: false })
   return ({ verifyTls }: { readonly verifyTls: boolean }) => (verifyTls ? strict : trusting)
+}
+
+/** As the first administrator, for one repository, and only to pull. */
+async function pullToken({ issuer, facts }: OpenOrigin, administrator: number, repository: string): Promise<string> {
+  const account = await facts.account(`user:${administrator}`)
+  return (await issuer.issue(account, [{ type: 'repository', name: repository, actions: ['pull'] }])).token
 }

@@ -1,9 +1,9 @@
-import type { Log } from '../../registry/log.ts'
 import { PrivateAddress } from '../../runtime/public-networks.ts'
 import type { Database } from '../../schema/database.ts'
 import { findRun, type RunTask } from '../../schema/runs.ts'
 import { type WebhookTarget, webhookPolicy } from '../../schema/webhooks.ts'
 import { WEBHOOK_ANSWER_LIMIT, WEBHOOK_TIME_MS } from '../limits.ts'
+import type { Attempt } from '../runs/dispatch.ts'
 import type { WebhookEvent } from './events.ts'
 import { payloadFor } from './payloads.ts'
 
@@ -12,19 +12,11 @@ export const WEBHOOK_SECRET = 'webhook auth header'
 
 export interface DeliverOptions {
   readonly db: Database
-  readonly log: Log
   readonly unseal: (sealed: string, purpose: string) => Promise<string>
   /** Goes only where webhooks may go. */
   readonly fetchFor: (options: { readonly verifyTls: boolean }) => typeof fetch
   /** Where clients reach this registry. */
   readonly host: string
-}
-
-/** How an attempt went; `log` has the request and the answer, without any secret. */
-export interface Delivery {
-  readonly outcome: 'delivered' | 'refused' | 'failed'
-  readonly text: string
-  readonly log: string
 }
 
 /** Sends one task of a webhook, once. */
@@ -33,7 +25,7 @@ export async function deliver(
   task: RunTask,
   policyId: number,
   signal: AbortSignal,
-): Promise<Delivery> {
+): Promise<Attempt> {
   const policy = await webhookPolicy(db, policyId)
   const run = await findRun(db, 'webhook', policyId, task.runId)
   const target = policy?.targets[Number(task.detail.at)]
@@ -56,7 +48,7 @@ export async function deliver(
     })
     const answer = await beginningOf(response)
     const said = `HTTP ${response.status}`
-    const outcome = response.ok ? 'delivered' : worthAnother(response.status) ? 'failed' : 'refused'
+    const outcome = response.ok ? 'done' : worthAnother(response.status) ? 'failed' : 'refused'
     return { outcome, text: response.ok ? '' : `${said}: the receiver did not take it.`, log: `${request}\n${said}\n${answer}\n` }
   } catch (error) {
     signal.throwIfAborted()

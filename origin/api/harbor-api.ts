@@ -28,6 +28,8 @@ import { notYet } from './not-yet.ts'
 import { oidc } from './oidc.ts'
 import { permissions } from './permissions.ts'
 import { ping } from './ping.ts'
+import { preheatPolicies } from './preheat.ts'
+import { preheatInstances } from './preheat-instances.ts'
 import { projects } from './project.ts'
 import { projectScanner } from './project-scanner.ts'
 import { projectSummary } from './project-summary.ts'
@@ -113,6 +115,8 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     configurations,
     userGroups,
     ldap,
+    preheatInstances,
+    preheatPolicies,
     jobService,
     schedules,
     oidc,

@@ -47,3 +47,8 @@ export const CHART_UNPACKED_LIMIT = 200 * 1024 * 1024
 
 /** A process that does jobs and has been silent for so long is not there. */
 export const POOL_SILENT_MS = 30_000
+
+/** An edge that was not heard of for so long is not healthy. */
+export const EDGE_SEEN_MS = 120_000
+/** Edges looked at for one that has an address. */
+export const EDGES_LIMIT = 10_000

@@ -33,6 +33,9 @@ const N = '/projects/{project_name}'
 const R = `${N}/repositories/{repository_name}`
 const A = `${R}/artifacts/{reference}`
 const W = `${P}/webhook`
+const H = `${N}/preheat`
+const HP = `${H}/policies/{preheat_policy_name}`
+const I = '/p2p/preheat/instances'
 
 const TABLE: Readonly<Record<Least, readonly string[]>> = {
   everyone: [
@@ -136,6 +139,18 @@ const TABLE: Readonly<Record<Least, readonly string[]>> = {
     `GET ${W}/lasttrigger`,
     `GET ${W}/events`,
     `GET ${W}/jobs`,
+    `GET ${H}/providers`,
+    `GET ${H}/policies`,
+    `POST ${H}/policies`,
+    `GET ${HP}`,
+    `PUT ${HP}`,
+    `POST ${HP}`,
+    `DELETE ${HP}`,
+    `GET ${HP}/executions`,
+    `GET ${HP}/executions/{execution_id}`,
+    `PATCH ${HP}/executions/{execution_id}`,
+    `GET ${HP}/executions/{execution_id}/tasks`,
+    `GET ${HP}/executions/{execution_id}/tasks/{task_id}/logs`,
   ],
   projectAdmin: [`DELETE ${P}`, `GET ${P}/_deletable`],
   system: [
@@ -181,6 +196,13 @@ const TABLE: Readonly<Record<Least, readonly string[]>> = {
         `GET ${at}/${one}/log`,
       ]
     }),
+    'GET /p2p/preheat/providers',
+    `POST ${I}/ping`,
+    `GET ${I}`,
+    `POST ${I}`,
+    `GET ${I}/{preheat_instance_name}`,
+    `PUT ${I}/{preheat_instance_name}`,
+    `DELETE ${I}/{preheat_instance_name}`,
     'GET /configurations',
     'GET /internalconfig',
     'PUT /configurations',

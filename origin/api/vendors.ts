@@ -1,5 +1,6 @@
 import { PURGE_AUDIT } from '../../schema/audit/purge-jobs.ts'
 import { COLLECT_GARBAGE } from '../../schema/garbage-jobs.ts'
+import { START_PREHEAT } from '../../schema/preheat.ts'
 import { PLAN_REPLICATION, REPLICATE, START_REPLICATION } from '../../schema/replication-jobs.ts'
 import { RETAIN } from '../../schema/retention-jobs.ts'
 
@@ -8,6 +9,7 @@ export const VENDORS: Readonly<Record<string, string>> = {
   [COLLECT_GARBAGE]: 'GARBAGE_COLLECTION',
   [PURGE_AUDIT]: 'PURGE_AUDIT_LOG',
   [RETAIN]: 'RETENTION',
+  [START_PREHEAT]: 'P2P_PREHEAT',
   [START_REPLICATION]: 'REPLICATION_START',
   [PLAN_REPLICATION]: 'REPLICATION_PLAN',
   [REPLICATE]: 'REPLICATION',

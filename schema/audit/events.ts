@@ -28,6 +28,8 @@ const key = all('signing-key')
 const retention = all('tag-retention')
 const immutable = all('immutable-tag')
 const webhook = all('webhook')
+const instance = all('preheat-instance')
+const preheat = all('preheat-policy')
 const group = all('user-group')
 
 const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
@@ -81,6 +83,12 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'webhook.created': webhook.created,
   'webhook.updated': webhook.updated,
   'webhook.deleted': webhook.deleted,
+  'preheat.instance.created': instance.created,
+  'preheat.instance.updated': instance.updated,
+  'preheat.instance.deleted': instance.deleted,
+  'preheat.policy.created': preheat.created,
+  'preheat.policy.updated': preheat.updated,
+  'preheat.policy.deleted': preheat.deleted,
   'audit.purged': { resourceType: 'audit-log', operation: 'delete' },
 }
 

@@ -201,6 +201,37 @@ CREATE TABLE `signing_keys` (
 	`retired_at` integer
 );
 --> statement-breakpoint
+CREATE TABLE `preheat_instances` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`endpoint` text NOT NULL,
+	`enabled` integer NOT NULL,
+	`standard` integer NOT NULL,
+	`insecure` integer NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `preheat_instances_name` ON `preheat_instances` (`name`);--> statement-breakpoint
+CREATE UNIQUE INDEX `preheat_instances_endpoint` ON `preheat_instances` (`endpoint`);--> statement-breakpoint
+CREATE TABLE `preheat_policies` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`project_id` integer NOT NULL,
+	`instance_id` integer NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`filters` text NOT NULL,
+	`trigger` text NOT NULL,
+	`cron` text,
+	`enabled` integer NOT NULL,
+	`extra_attributes` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`instance_id`) REFERENCES `preheat_instances`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `preheat_policies_name` ON `preheat_policies` (`project_id`,`name`);--> statement-breakpoint
 CREATE TABLE `group_users` (
 	`group_id` integer NOT NULL,
 	`user_id` integer NOT NULL,
