@@ -55,6 +55,20 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
     expect((await origin.ask('GET', '/api/v2.0/projects/theirs/logs', { credentials: ada })).status).toBe(404)
   })
 
+  test('tells of jobs, of what comes by itself, and of what was refused', async () => {
+    await ask('POST /projects', '/projects', 201, { project_name: 'watched' })
+    await ask('POST /users', '/users', 201, { username: 'bob', password: 'Builder12345', email: 'bob@example.com', realname: 'Bob' })
+    await ask('POST /projects', '/projects', 403, { project_name: 'his' }, 'bob:Builder12345')
+    await ask('PUT /system/gc/schedule', '/system/gc/schedule', 200, { schedule: { type: 'Weekly', cron: '0 0 0 * * 0' } })
+    await ask('POST /projects', '/projects', 409, { project_name: 'watched' })
+    await ask('POST /projects', '/projects', 400, { project_name: 'Watched' })
+    expect((await ask('GET /auditlog-exts', '/auditlog-exts?page_size=3', 200)).body).toMatchObject([
+      { operation: 'refuse', resource: '/projects', username: 'admin', operation_result: false },
+      { operation: 'update', resource_type: 'schedule', resource: '/system/gc/schedule', operation_result: true },
+      { operation: 'refuse', resource: '/projects', username: 'bob', operation_result: false },
+    ])
+  })
+
   test('purges, by hand and at times', async () => {
     const S = '/system/purgeaudit/schedule'
     const daily = {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TestRepository } from '../testing/artifacts.ts'
-import { openTestOrigin, PASSWORD, type TestOrigin } from '../testing/origin.ts'
+import { openTestOrigin, PASSWORD, TestEdge, type TestOrigin } from '../testing/origin.ts'
 import { harborApi } from './harbor-api.ts'
 
 // One tenant's administrator asks, by every operation, for what is another tenant's: by its own address, and by his own project's with a foreign id in it.
@@ -56,6 +56,9 @@ async function tenant(name: string): Promise<Tenant> {
   })
   const eid = await make(`/retentions/${retention}/executions`, { dry_run: true })
   const rule = await make(`/projects/${project}/immutabletagrules`, RULE)
+  const provider_id = JSON.parse((await call('GET', '/p2p/preheat/instances/fra', ADMIN)).text).id as number
+  await make(`/projects/${project}/preheat/policies`, { name: `warm-${name}`, provider_id, trigger: '{"type":"manual"}', enabled: true })
+  await call('POST', `/projects/${project}/preheat/policies/warm-${name}`, ADMIN)
   const permissions = [{ kind: 'project', namespace: project, access: [{ resource: 'repository', action: 'pull' }] }]
   const robot = await make('/robots', { name: 'ci', level: 'project', duration: -1, permissions })
   return {
@@ -67,6 +70,7 @@ async function tenant(name: string): Promise<Tenant> {
       reference: digest,
       tag_name: 'v1',
       label_id: label,
+      preheat_policy_name: `warm-${name}`,
       webhook_policy_id: webhook,
       execution_id,
       task_id: execution_id,
@@ -102,6 +106,7 @@ function bodies({ projectId, project }: Tenant): Readonly<Record<string, unknown
     cli_secret: { secret: '' },
     sysadmin: { sysadmin_flag: true },
     '{user_id}': { email: 'x@example.com', realname: 'x', comment: 'x' },
+    '{execution_id}': { status: 'Stopped' },
     'metadatas/': { auto_scan: 'true' },
     '{meta_name}': { public: 'true' },
     '{repository_name}': { description: 'stolen' },
@@ -131,6 +136,8 @@ async function state({ project, projectId, ids }: Tenant): Promise<string> {
     `${P}/webhook/policies`,
     `${P}/webhook/policies/${ids.webhook_policy_id}/executions`,
     `${P}/immutabletagrules`,
+    `${P}/preheat/policies`,
+    `${P}/preheat/policies/${ids.preheat_policy_name}/executions`,
     `/labels?scope=p&project_id=${projectId}`,
     `/retentions/${ids.retention_id}`,
     `/retentions/${ids.retention_id}/executions`,
@@ -143,6 +150,8 @@ async function state({ project, projectId, ids }: Tenant): Promise<string> {
 
 beforeAll(async () => {
   origin = await openTestOrigin()
+  await TestEdge.enrolled(origin)
+  await make('/p2p/preheat/instances', { name: 'fra', endpoint: 'https://edge.example.com', enabled: true })
 }, 60_000)
 afterAll(async () => {
   await origin.close()

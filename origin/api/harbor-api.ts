@@ -9,6 +9,7 @@ import { additions } from './additions.ts'
 import { artifacts } from './artifact.ts'
 import { artifactCopies } from './artifact-copy.ts'
 import { artifactLabels } from './artifact-labels.ts'
+import { audited } from './audited.ts'
 import { auditLogs } from './auditlog.ts'
 import { configurations } from './configure.ts'
 import { description } from './description.ts'
@@ -86,6 +87,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })
+  api.use(audited(services))
   for (const tag of [
     projects,
     projectSummary,

@@ -4,7 +4,7 @@ import type { ChangeKind } from '../change-kinds.ts'
 export interface AuditEvent {
   /** Harbor's name of a kind of things, or ours where Harbor has none. */
   readonly resourceType: string
-  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed'
+  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse'
 }
 
 const all = (resourceType: string) => ({
@@ -102,10 +102,20 @@ export const RETAINED = { resourceType: 'tag-retention', operation: 'finish' } a
 export const QUOTA_NEAR = { resourceType: 'quota', operation: 'near' } as const
 export const QUOTA_EXCEEDED = { resourceType: 'quota', operation: 'exceed' } as const
 
+/** Jobs that somebody begins or stops, what comes by itself, and what somebody may not. */
+export const JOB_STARTED = { resourceType: 'job', operation: 'start' } as const
+export const JOB_STOPPED = { resourceType: 'job', operation: 'stop' } as const
+export const SCHEDULE_CHANGED = { resourceType: 'schedule', operation: 'update' } as const
+export const REFUSED = { resourceType: 'request', operation: 'refuse' } as const
+
 export const auditEventName = ({ resourceType, operation }: { readonly resourceType: string; readonly operation: string }) =>
   `${operation}_${resourceType}`
 
 /** `create_artifact`, `pull_artifact`, … in the order of their letters. */
 export const AUDIT_EVENT_TYPES: readonly string[] = [
-  ...new Set([...Object.values(EVENTS), PULL, REPLICATED, RETAINED, QUOTA_NEAR, QUOTA_EXCEEDED].map(auditEventName)),
+  ...new Set(
+    [...Object.values(EVENTS), PULL, REPLICATED, RETAINED, QUOTA_NEAR, QUOTA_EXCEEDED, JOB_STARTED, JOB_STOPPED, SCHEDULE_CHANGED, REFUSED].map(
+      auditEventName,
+    ),
+  ),
 ].sort()
