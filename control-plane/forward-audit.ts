@@ -103,6 +103,7 @@ function lineOf(row: AuditRow): string {
     id: String(row.id),
     user: row.username,
     actor: row.actor,
+    address: row.address,
     operation: row.operation,
     type: row.resourceType,
     resource: row.resource,

@@ -7,6 +7,7 @@ import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
+import { cause } from '../schema/cause.ts'
 import { auditApi } from './audit/routes.ts'
 import { sessionRoutes } from './identity/sessions/routes.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
@@ -25,6 +26,9 @@ export const SECURITY_HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
 } as const
+
+/** Besides, where clients reach this registry by https: a year of nothing else (RFC 6797). */
+export const STRICT_TRANSPORT = { 'Strict-Transport-Security': 'max-age=31536000' } as const
 
 export interface OriginAppOptions {
   /** How much is transferred at once; without limits when absent. */
@@ -100,6 +104,11 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
 
   const answer: Handler = async (request, connection) => {
     addresses.note(request, connection)
+    // Only changes are told of with where they come from; pulls tell that themselves.
+    const changes = request.method !== 'GET' && request.method !== 'HEAD'
+    return changes ? await cause.run({ address: addressOf(request) }, () => route(request)) : await route(request)
+  }
+  const route = async (request: Request): Promise<Response> => {
     const path = pathOf(request)
     // What machines ask all day goes past the router of everything else.
     return path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)

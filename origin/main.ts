@@ -3,7 +3,7 @@ import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { Exposition } from '../runtime/observe/metrics-page.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
-import { originApp, SECURITY_HEADERS } from './app.ts'
+import { originApp, SECURITY_HEADERS, STRICT_TRANSPORT } from './app.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { ADMIN } from './first-start.ts'
 import { originMetrics } from './metrics.ts'
@@ -59,7 +59,7 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
         ...(separate === undefined && { page }),
         leaving: () => leaving,
       }),
-      headers: SECURITY_HEADERS,
+      headers: config.external_url?.startsWith('https:') ? { ...SECURITY_HEADERS, ...STRICT_TRANSPORT } : SECURITY_HEADERS,
       host: config['http.host'],
       port: config['http.port'],
       trustedProxies: config['http.trusted_proxies'],

@@ -78,11 +78,12 @@ async function auditPulls(connection: WriteConnection, pulls: Pulls, projectId: 
   const { subject, repository, digest, tag, client, count, first, last } = pulls
   const alone = Math.min(count, PULLS_ALONE)
   for (let at = 0; at < alone; at++) {
-    const detail = { digest, ...(client !== undefined && { client }), ...(edge !== undefined && { edge }) }
+    const detail = { digest, ...(edge !== undefined && { edge }) }
     await appendAudit(connection, {
       ...PULL,
       time: Math.round(alone === 1 ? last : first + ((last - first) * at) / (alone - 1)),
       actor: subject,
+      address: client ?? '',
       resource: tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`,
       projectId: projectId ?? null,
       succeeded: true,

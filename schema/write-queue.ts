@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client, Transaction } from '@libsql/client'
 import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
@@ -57,11 +58,13 @@ export class WriteQueue {
   run<T>(work: Work<T>): Promise<T> {
     if (this.#closed) return Promise.reject(unavailable('The database is closing.'))
     if (this.#waiting.length >= WRITE_QUEUE_LIMIT) return Promise.reject(unavailable('Too many writes are waiting; try again shortly.'))
+    // Writes run one after the other in a loop of their own; each within what its caller runs in.
+    const within = AsyncLocalStorage.snapshot()
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({
         deadline: steady(this.#options.clock) + WRITE_WAIT_MS,
         run: async (connection) => {
-          const result = await work(connection)
+          const result = await within(() => work(connection))
           return () => resolve(result)
         },
         reject,

@@ -42,7 +42,7 @@ const show = (row: AuditRow): z.infer<typeof AuditLog> => ({
 
 const showExt = (row: AuditRow): z.infer<typeof AuditLogExt> => ({
   ...show(row),
-  operation_description: `${row.operation} ${row.resourceType} ${row.resource}${row.count > 1 ? `, ${row.count} times` : ''}`,
+  operation_description: `${row.operation} ${row.resourceType} ${row.resource}${row.address === '' ? '' : ` from ${row.address}`}${row.count > 1 ? `, ${row.count} times` : ''}`,
   operation_result: row.succeeded,
 })
 

@@ -67,6 +67,9 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
       { operation: 'update', resource_type: 'schedule', resource: '/system/gc/schedule', operation_result: true },
       { operation: 'refuse', resource: '/projects', username: 'bob', operation_result: false },
     ])
+    expect((await ask('GET /auditlog-exts', '/auditlog-exts?q=resource=watched', 200)).body).toMatchObject([
+      { operation_description: 'create project watched from 192.0.2.1' },
+    ])
   })
 
   test('purges, by hand and at times', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { eq, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { z } from 'zod'
+import { cause } from '../cause.ts'
 import type { Connection, WriteConnection } from '../connection.ts'
 import { auditLog } from '../tables/audit.ts'
 import { projects } from '../tables/projects.ts'
@@ -11,7 +12,7 @@ import { userGroups, users } from '../tables/users.ts'
 
 /** What the audit log holds of one thing that happened. Times in milliseconds since the epoch. */
 export type AuditEntry = Omit<typeof auditLog.$inferSelect, 'hash' | 'purged'>
-export type NewAuditEntry = Omit<AuditEntry, 'id' | 'username'>
+export type NewAuditEntry = Omit<AuditEntry, 'id' | 'username' | 'address'> & { readonly address?: string | undefined }
 
 /** The end of a chain: an id, and the hash that the next row's covers. */
 export interface Link {
@@ -40,6 +41,7 @@ const statements = (sql: LibSQLDatabase) => ({
       resourceType: raw.placeholder('resourceType'),
       resource: raw.placeholder('resource'),
       projectId: raw.placeholder('projectId'),
+      address: raw.placeholder('address'),
       succeeded: raw.placeholder('succeeded'),
       count: raw.placeholder('count'),
       detail: raw.placeholder('detail'),
@@ -67,7 +69,8 @@ const statements = (sql: LibSQLDatabase) => ({
 /** Writes an entry in the transaction of what it tells of. For functions of this room. */
 export async function appendAudit(connection: WriteConnection, entry: NewAuditEntry): Promise<void> {
   const before = connection.auditHead ?? (await headOf(connection))
-  const row = { ...entry, id: before.id + 1, username: await nameOf(connection, entry.actor) }
+  const address = entry.address ?? cause.getStore()?.address ?? ''
+  const row = { ...entry, address, id: before.id + 1, username: await nameOf(connection, entry.actor) }
   const hash = hashOf(before.hash, row)
   await connection.prepared(statements).insert.run({ ...row, hash })
   connection.auditHead = { id: row.id, hash }
@@ -93,8 +96,8 @@ export async function setBase({ sql }: WriteConnection, base: Link, now: number)
 
 /** The sha256 of the hash before and of every field in a fixed order, in base64url. */
 export function hashOf(before: string, entry: AuditEntry): string {
-  const { id, time, actor, username, operation, resourceType, resource, projectId, succeeded, count, detail } = entry
-  const fields = [id, time, actor, username, operation, resourceType, resource, projectId, succeeded, count, detail]
+  const { id, time, actor, username, operation, resourceType, resource, projectId, address, succeeded, count, detail } = entry
+  const fields = [id, time, actor, username, operation, resourceType, resource, projectId, address, succeeded, count, detail]
   return createHash('sha256').update(before).update(JSON.stringify(fields)).digest('base64url')
 }
 

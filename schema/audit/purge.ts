@@ -48,7 +48,18 @@ function isWanted({ operation, resourceType }: { operation: string; resourceType
   return events?.includes(`${operation}_${resourceType}`) ?? true
 }
 
-const EMPTY = { actor: '', username: '', operation: '', resourceType: '', resource: '', projectId: null, count: 0, detail: '', purged: true } as const
+const EMPTY = {
+  actor: '',
+  username: '',
+  operation: '',
+  resourceType: '',
+  resource: '',
+  projectId: null,
+  address: '',
+  count: 0,
+  detail: '',
+  purged: true,
+} as const
 
 async function empty(db: Database, connection: WriteConnection, ids: readonly number[]): Promise<void> {
   const { sql } = connection

@@ -7,6 +7,7 @@ CREATE TABLE `audit_log` (
 	`resource_type` text NOT NULL,
 	`resource` text NOT NULL,
 	`project_id` integer,
+	`address` text NOT NULL,
 	`succeeded` integer NOT NULL,
 	`count` integer NOT NULL,
 	`detail` text NOT NULL,

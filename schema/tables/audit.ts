@@ -16,6 +16,8 @@ export const auditLog = sqliteTable(
     resourceType: text('resource_type').notNull(),
     resource: text().notNull(),
     projectId: integer('project_id'),
+    /** The network address that it came from; empty: this system itself, or not known. */
+    address: text().notNull(),
     succeeded: flag().notNull(),
     /** How often it happened alike, one after the other. */
     count: integer().notNull(),
