@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { duration } from '../runtime/settings/kinds.ts'
 import { Api } from './api.ts'
 import { Output } from './output.ts'
 import { readSession, type SessionOverrides } from './session.ts'
@@ -33,6 +34,15 @@ export function parsePositive(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1')
   return value
+}
+
+const LENGTH_OF_TIME = duration(0, 3650 * 86_400)
+
+/** `90s`, `5m`, `12h`, `1d`; in seconds. */
+export function parseTime(text: string): number {
+  const seconds = LENGTH_OF_TIME.read(text)
+  if (seconds === undefined) throw new InvalidArgumentError('give a time such as 90s, 5m, 12h or 1d')
+  return seconds
 }
 
 /** Days, retries and the like, from nothing up. */

@@ -69,12 +69,14 @@ export class Link implements Mesh {
       verify: (jws) => verified<PolicyDocument>(origin, 'atoll-policy+jws', jws),
       cursor: () => away.feed?.cursor ?? 0,
       trust: {
-        get trusted() {
-          return !away.feed?.revoked && trust.trusted
+        get connected() {
+          return trust.connected
         },
-        get grace() {
-          return away.feed?.revoked ? 0 : options.grace
+        get revoked() {
+          return away.feed?.revoked ?? false
         },
+        grace: options.grace,
+        age: () => trust.age(),
       },
     })
     const feed = await Feed.open({

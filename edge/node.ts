@@ -175,7 +175,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     parts.link = link
     const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })
     const nearby = neighbours && { nearby: () => neighbours }
-    const sources = new Sources({ ...nearby, mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log, grace })
+    const sources = new Sources({ ...nearby, mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log })
     parts.sources = sources
     parts.warm = new WarmOnPush({
       mesh: () => link,

@@ -1,12 +1,14 @@
 import { generateKeyPair } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { PolicyDocument } from '../mesh/documents.ts'
+import type { PolicyDocument, ProjectGrace } from '../mesh/documents.ts'
 import { type SigningKey, signDocument } from '../mesh/signing.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { TestClock } from '../test/support/clock.ts'
 import { keptInMemory } from './kept.ts'
 import { GUESSES_AT_ONCE, GUESSES_PER_SECOND, UNKNOWN_FOR_MS } from './limits.ts'
 import { Snapshot } from './snapshot.ts'
+
+const GRACE = 3_600_000
 
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 
@@ -19,8 +21,8 @@ beforeAll(async () => {
 /** A snapshot whose origin is a map of the test's. */
 function world(kept = keptInMemory()) {
   const clock = new TestClock()
-  const state = { cursor: 1, trusted: true, away: false, asked: [] as string[] }
-  const projects = new Map<string, { version: number; public: boolean }>()
+  const state = { cursor: 1, connected: true, revoked: false, age: 0, away: false, asked: [] as string[] }
+  const projects = new Map<string, { version: number; public: boolean; grace?: ProjectGrace }>()
   const snapshot = new Snapshot({
     kept,
     clock,
@@ -31,16 +33,20 @@ function world(kept = keptInMemory()) {
       const found = projects.get(name)
       if (found === undefined) return undefined
       const facts = { id: 1, name, public: found.public, members: [], proxy: false }
-      const document: PolicyDocument = { type: 'project', version: found.version, issuedAt: 0, facts }
+      const document: PolicyDocument = { type: 'project', version: found.version, issuedAt: 0, facts, ...(found.grace && { grace: found.grace }) }
       return await signDocument('atoll-policy+jws', document, key)
     },
     verify: async (jws) => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as PolicyDocument,
     cursor: () => state.cursor,
     trust: {
-      get trusted() {
-        return state.trusted
+      get connected() {
+        return state.connected
       },
-      grace: 3_600_000,
+      get revoked() {
+        return state.revoked
+      },
+      grace: GRACE,
+      age: () => state.age,
     },
   })
   snapshot.begin(1)
@@ -89,7 +95,9 @@ describe('the documents that an edge holds', () => {
     const after = world(kept)
     after.state.away = true
     expect((await after.snapshot.project('team'))?.facts.public).toBe(true)
-    after.state.trusted = false
+    Object.assign(after.state, { connected: false, age: GRACE })
+    expect((await after.snapshot.project('team'))?.facts.public).toBe(true)
+    after.state.age = GRACE + 1
     await expect(after.snapshot.project('team')).rejects.toMatchObject({ status: 503 })
   })
 
@@ -99,10 +107,71 @@ describe('the documents that an edge holds', () => {
     await snapshot.project('team')
     state.away = true
     snapshot.begin(2)
-    clock.advance(3_600_000)
+    clock.advance(GRACE)
     expect((await snapshot.project('team'))?.facts.public).toBe(true)
     clock.advance(1)
     await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+  })
+
+  describe('of a project with a grace of its own', () => {
+    const HALF = GRACE / 2
+    it.each([
+      ['shorter than the edge’s', { ms: HALF, publicAfterwards: false }, HALF],
+      ['longer than the edge’s', { ms: 2 * GRACE, publicAfterwards: false }, GRACE],
+      ['of nothing', { ms: 0, publicAfterwards: false }, 0],
+      ['that it does not say', { publicAfterwards: false }, GRACE],
+    ])('%s, are trusted for the shorter of both', async (_what, grace, most) => {
+      const { state, projects, snapshot } = world()
+      projects.set('team', { version: 1, public: true, grace })
+      await snapshot.project('team')
+      Object.assign(state, { away: true, connected: false, age: most })
+      expect((await snapshot.project('team'))?.facts.lapsed).toBeUndefined()
+      state.age = most + 1
+      await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503, message: expect.stringContaining('grace') })
+      state.connected = true
+      expect((await snapshot.project('team'))?.facts.public).toBe(true)
+    })
+
+    it('say afterwards what is public, if they are to, at once, and are whole again with the origin', async () => {
+      const { state, projects, snapshot } = world()
+      projects.set('team', { version: 1, public: true, grace: { ms: 0, publicAfterwards: true } })
+      projects.set('inner', { version: 1, public: false, grace: { ms: 0, publicAfterwards: true } })
+      await Promise.all(['team', 'inner'].map((name) => snapshot.project(name)))
+      Object.assign(state, { away: true, connected: false, age: Number.POSITIVE_INFINITY, asked: [] })
+      expect((await snapshot.project('team'))?.facts).toMatchObject({ public: true, lapsed: true })
+      expect(state.asked).toEqual([])
+      await expect(snapshot.project('inner')).rejects.toMatchObject({ status: 503 })
+      Object.assign(state, { away: false, connected: true, age: 0 })
+      expect((await snapshot.project('team'))?.facts.lapsed).toBeUndefined()
+    })
+
+    it('say nothing afterwards of what has changed, or when the edge was revoked', async () => {
+      const { state, projects, snapshot, change } = world()
+      for (const name of ['team', 'other']) projects.set(name, { version: 1, public: true, grace: { publicAfterwards: true } })
+      await Promise.all(['team', 'other'].map((name) => snapshot.project(name)))
+      Object.assign(state, { away: true, connected: false, age: GRACE + 1 })
+      await change('team', 2)
+      await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+      expect((await snapshot.project('other'))?.facts.lapsed).toBe(true)
+      state.revoked = true
+      await expect(snapshot.project('other')).rejects.toMatchObject({ status: 503 })
+    })
+
+    it('are no younger for a clock that was set back, in a run of the feed that has not confirmed them', async () => {
+      const { clock, state, projects, snapshot } = world()
+      projects.set('team', { version: 1, public: true, grace: { ms: HALF, publicAfterwards: false } })
+      await snapshot.project('team')
+      snapshot.begin(2)
+      Object.assign(state, { away: true, connected: false, age: HALF })
+      clock.set(HALF)
+      expect((await snapshot.project('team'))?.facts.public).toBe(true)
+      clock.set(-1)
+      state.age = HALF + 1
+      await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+      clock.set(-2 * HALF)
+      state.age = 0
+      await expect(snapshot.project('team')).rejects.toMatchObject({ status: 503 })
+    })
   })
 
   it('do not take the place of newer ones, though the origin signed them once', async () => {

@@ -9,6 +9,7 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import { Guesses } from './guesses.ts'
 import type { Kept } from './kept.ts'
 import { DOCUMENTS_IN_MEMORY, REFRESHES_AT_ONCE, RETRY_AFTER_S, UNKNOWN_FOR_MS, UNKNOWNS_IN_MEMORY } from './limits.ts'
+import { lapsed, type Standing, standingOf } from './standing.ts'
 
 /** What an edge decides from: the origin's documents, each as fresh as the feed. */
 export interface Facts {
@@ -29,8 +30,19 @@ export interface SnapshotOptions {
   readonly verify: (jws: string) => Promise<PolicyDocument>
   /** How far this edge has followed the feed. */
   readonly cursor: () => number
-  /** Whether what the origin last confirmed may still be acted on (see Trust), and the moment from which a document by itself is trusted. */
-  readonly trust: { readonly trusted: boolean; readonly grace: number }
+  readonly trust: TrustInOrigin
+}
+
+/** How this edge stands with its origin (see Trust). */
+export interface TrustInOrigin {
+  /** The origin was heard a moment ago. */
+  readonly connected: boolean
+  /** The origin has said that this edge is none of its any more: nothing is trusted. */
+  readonly revoked: boolean
+  /** For how long what the origin confirmed may be acted on, in milliseconds. */
+  readonly grace: number
+  /** Milliseconds since the origin last confirmed what this edge knows. */
+  age(): number
 }
 
 /** A document in memory. `document` undefined: the origin has none of that name. */
@@ -152,7 +164,8 @@ export class Snapshot implements Facts {
   async #find(kind: PolicyDocument['type'], name: string): Promise<PolicyDocument | undefined> {
     const key = `${kind}/${name}`
     const held = this.#held.get(key) ?? this.#absent.get(key)
-    if (held !== undefined && this.#usable(held)) return held.document
+    const known = held && this.#atOnce(held)
+    if (known !== undefined) return known.document
     let reading = this.#reading.get(key)
     if (reading === undefined) {
       reading = this.#obtain(key).finally(() => {
@@ -164,9 +177,14 @@ export class Snapshot implements Facts {
     return (await reading).document
   }
 
-  #usable(held: Held): boolean {
-    if (held.stale || held.run !== this.#run || !this.#options.trust.trusted) return false
-    return held.document !== undefined || Math.abs(this.#options.clock.now() - held.readAt) < UNKNOWN_FOR_MS
+  /** What of it may be acted on without asking the origin; undefined: it is to be asked first. */
+  #atOnce(held: Held): Held | undefined {
+    if (held.stale || held.run !== this.#run) return undefined
+    if (held.document === undefined && Math.abs(this.#options.clock.now() - held.readAt) >= UNKNOWN_FOR_MS) return undefined
+    const standing = this.#standing(held)
+    if (standing === 'trusted') return held
+    // Known to be away: nobody waits for it in vain.
+    return standing === 'public' && !this.#options.trust.connected ? publicOf(held) : undefined
   }
 
   /** Reads a document again before a client asks for it. */
@@ -181,9 +199,10 @@ export class Snapshot implements Facts {
   /** From where it is kept, if that will do; else from the origin; if that is away, what was true a while ago. */
   async #obtain(key: string): Promise<Held> {
     const known = this.#held.get(key) ?? (await this.#load(key)) ?? this.#absent.get(key)
-    if (known !== undefined && this.#usable(known)) {
+    const usable = known && this.#atOnce(known)
+    if (known !== undefined && usable !== undefined) {
       this.#held.set(key, known)
-      return known
+      return usable
     }
     try {
       const guess = known?.document === undefined ? this.#guesses.take() : undefined
@@ -193,7 +212,8 @@ export class Snapshot implements Facts {
     } catch (error) {
       // What is known to have changed since will not do.
       const changed = known === undefined || known.stale || this.#named.has(key)
-      if (!changed && this.#withinGrace(known)) return known
+      const standing = changed ? 'over' : this.#standing(known)
+      if (known !== undefined && standing !== 'over') return standing === 'public' ? publicOf(known) : known
       if (changed || (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS') || !(error instanceof RegistryError)) throw error
       throw new RegistryError(
         'UNAVAILABLE',
@@ -217,11 +237,13 @@ export class Snapshot implements Facts {
     }
   }
 
-  #withinGrace(held: Held): boolean {
+  #standing({ document, run, readAt }: Held): Standing {
     const { trust, clock } = this.#options
-    if (held.run === this.#run) return trust.trusted
-    const age = clock.now() - held.readAt
-    return age >= 0 && age <= trust.grace
+    if (trust.revoked) return 'over'
+    if (run === this.#run) return trust.connected ? 'trusted' : standingOf(document, trust.age(), trust.grace)
+    // Confirmed by nobody in this run: its age counts from when it was read, and a clock that was set back makes it no younger.
+    const sinceRead = clock.now() - readAt
+    return standingOf(document, sinceRead < 0 ? Number.POSITIVE_INFINITY : Math.max(sinceRead, trust.age()), trust.grace)
   }
 
   async #ask(key: string): Promise<Held> {
@@ -269,6 +291,10 @@ export class Snapshot implements Facts {
     })
     return held
   }
+}
+
+function publicOf(held: Held): Held {
+  return held.document?.type === 'project' ? { ...held, document: lapsed(held.document) } : held
 }
 
 async function verified(jws: string, verify: SnapshotOptions['verify']): Promise<PolicyDocument> {

@@ -36,8 +36,6 @@ export interface SourcesOptions {
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
-  /** Milliseconds that tags may be served while the origin is away. */
-  readonly grace: number
   readonly limits?: Partial<PullThroughLimits>
   /** Who may have a blob nearer than its source, for what comes from the source of this id. */
   readonly nearby?: (sourceId: string) => Nearby
@@ -110,12 +108,8 @@ export class Sources {
   #originCache(): PullThrough {
     const { run } = this.#options.mesh.status()
     if (this.#ofOrigin?.run !== run) {
-      const { mesh, clock, grace } = this.#options
-      const heardAt = () => {
-        const { lag } = mesh.status()
-        return lag === null ? undefined : clock.now() - lag
-      }
-      const freshness = followed({ connected: () => mesh.status().state === 'connected', heardAt, graceMs: () => grace })
+      const { mesh } = this.#options
+      const freshness = followed(() => mesh.status().state === 'connected')
       this.#ofOrigin = { run, cache: this.#pullThrough(this.#originSource(), freshness) }
     }
     return this.#ofOrigin.cache

@@ -19,6 +19,15 @@ export interface ProjectDocument {
   readonly rules?: UpstreamRules
   /** What edges fetch as soon as it is pushed. */
   readonly warming?: WarmingRules
+  /** For how long an edge that has lost its origin goes on with this project; absent: as long as the edge's own grace. */
+  readonly grace?: ProjectGrace
+}
+
+export interface ProjectGrace {
+  /** Milliseconds; absent: as long as the edge allows, which is the most in any case. */
+  readonly ms?: number
+  /** What is public stays so after the grace, for everybody. */
+  readonly publicAfterwards: boolean
 }
 
 /** What edges fetch before anybody asks for it. */

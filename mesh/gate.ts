@@ -1,6 +1,6 @@
 // Who may do what under /v2. The rule is here once; origin and edges differ only in where the facts come from.
 
-import { type Decision, decide } from '../policy/decide.ts'
+import { type Decision, decide, type Refusal } from '../policy/decide.ts'
 import { ANONYMOUS, type Principal, type ProjectFacts } from '../policy/facts.ts'
 import type { AccessAction, Gate } from '../registry/access.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
@@ -16,6 +16,9 @@ export interface Knowledge {
   /** Milliseconds since the epoch, by the origin's clock. */
   now(): number
 }
+
+/** When somebody may come again whom only what is known later can let in. */
+const RETRY_AFTER_S = 5
 
 /** What to ask a token for, to do this: clients that push also read. */
 const SCOPES: Readonly<Record<AccessAction, string>> = { pull: 'pull', push: 'pull,push', delete: 'delete' }
@@ -35,7 +38,7 @@ export function gateOf(caller: Caller, knowledge: Knowledge, challenge: Challeng
       const decision = await decideOn(knowledge, principal, name, action)
       if (!decision.allow) {
         if (decision.reason === 'unauthenticated') throw unauthorized(challenge, decision.message, { scope })
-        throw new RegistryError('DENIED', decision.message)
+        throw refusal(decision)
       }
       if (!covered(name, action))
         throw unauthorized(challenge, `The token is not good for ${action} on ${name}.`, { scope, error: 'insufficient_scope' })
@@ -57,7 +60,7 @@ export function principalGate(principal: Principal, knowledge: Knowledge): Gate 
   return {
     async require(name, action) {
       const decision = await decideOn(knowledge, principal, name, action)
-      if (!decision.allow) throw new RegistryError('DENIED', decision.message)
+      if (!decision.allow) throw refusal(decision)
     },
     async allows(name, action) {
       return (await decideOn(knowledge, principal, name, action)).allow
@@ -70,6 +73,11 @@ export function catalogGate({ principal, access, presented }: Caller, knowledge:
   const listing = access === undefined || access.some(({ type, name }) => type === 'registry' && name === 'catalog')
   if (!presented || !listing) throw unauthorized(challenge, 'authentication required', { scope: 'registry:catalog:*' })
   return principalGate(principal, knowledge)
+}
+
+function refusal({ reason, message }: Refusal): RegistryError {
+  if (reason !== 'unavailable') return new RegistryError('DENIED', message)
+  return new RegistryError('UNAVAILABLE', message, undefined, { headers: { 'Retry-After': String(RETRY_AFTER_S) } })
 }
 
 async function decideOn(knowledge: Knowledge, principal: Principal, name: RepositoryName, action: AccessAction): Promise<Decision> {

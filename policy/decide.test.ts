@@ -237,6 +237,21 @@ test('only administrators and robots with the permission may touch the system', 
   }
 })
 
+test('facts whose grace is over are good for what is public, for everybody alike, and for nothing else', () => {
+  const people = [ANONYMOUS, user(), user({ admin: true }), robot([{ scope: { allProjects: true }, resource: '*', action: '*' }]), edge]
+  for (const target of TARGETS) {
+    const isPublicRead = (TABLE[`${target.resource}:${target.action}`] ?? '').includes('P')
+    for (const who of people) {
+      const closed = { ...withRole(ROLES.projectAdmin), lapsed: true } as const
+      expect(decide(who, target, closed, NOW)).toMatchObject({ allow: false, reason: 'unavailable' })
+      const open = decide(who, target, { ...closed, public: true }, NOW)
+      if (!isPublicRead) expect(open).toMatchObject({ allow: false, reason: 'unavailable' })
+      else expect(open).toEqual(decide(who, target, { ...closed, public: true, lapsed: undefined } as never, NOW))
+    }
+    expect(decide(user({ enabled: false }), target, { ...project({ public: true }), lapsed: true }, NOW)).toMatchObject({ reason: 'unauthenticated' })
+  }
+})
+
 test('nobody pushes to a proxy cache, and only who could push elsewhere is told why', () => {
   const push = { resource: 'repository', action: 'push' }
   const proxy = { ...withRole(ROLES.developer), proxy: true }

@@ -5,14 +5,24 @@ export type Decision = { readonly allow: true } | Refusal
 
 export interface Refusal {
   readonly allow: false
-  /** `unauthenticated`: logging in might help. `hidden`: may not even know that it exists. `denied`: known, and refused. */
-  readonly reason: 'unauthenticated' | 'hidden' | 'denied'
+  /**
+   * `unauthenticated`: logging in might help. `hidden`: may not even know that it exists. `denied`: known, and refused.
+   * `unavailable`: what is known is too old to say; trying again later is right.
+   */
+  readonly reason: 'unauthenticated' | 'hidden' | 'denied' | 'unavailable'
   readonly message: string
 }
 
 const PUBLIC_READS: ReadonlySet<string> = new Set(['artifact', 'artifact-addition', 'accessory', 'tag', 'project', 'label'])
 
 const ALLOW: Decision = { allow: true }
+
+const LAPSED: Decision = {
+  allow: false,
+  reason: 'unavailable',
+  message:
+    'This edge has not heard from its origin for longer than its grace, and serves only what is public. It will serve the rest as soon as the origin is back.',
+}
 
 /**
  * May this principal do that in this project? `project` undefined: there is none of that name.
@@ -23,6 +33,8 @@ export function decide(principal: Principal, target: Target, project: ProjectFac
   const barred = bar(principal, now)
   if (barred !== undefined) return barred
   if (project === undefined) return refuse(principal, false)
+  // Before anybody's rights: an old document may no longer be right about them.
+  if (project.lapsed && !(project.public && isPublicRead(target))) return LAPSED
   if (!holds(principal, target, project)) return refuse(principal, knows(principal, project))
   // Only whoever might push elsewhere learns that this is a proxy cache.
   if (project.proxy && target.resource === 'repository' && target.action === 'push') {

@@ -55,6 +55,8 @@ export interface ProjectFacts {
   readonly members: readonly Member[]
   /** A proxy cache: nothing can be pushed to it. */
   readonly proxy: boolean
+  /** The grace of these facts is over: an edge has not heard from its origin for so long that they are good for what is public only. */
+  readonly lapsed?: true
 }
 
 export const ANONYMOUS: Principal = {

@@ -69,7 +69,10 @@ function over(source: OneTag, freshness?: Freshness) {
 describe('a tag in a pull-through', () => {
   it('is not kept from before an invalidation that came while the source was answering', async () => {
     const source = new OneTag()
-    const { cache, digest } = over(source, followed({ connected: () => true, heardAt: () => undefined, graceMs: () => 1_000 }))
+    const { cache, digest } = over(
+      source,
+      followed(() => true),
+    )
     const gate = Promise.withResolvers<void>()
     source.gate = gate.promise
     const before = digest()
@@ -111,14 +114,15 @@ describe('a tag in a pull-through', () => {
   it('holds while the feed is heard, and is asked about when it is not', async () => {
     const source = new OneTag()
     let connected = true
-    let heardAt: number | undefined
-    const { clock, digest } = over(source, followed({ connected: () => connected, heardAt: () => heardAt, graceMs: () => 3_600_000 }))
+    const { clock, digest } = over(
+      source,
+      followed(() => connected),
+    )
     await digest()
     clock.advance(100 * 3_600_000)
     await digest()
     expect(source.asked).toHaveLength(1)
     connected = false
-    heardAt = clock.now()
     await digest()
     expect(source.asked).toEqual(['GET latest', 'HEAD latest'])
   })
@@ -146,7 +150,10 @@ describe('a tag in a pull-through', () => {
 
   it('goes with the repository, and with the manifest it points at', async () => {
     const source = new OneTag()
-    const { cache, digest } = over(source, followed({ connected: () => true, heardAt: () => undefined, graceMs: () => 1_000 }))
+    const { cache, digest } = over(
+      source,
+      followed(() => true),
+    )
     const first = await digest()
     if (first === undefined) throw new Error('there should be one')
     source.image = undefined

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { contextOf, parseCount } from '../context.ts'
+import { showDuration } from '../../runtime/settings/kinds.ts'
+import { contextOf, parseCount, parseTime } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 
 interface UpstreamRules {
@@ -20,6 +21,11 @@ interface Warming {
   readonly platforms: readonly string[]
 }
 
+interface Grace {
+  readonly seconds: number | null
+  readonly public_afterwards: boolean
+}
+
 const pathOf = (project: string, rules: string) => `/api/atoll/v1/projects/${encodeURIComponent(project)}/${rules}`
 const list = (items: readonly string[], none: string) => (items.length === 0 ? none : items.join(', '))
 
@@ -28,6 +34,7 @@ export function projectRulesCommands(project: Command): void {
   upstreamRules(project.command('upstream-rules').description('what a proxy cache lets through of its upstream'))
   mirror(project.command('mirror').description('which registries a proxy cache stands for, for clients that name images as those do'))
   warming(project.command('warming').description('what edges fetch as soon as it is pushed'))
+  grace(project.command('grace').description('how long edges serve it that have lost their origin'))
 }
 
 function upstreamRules(rules: Command): void {
@@ -85,6 +92,23 @@ function warming(rules: Command): void {
       const { api, out } = await contextOf(command)
       const { pattern: patterns, edge: edges = [], platform: platforms = [] } = options
       const { body } = await api.call<Warming>('PUT', pathOf(name, 'warming'), { patterns, edges, platforms })
+      out.item(body, sentence(name, body))
+    })
+}
+
+function grace(rules: Command): void {
+  const sentence = (name: string, { seconds, public_afterwards: stays }: Grace) =>
+    `Edges that have lost their origin go on serving ${name} for ${seconds === null ? 'as long as their own grace' : `${showDuration(seconds)} at most`}, and afterwards ${stays ? 'what is public' : 'nothing'}.`
+  showAndClear<Grace>(rules, 'grace', sentence)
+  rules
+    .command('set <project>')
+    .description('say how long; an edge’s own grace (edge.grace) is the most in any case')
+    .option('--for <time>', 'for instance 2h, or 0 for not at all; the edge’s own when absent', parseTime)
+    .option('--public-afterwards', 'if the project is public, it stays so for everybody after that', false)
+    .action(async (name: string, options: { for?: number; publicAfterwards: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const wanted: Grace = { seconds: options.for ?? null, public_afterwards: options.publicAfterwards }
+      const { body } = await api.call<Grace>('PUT', pathOf(name, 'grace'), wanted)
       out.item(body, sentence(name, body))
     })
 }

@@ -17,7 +17,7 @@ import { Sources } from '../sources.ts'
 import { warmImage } from '../warm/warm-image.ts'
 import type { Ruled } from '../warm/warm-on-push.ts'
 import { askObject, BUCKET_HEADER, OBJECT_HOST } from './ask-object.ts'
-import { bucketNames, bucketOf, type Env, graceOf, type ObjectState } from './env.ts'
+import { bucketNames, bucketOf, type Env, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
@@ -161,7 +161,6 @@ export class FillObject {
       createHasher,
       clock: systemClock,
       log,
-      grace: graceOf(env),
       limits: LIMITS,
       nearby: (sourceId: string) => otherBuckets(others, sourceId, log),
       budgetHeard: (budget: UpstreamBudget) => {

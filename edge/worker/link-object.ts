@@ -142,7 +142,7 @@ export class LinkObject {
       const records = r2ObjectStore(bucketOf(env, name))
       const cache = { blobs: slicedBlobStore(records), records }
       const fills = { open: async () => undefined }
-      caches.push(new Sources({ mesh: link, fetchFor: () => fetch, cache, fills, createHasher, clock: systemClock, log, grace: graceOf(env) }))
+      caches.push(new Sources({ mesh: link, fetchFor: () => fetch, cache, fills, createHasher, clock: systemClock, log }))
     }
     this.#state.waitUntil(
       link.join(forever).then(

@@ -133,11 +133,17 @@ export class LinkedMesh implements Mesh {
   async #document(question: DocumentQuestion): Promise<PolicyDocument | undefined> {
     const key = `${question.kind}/${question.name}`
     const held = this.#trusted ? this.#documents.get(key) : undefined
-    if (held !== undefined && (held.document !== undefined || Math.abs(Date.now() - held.readAt) < UNKNOWN_FOR_MS)) return held.document
+    if (held !== undefined && this.#forUs(held) && (held.document !== undefined || Math.abs(Date.now() - held.readAt) < UNKNOWN_FOR_MS))
+      return held.document
     const { document, cursor } = await this.#ask<DocumentAnswer>('document', question)
     // What the Link said before we heard the last news may be older than those.
-    if (this.#trusted && cursor >= this.#status.cursor) this.#documents.set(key, { document, readAt: Date.now() })
+    if (this.#trusted && cursor >= this.#status.cursor && !isLapsed(document)) this.#documents.set(key, { document, readAt: Date.now() })
     return document
+  }
+
+  /** While the origin is away the Link knows how long a project with a grace of its own may be served. */
+  #forUs({ document }: Held): boolean {
+    return this.#status.state === 'connected' || document?.type !== 'project' || document.grace === undefined
   }
 
   async #ask<T>(what: string, body: object): Promise<T> {
@@ -157,6 +163,10 @@ export class LinkedMesh implements Mesh {
       })
     }
   }
+}
+
+function isLapsed(document: PolicyDocument | undefined): boolean {
+  return document?.type === 'project' && document.facts.lapsed === true
 }
 
 /** A request for a token holds more than that. */

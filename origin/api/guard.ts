@@ -52,6 +52,7 @@ export class Guard {
         case 'hidden':
           throw notFound(`project ${project}`)
         case 'denied':
+        case 'unavailable':
           throw new ApiError('FORBIDDEN', decision.message)
       }
     }

@@ -8,7 +8,7 @@ import { findEndpointById } from '../../schema/endpoints.ts'
 import { findProjectByName, type Project, projectsWithSetting } from '../../schema/projects.ts'
 import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
-import { PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
+import { graceOf, PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
 import { allEdges } from './all-edges.ts'
 
 export interface DocumentsOptions {
@@ -39,6 +39,7 @@ export class Documents {
     const rules = project && upstream && upstreamRulesOf(project)
     const tagLeases = project && upstream && tagLeasesOf(project)
     const warming = project && warmingRulesOf(project)
+    const grace = project && graceOf(project)
     return await this.#sign({
       type: 'project',
       version,
@@ -48,6 +49,7 @@ export class Documents {
       ...(rules && { rules }),
       ...(tagLeases !== undefined && { tagLeases }),
       ...(warming && { warming }),
+      ...(grace && { grace }),
     })
   }
 

@@ -46,6 +46,8 @@ describe('the rules of a project', () => {
     ['upstream-rules', { unknown: true }],
     ['mirror', { hosts: ['https://docker.io/'] }],
     ['warming', { platforms: ['linux'] }],
+    ['grace', { seconds: -1 }],
+    ['grace', { seconds: 31 * 86_400 }],
   ])('%s cannot be %j', async (name, json) => {
     expect((await origin.ask('PUT', path(name), { credentials: ADMIN, json })).status).toBe(400)
   })
@@ -58,8 +60,12 @@ describe('the rules of a project', () => {
     await origin.ask('PUT', path('warming'), { credentials: ADMIN, json: { patterns: ['web/*'] } })
     expect(await document(MESH.project('inner'))).toMatchObject({ warming: { patterns: ['web/*'], edges: [], platforms: [] } })
     expect(await document(MESH.mirrors)).toMatchObject({ hosts: { 'registry.corp.example:5000': ['inner'] }, warmed: ['inner'] })
-    for (const name of ['upstream-rules', 'warming']) await origin.ask('DELETE', path(name), { credentials: ADMIN })
-    expect(await document(MESH.project('inner'))).not.toHaveProperty('rules')
+    await origin.ask('PUT', path('grace'), { credentials: ADMIN, json: { seconds: 0, public_afterwards: true } })
+    expect(await document(MESH.project('inner'))).toMatchObject({ grace: { ms: 0, publicAfterwards: true } })
+    await origin.ask('PUT', path('grace'), { credentials: ADMIN, json: { public_afterwards: true } })
+    expect(await document(MESH.project('inner'))).toMatchObject({ grace: { publicAfterwards: true } })
+    for (const name of ['upstream-rules', 'warming', 'grace']) await origin.ask('DELETE', path(name), { credentials: ADMIN })
+    for (const name of ['rules', 'warming', 'grace']) expect(await document(MESH.project('inner'))).not.toHaveProperty(name)
     expect(await document(MESH.mirrors)).toMatchObject({ warmed: [] })
   })
 })

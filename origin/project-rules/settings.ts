@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { WarmingRules } from '../../mesh/documents.ts'
+import type { ProjectGrace, WarmingRules } from '../../mesh/documents.ts'
 import { isPattern, PATTERNS_LIMIT } from '../../policy/patterns.ts'
 import type { UpstreamRules } from '../../policy/upstream-rules.ts'
 import { parseLeaseRules } from '../../registry/pull-through/lease-rules.ts'
@@ -16,6 +16,9 @@ const upstreamRules = z.strictObject({
   minimum_age_days: z.number().int().min(0).max(3650).default(0),
   exempt: z.array(z.string().refine(isDigest, 'is a digest like sha256:…')).max(1000).default([]),
 })
+
+/** The most that an edge's own grace can be. */
+const LONGEST_GRACE_S = 30 * 86_400
 
 const HOST = /^(?=.{1,255}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/
 
@@ -43,12 +46,18 @@ const tagLeases = z.strictObject({
     ),
 })
 
+const grace = z.strictObject({
+  seconds: z.number().int().min(0).max(LONGEST_GRACE_S).nullable().default(null),
+  public_afterwards: z.boolean().default(false),
+})
+
 /** By the last segment of their path in the API. */
 export const PROJECT_RULES = {
   'upstream-rules': { schema: upstreamRules, setting: 'atoll_upstream_rules', proxyOnly: true },
   mirror: { schema: mirror, setting: 'atoll_mirror', proxyOnly: true },
   'tag-leases': { schema: tagLeases, setting: 'atoll_tag_leases', proxyOnly: true },
   warming: { schema: warming, setting: 'atoll_warming', proxyOnly: false },
+  grace: { schema: grace, setting: 'atoll_grace', proxyOnly: false },
 } as const
 
 export type RulesName = keyof typeof PROJECT_RULES
@@ -80,4 +89,10 @@ export function warmingRulesOf(project: Pick<Project, 'metadata'>): WarmingRules
 /** How long edges believe the tags of a proxy cache, as an administrator wrote it. */
 export function tagLeasesOf(project: Pick<Project, 'metadata'>): string | undefined {
   return rulesIn(project, 'tag-leases')?.rules
+}
+
+/** As edges take it. */
+export function graceOf(project: Pick<Project, 'metadata'>): ProjectGrace | undefined {
+  const set = rulesIn(project, 'grace')
+  return set && { ...(set.seconds !== null && { ms: set.seconds * 1000 }), publicAfterwards: set.public_afterwards }
 }

@@ -35,21 +35,10 @@ export function leases(timesOf: (tag: Tag) => LeaseTimes = (tag) => leaseTimesOf
   }
 }
 
-export interface FollowedOptions {
-  /** Whether the feed is connected and up to date: what it told to forget is forgotten. */
-  readonly connected: () => boolean
-  /** When it last was, in milliseconds since the epoch; undefined: never. */
-  readonly heardAt: () => number | undefined
-  /** For how long from then on, or after it was fetched, an answer is served while the feed and the source are away. */
-  readonly graceMs: () => number
-}
-
-/** For an origin whose feed tells when a tag moves: fresh until told otherwise, as long as it is heard. */
-export function followed({ connected, heardAt, graceMs }: FollowedOptions): Freshness {
-  return {
-    judge({ fetchedAt }, now) {
-      if (connected()) return 'fresh'
-      return now < Math.max(fetchedAt, heardAt() ?? fetchedAt) + graceMs() ? 'ask' : 'expired'
-    },
-  }
+/**
+ * For an origin whose feed tells when a tag moves: fresh until told otherwise, as long as it is heard (`connected`: what it told to forget is
+ * forgotten). For how long an answer is good while it is not heard, whoever decides about rights decides as well: by the grace of each project.
+ */
+export function followed(connected: () => boolean): Freshness {
+  return { judge: () => (connected() ? 'fresh' : 'ask') }
 }

@@ -39,7 +39,7 @@ function site() {
     source: { id: 'origin', name: 'the origin', with: () => registry },
     cache: { blobs, records: memoryObjectStore() },
     fills: new FillTable({ blobs, createHasher, clock, log: quiet }),
-    freshness: followed({ connected: () => true, heardAt: () => clock.now(), graceMs: () => 1_000 }),
+    freshness: followed(() => true),
     createHasher,
     clock,
     log: quiet,

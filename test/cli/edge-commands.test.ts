@@ -75,4 +75,11 @@ test('rules are set, shown and taken back, and what is no rule is refused by nam
   const warming = ['project', 'warming', 'set', 'library', '--pattern', 'web/*:v*', '--edge', 'local', '--platform', 'linux/amd64']
   expect(await cli(EXIT.ok, ...warming)).toContain('web/*:v*')
   expect(await cli(EXIT.ok, 'project', 'warming', 'clear', 'library')).toContain('nothing')
+  expect(await cli(EXIT.ok, 'project', 'grace', 'set', 'library', '--for', '90m', '--public-afterwards')).toContain(
+    '90m at most, and afterwards what is public',
+  )
+  expect(JSON.parse(await cli(EXIT.ok, 'project', 'grace', 'show', 'library', '--json'))).toEqual({ seconds: 5_400, public_afterwards: true })
+  expect(await cli(EXIT.failed, 'project', 'grace', 'set', 'library', '--for', '31d')).toContain('seconds')
+  await cli(EXIT.usage, 'project', 'grace', 'set', 'library', '--for', 'long')
+  expect(await cli(EXIT.ok, 'project', 'grace', 'clear', 'library')).toContain('as long as their own grace, and afterwards nothing')
 })

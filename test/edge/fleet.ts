@@ -40,7 +40,6 @@ export class FleetEdge implements AsyncDisposable {
     const records = memoryObjectStore()
     const blobs = slicedBlobStore(records)
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
-    const grace = 3_600_000
     const made: { sources?: Sources; edge?: FleetEdge } = {}
     const link = await Link.open({
       originUrl: new URL(originUrl),
@@ -51,7 +50,7 @@ export class FleetEdge implements AsyncDisposable {
       random: Math.random,
       newId,
       log,
-      grace,
+      grace: 3_600_000,
       enrolmentToken,
       url: `https://${name}.example.com`,
       version: '0.1.0',
@@ -72,7 +71,6 @@ export class FleetEdge implements AsyncDisposable {
       createHasher,
       clock: systemClock,
       log,
-      grace,
     })
     made.sources = sources
     const app = edgeApp({

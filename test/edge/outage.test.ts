@@ -80,6 +80,58 @@ describe('an edge that loses its origin', () => {
     edge.skew = 0
   })
 
+  it('goes on with each project for its own grace, and afterwards with what is public where it is to stay so', async () => {
+    const rules = (project: string, grace: object) => origin.api('PUT', `/api/atoll/v1/projects/${project}/grace`, grace)
+    const images: Record<string, PushedImage> = {}
+    for (const [project, isPublic, grace] of [
+      ['stays', true, { seconds: 1_800, public_afterwards: true }],
+      ['ends', true, { seconds: 1_800 }],
+      ['long', true, { seconds: 86_400 }],
+      ['inner', false, { seconds: 1_800, public_afterwards: true }],
+      ['never', true, { seconds: 0 }],
+    ] as const) {
+      await origin.project(project, { public: isPublic })
+      expect((await rules(project, grace)).status).toBe(200)
+      images[project] = await origin.push(`${project}/app`, 'v1')
+    }
+    const member = await origin.robot('member', 'inner')
+    await using edge = await TestEdge.start(origin, { name: 'graces', grace: 7_200 })
+    const bearer = async () => await tokenOf(await edge.token('repository:inner/app:pull', member))
+    const pull = async (project: string, token?: string) => {
+      const manifest = await edge.get(`/v2/${project}/app/manifests/v1`, token)
+      if (manifest.status !== 200) return [manifest.status, ((await manifest.json()) as { errors: { code: string }[] }).errors[0]?.code]
+      const blob = await edge.get(`/v2/${project}/app/blobs/${images[project]?.layer}`, token)
+      return [blob.status, sha256(new Uint8Array(await blob.arrayBuffer())) === images[project]?.layer]
+    }
+    const served = [200, true]
+    const refused = [503, 'UNAVAILABLE']
+    const all = async () => ({ stays: await pull('stays'), ends: await pull('ends'), long: await pull('long'), never: await pull('never') })
+    expect(await all()).toEqual({ stays: served, ends: served, long: served, never: served })
+    expect(await pull('inner', await bearer())).toEqual(served)
+    edge.line.cut()
+    await edge.disconnected()
+    expect(await all()).toEqual({ stays: served, ends: served, long: served, never: refused })
+    expect(await pull('inner', await bearer())).toEqual(served)
+    edge.skew = HOUR
+    expect(await all()).toEqual({ stays: served, ends: refused, long: served, never: refused })
+    expect((await edge.token('repository:inner/app:pull', member)).status).toBe(503)
+    // As well after a restart, and with a clock that somebody set back while it was off.
+    await edge.stop()
+    edge.skew = HOUR / 2
+    await edge.start()
+    expect(await all()).toMatchObject({ stays: served, ends: refused, never: refused })
+    edge.skew = 3 * HOUR
+    expect(await all()).toEqual({ stays: served, ends: refused, long: refused, never: refused })
+    // An anonymous token is still given, for what is public.
+    const token = await tokenOf(await edge.token('repository:stays/app:pull'))
+    expect(await pull('stays', token)).toEqual(served)
+    edge.line.down = false
+    edge.skew = 0
+    await edge.connected()
+    expect(await all()).toEqual({ stays: served, ends: served, long: served, never: served })
+    expect(await pull('inner', await bearer())).toEqual(served)
+  })
+
   it('tells the origin once, and all of it, what it served while the origin was away', async () => {
     const image = await origin.push('open/counted', 'v1')
     await using edge = await TestEdge.start(origin, { name: 'counted' })

@@ -122,8 +122,21 @@ describe('an edge in a Worker', () => {
   it('goes on without its origin: what it holds, to those it knows, and says so', async () => {
     const bearer = await tokenOf(await edge.token('repository:closed/app:pull', robot))
     expect((await edge.get('/v2/closed/app/manifests/v1', bearer)).status).toBe(200)
+    // Two projects whose own grace is none.
+    for (const [project, stays] of [
+      ['ends', false],
+      ['stays', true],
+    ] as const) {
+      await origin.project(project, { public: true })
+      await origin.api('PUT', `/api/atoll/v1/projects/${project}/grace`, { seconds: 0, public_afterwards: stays })
+      await origin.push(`${project}/app`, 'v1')
+      await until('it is served', async () => (await edge.get(`/v2/${project}/app/manifests/v1`)).status === 200)
+    }
     edge.line.cut()
     await edge.disconnected()
+    const ended = await edge.get('/v2/ends/app/manifests/v1')
+    expect([ended.status, await ended.text()]).toEqual([503, expect.stringContaining('longer than its grace')])
+    expect((await edge.get('/v2/stays/app/manifests/v1')).status).toBe(200)
     const manifest = await edge.get('/v2/closed/app/manifests/v1', bearer)
     expect([manifest.status, manifest.headers.get('warning')]).toEqual([200, expect.stringContaining('has not heard from its origin')])
     const blob = await edge.get(`/v2/closed/app/blobs/${closed.layer}`, bearer)
@@ -133,5 +146,6 @@ describe('an edge in a Worker', () => {
     expect((await edge.token('repository:closed/app:pull', { ...robot, password: 'another' })).status).toBe(503)
     edge.line.down = false
     await edge.connected()
+    for (const project of ['ends', 'stays']) expect((await edge.get(`/v2/${project}/app/manifests/v1`)).status).toBe(200)
   })
 })
