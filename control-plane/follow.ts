@@ -1,5 +1,5 @@
 import type { Clock } from '../registry/clock.ts'
-import { pause } from '../registry/clock.ts'
+import { pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { isRepositoryName, isTag } from '../registry/spec/names.ts'
 import { type Change, headOfChanges, readChanges, readCursor, saveCursor } from '../schema/changes.ts'
@@ -7,7 +7,7 @@ import type { Database } from '../schema/database.ts'
 import { enabledReplicationPolicies, type ReplicationPolicy } from '../schema/replication.ts'
 import { startExecutionOnce } from '../schema/replication-executions.ts'
 import { planReplication } from '../schema/replication-jobs.ts'
-import { CHANGES_BATCH, POLL_MS } from './limits.ts'
+import { CHANGES_BATCH, CURSOR_SAVE_MS, POLL_MS } from './limits.ts'
 import { readFilters } from './replication/filters.ts'
 
 const CONSUMER = 'replication'
@@ -26,7 +26,7 @@ export async function followChanges({
 }): Promise<void> {
   while (!signal.aborted) {
     try {
-      await follow(db, log, signal)
+      await follow(db, clock, log, signal)
     } catch (error) {
       if (signal.aborted) return
       log.error({ err: error }, 'The feed of changes cannot be followed.')
@@ -35,22 +35,55 @@ export async function followChanges({
   }
 }
 
-async function follow(db: Database, log: Log, signal: AbortSignal): Promise<void> {
+async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
   let cursor = await readCursor(db, CONSUMER)
   if (cursor === undefined) {
     // What happened before anybody followed is for manual runs.
     cursor = await headOfChanges(db)
     await saveCursor(db, CONSUMER, cursor)
   }
+  let saved = cursor
+  let savedAt = Number.NEGATIVE_INFINITY
   for (;;) {
-    await db.changesAvailable(cursor, signal)
+    // A commit for each push that is followed would be as dear as the push. What is looked at twice after a crash begins nothing twice.
+    const due = savedAt + CURSOR_SAVE_MS - steady(clock)
+    if (cursor > saved && due <= 0) {
+      await saveCursor(db, CONSUMER, cursor)
+      saved = cursor
+      savedAt = steady(clock)
+    }
+    if (!(await changesWithin(db, clock, cursor, cursor > saved ? due : undefined, signal))) continue
     const batch = await readChanges(db, cursor, CHANGES_BATCH)
     const policies = batch.some(isOfTags) ? await enabledReplicationPolicies(db, 'event_based') : []
     for (const change of batch.filter(isOfTags)) for (const policy of policies) await react(db, log, change, policy)
     cursor = batch.at(-1)?.seq ?? cursor
-    await saveCursor(db, CONSUMER, cursor)
+    // Whoever makes a rule means what comes after it: nothing from before is looked at again.
+    if (batch.some(isOfRules)) savedAt = Number.NEGATIVE_INFINITY
   }
 }
+
+/** Waits for changes behind the cursor; false: none came in so many milliseconds (undefined: waits for ever). @throws the signal's reason */
+async function changesWithin(db: Database, clock: Clock, cursor: number, ms: number | undefined, signal: AbortSignal): Promise<boolean> {
+  if (ms === undefined) {
+    await db.changesAvailable(cursor, signal)
+    return true
+  }
+  const ending = new AbortController()
+  const stop = clock.after(ms, () => ending.abort(TIME_OVER))
+  try {
+    await db.changesAvailable(cursor, AbortSignal.any([signal, ending.signal]))
+    return true
+  } catch (error) {
+    if (error === TIME_OVER) return false
+    throw error
+  } finally {
+    stop()
+  }
+}
+
+const TIME_OVER = Symbol('time over')
+
+const isOfRules = ({ kind }: Change) => kind.startsWith('replication.policy.')
 
 function isOfTags({ kind }: Change): boolean {
   return kind === 'tag.set' || kind === 'tag.deleted'

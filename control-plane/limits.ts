@@ -19,6 +19,8 @@ export const CANDIDATES_PAGE = 1_000
 export const RELEASE_BATCH = 50
 export const LIST_PAGE = 1_000
 export const CHANGES_BATCH = 500
+/** How often a follower of the feed writes down how far it has come. */
+export const CURSOR_SAVE_MS = 1_000
 /** Bytes in one request of a copy by chunk, as Harbor's default. */
 export const CHUNK_BYTES = 10 * 1024 * 1024
 

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RegistryError } from '../registry/spec/errors.ts'
+import { appendChange } from '../schema/changes.ts'
 import { type Database, openDatabase } from '../schema/database.ts'
 import { enqueueJob, findJob, finishJob, type Job, leaseJob, stopJob } from '../schema/jobs.ts'
 import { memoryLog } from '../test/support/bare-registry.ts'
 import { TestClock } from '../test/support/clock.ts'
-import { LEASE_MS, WATCH_MS } from './limits.ts'
+import { LEASE_MS, POLL_MS, WATCH_MS } from './limits.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
 
 let clock: TestClock
@@ -59,6 +60,22 @@ describe('the scheduler', () => {
     const jobs = await Promise.all(Array.from({ length: 20 }, () => enqueueJob(db, { kind: 'work', payload: {} })))
     for (const { id } of jobs) await reaches(id, 'succeeded')
     expect(done.sort((a, b) => a - b)).toEqual(jobs.map(({ id }) => id).sort((a, b) => a - b))
+  })
+
+  it('is woken by commits with jobs and by its poll, not by each push', async () => {
+    schedule({ run: async () => undefined })
+    await clock.waitedFor(POLL_MS)
+    // As another process would: nobody here is told of the job.
+    const { lastInsertRowid } = await db.write(({ sql }) =>
+      sql.run("INSERT INTO jobs (kind, payload, state, run_at, max_attempts, created_at, updated_at) VALUES ('work', '{}', 'queued', 0, 9, 0, 0)"),
+    )
+    const id = Number(lastInsertRowid)
+    for (let n = 0; n < 10; n++) await appendChange(db, { actor: 'system', kind: 'tag.set', subject: 'team/app:v1' })
+    expect((await findJob(db, id))?.state).toBe('queued')
+    clock.advance(POLL_MS)
+    await reaches(id, 'succeeded')
+    const { id: own } = await enqueueJob(db, { kind: 'work', payload: {} })
+    await reaches(own, 'succeeded')
   })
 
   it('takes over from one that died, whose word counts no more', async () => {

@@ -49,7 +49,9 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#queue = new PQueue({ concurrency: options.concurrency })
-    this.#unsubscribe = options.db.onCommit(() => this.#wake.resolve())
+    this.#unsubscribe = options.db.onCommit(({ jobs }) => {
+      if (jobs) this.#wake.resolve()
+    })
     this.#loop = this.#work()
   }
 

@@ -32,8 +32,8 @@ export class RecentChanges {
     this.#heard = head
     this.#head = head
     this.#lookedAt = steady(clock)
-    this.#stop = db.onCommit((last) => {
-      this.#head = Math.max(this.#head, last)
+    this.#stop = db.onCommit(({ lastChange }) => {
+      this.#head = Math.max(this.#head, lastChange)
     })
   }
 

@@ -2,7 +2,9 @@ import type { Client } from '@libsql/client'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 // The whole driver loads what talks to a server, too.
 import { drizzle } from 'drizzle-orm/libsql/sqlite3'
+import { LRUCache } from 'lru-cache'
 import type { Link } from './audit/chain.ts'
+import { NAMES_LIMIT } from './limits.ts'
 
 /** What statements run on: the database for reading, or the transaction of a write. */
 export class Connection {
@@ -24,6 +26,10 @@ export class Connection {
 export class WriteConnection extends Connection {
   /** The last sequence number given in this transaction. */
   lastChange = 0
-  /** The end of the audit log, once this transaction has looked. */
+  /** Whether this transaction made a job that can be taken up. */
+  hasJobs = false
+  /** The end of the audit log, as it was when this process last wrote to it; whoever writes behind it finds out whether it still is. */
   auditHead: Link | undefined
+  /** What users and robots are called: their names and ids stay together for ever, once they are committed. */
+  readonly names = new LRUCache<string, string>({ max: NAMES_LIMIT })
 }

@@ -6,7 +6,7 @@ import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, WRITE_WAIT_MS } from './limits.ts'
 import { migrate } from './migrate.ts'
-import { type Work, WriteQueue } from './write-queue.ts'
+import { type Commit, type Work, WriteQueue } from './write-queue.ts'
 
 export interface DatabaseOptions {
   /** `file:data/atoll.db`, or a libSQL server: `libsql://…`, `https://…`, `http://…`. */
@@ -28,8 +28,8 @@ export interface Database {
   readonly read: Connection
   /** A transaction, in the queue of all writes; durable when it resolves. For functions of this room only. @throws RegistryError UNAVAILABLE, and what `work` throws */
   write<T>(work: Work<T>): Promise<T>
-  /** Calls the listener after each commit of this process with the last change it holds (0: none). What it returns ends that. */
-  onCommit(listener: (lastChange: number) => void): () => void
+  /** Calls the listener after each commit of this process with what it holds. What it returns ends that. */
+  onCommit(listener: (commit: Commit) => void): () => void
   /** Resolves with the feed's last sequence number once it is greater than `after`, whichever process wrote it. @throws the signal's reason */
   changesAvailable(after: number, signal?: AbortSignal): Promise<number>
   /** Refuses new writes, finishes those that wait, and closes. */
@@ -55,18 +55,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
   const read = new Connection(reader)
   const watch = new ChangeWatch(read, clock)
-  const listeners = new Set<(lastChange: number) => void>()
+  const listeners = new Set<(commit: Commit) => void>()
   const queue = new WriteQueue({
     client: writer,
     reopen: () => reopen(writer),
     clock,
     random,
     log,
-    onCommit: (lastChange) => {
-      watch.reached(lastChange)
+    onCommit: (commit) => {
+      watch.reached(commit.lastChange)
       for (const listener of listeners) {
         try {
-          listener(lastChange)
+          listener(commit)
         } catch (error) {
           // The commit stands, and whoever wrote must hear so.
           log?.error({ err: error }, 'a listener to commits failed')

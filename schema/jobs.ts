@@ -34,10 +34,12 @@ export function enqueueJob(db: Database, job: NewJob): Promise<Job> {
 }
 
 /** As `enqueueJob`, in a transaction of this room. */
-export async function enqueueIn(db: Database, { sql }: WriteConnection, job: NewJob): Promise<Job> {
+export async function enqueueIn(db: Database, connection: WriteConnection, job: NewJob): Promise<Job> {
+  const { sql } = connection
   const { kind, payload, priority = 0, idempotencyKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
   const held = idempotencyKey === null ? undefined : await sql.select().from(jobs).where(eq(jobs.idempotencyKey, idempotencyKey)).get()
   if (held !== undefined) return held
+  connection.hasJobs = true
   const now = db.clock.now()
   return await sql
     .insert(jobs)
@@ -142,11 +144,13 @@ export async function failJob(
   lease: Lease,
   failure: { readonly error: string; readonly delayMs: (attempts: number) => number; readonly final?: boolean | undefined },
 ): Promise<JobState | undefined> {
-  return await db.write(async ({ sql }) => {
+  return await db.write(async (connection) => {
+    const { sql } = connection
     const job = await sql.select().from(jobs).where(heldBy(lease)).get()
     if (job === undefined) return undefined
     const now = db.clock.now()
     const again = failure.final !== true && job.attempts < job.maxAttempts
+    connection.hasJobs ||= again
     const state = again ? 'queued' : 'failed'
     await sql
       .update(jobs)
@@ -164,9 +168,11 @@ export async function failJob(
 
 /** Gives a job back unharmed, to be done by somebody else at once: its holder is shutting down. The attempt does not count. */
 export async function releaseJob(db: Database, lease: Lease): Promise<boolean> {
-  return await db.write(async ({ sql }) => {
+  return await db.write(async (connection) => {
+    const { sql } = connection
     const job = await sql.select().from(jobs).where(heldBy(lease)).get()
     if (job === undefined) return false
+    connection.hasJobs = true
     const now = db.clock.now()
     await sql
       .update(jobs)

@@ -24,3 +24,5 @@ export const UPLOAD_NOTE_MS = 10 * 60_000
 
 /** Pulls alike that the audit log tells of one by one, of those that come together. */
 export const PULLS_ALONE = 1_000
+/** Names of users and robots that are remembered for the audit log. */
+export const NAMES_LIMIT = 4_096

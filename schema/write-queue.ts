@@ -9,6 +9,14 @@ import { BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS, COMMIT_GROUP_LIMIT, COMMIT_TIME_MS,
 /** What one writer wants done. It awaits nothing but statements on the connection it is given, and may be run again if its transaction is lost. */
 export type Work<T> = (connection: WriteConnection) => Promise<T>
 
+/** What a commit holds that somebody may wait for. */
+export interface Commit {
+  /** The sequence number of its last change; 0: none. */
+  readonly lastChange: number
+  /** Whether there is a job in it that can be taken up. */
+  readonly jobs: boolean
+}
+
 interface Waiting {
   readonly deadline: number
   /** Runs the work; what it returns settles the writer's promise once the commit is through. */
@@ -24,8 +32,8 @@ export interface WriteQueueOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log?: Log | undefined
-  /** Called after each commit with the last change it holds, 0 without any. */
-  onCommit(lastChange: number): void
+  /** Called after each commit with what it holds. */
+  onCommit(commit: Commit): void
 }
 
 /**
@@ -122,16 +130,18 @@ export class WriteQueue {
       transaction.close()
     })
     this.#transaction = transaction
-    this.#connection.lastChange = 0
-    this.#connection.auditHead = undefined
+    Object.assign(this.#connection, { lastChange: 0, hasJobs: false })
     try {
       const settle: (() => void)[] = []
       for (const entry of group) settle.push(await this.#runOne(transaction, entry))
       await transaction.commit()
       this.#transaction = undefined
-      this.#options.onCommit(this.#connection.lastChange)
+      const { lastChange, hasJobs } = this.#connection
+      this.#options.onCommit({ lastChange, jobs: hasJobs })
       for (const answer of settle) answer()
     } catch (error) {
+      this.#connection.auditHead = undefined
+      this.#connection.names.clear()
       this.#options.log?.error({ err: withoutQuery(error), writes: group.length, late }, 'a commit failed')
       for (const entry of group) entry.reject(unavailable('The database could not store this; try again.', withoutQuery(error)))
     } finally {
@@ -143,7 +153,7 @@ export class WriteQueue {
 
   /** @returns what settles this writer's promise. @throws when the whole transaction is lost */
   async #runOne(transaction: Transaction, entry: Waiting): Promise<() => void> {
-    const { lastChange, auditHead } = this.#connection
+    const { lastChange, hasJobs, auditHead, names } = this.#connection
     await transaction.execute('SAVEPOINT work')
     try {
       const answer = await entry.run(this.#connection)
@@ -152,7 +162,9 @@ export class WriteQueue {
     } catch (error) {
       // A full disk or a failing one ends the transaction by itself; then nobody's work is in it any more.
       if (transaction.closed) throw error
-      Object.assign(this.#connection, { lastChange, auditHead })
+      Object.assign(this.#connection, { lastChange, hasJobs, auditHead })
+      // Whoever was made in what is undone: his id will be another's.
+      names.clear()
       await transaction.execute('ROLLBACK TO work')
       await transaction.execute('RELEASE work')
       return () => entry.reject(withoutQuery(error))

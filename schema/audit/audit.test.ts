@@ -4,9 +4,10 @@ import { parseDigest } from '../../registry/spec/digests.ts'
 import { parseRepositoryName, parseTag } from '../../registry/spec/names.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { seed, temporaryDatabase } from '../../test/support/database.ts'
-import { appendChange } from '../changes.ts'
-import type { Database } from '../database.ts'
+import { appendChange, tell } from '../changes.ts'
+import { type Database, openDatabase } from '../database.ts'
 import { recordPulls } from '../pulls.ts'
+import { createUser } from '../users.ts'
 import { AUDIT_EVENT_TYPES } from './events.ts'
 import { purgeAudit, tellPurge } from './purge.ts'
 import { listAudit, readAudit } from './read.ts'
@@ -81,6 +82,9 @@ describe('the audit log', () => {
               : `UPDATE audit_log SET ${edit} WHERE id = ${id}`
         await db.write(({ sql }) => sql.run(statement))
         expect((await verified(db)).faults.length).toBeGreaterThan(0)
+        // What is written afterwards hides nothing.
+        await appendChange(db, change(12))
+        expect((await verified(db)).faults.length).toBeGreaterThan(0)
         // Also where the database was made to forget what it had given.
         await db.write(({ sql }) => sql.run("UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM audit_log) WHERE name = 'audit_log'"))
         expect((await verified(db, { kept: head })).faults.length).toBeGreaterThan(0)
@@ -123,6 +127,53 @@ describe('the audit log', () => {
       { numRuns: 20 },
     )
   })
+
+  it('stays one chain with the right names, whichever of two processes writes, fails or purges', async () => {
+    const step = fc.record({
+      first: fc.boolean(),
+      what: fc.constantFrom('tell', 'tell', 'person', 'fails', 'person-fails', 'purge'),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
+        const clock = new TestClock()
+        await using held = await temporaryDatabase({ clock })
+        const other = await openDatabase({ url: held.url, clock })
+        try {
+          const people = new Map<string, string>()
+          for (const [n, { first, what }] of steps.entries()) {
+            const db = first ? held.db : other
+            clock.advance(1)
+            const person = () => createUser(db, { username: `person-${n}`, admin: false }, 'system')
+            if (what === 'person') people.set(`user:${(await person()).id}`, `person-${n}`)
+            else if (what === 'purge') await purged(db, { before: clock.now() - 4, dryRun: false })
+            else if (what === 'tell') {
+              const actor = [...people.keys()][n % Math.max(1, people.size)] ?? 'system'
+              await appendChange(db, { ...change(n), actor })
+            } else {
+              const failing = db.write(async (connection) => {
+                if (what === 'person-fails') {
+                  // Its id is given again, to somebody else.
+                  const { id } = await connection.sql.get<{ id: number }>(
+                    "INSERT INTO users (username, realname, created_at, updated_at) VALUES ('nobody', '', 0, 0) RETURNING id",
+                  )
+                  await tell(db, connection, { ...change(n), actor: `user:${id}` })
+                } else await tell(db, connection, change(n))
+                throw new RangeError('no')
+              })
+              await expect(failing).rejects.toThrow('no')
+            }
+          }
+          expect(await verified(held.db)).toMatchObject({ faults: [] })
+          for (const row of await readAudit(other, 0, 100)) {
+            if (row.actor.startsWith('user:')) expect(row.username).toBe(people.get(row.actor))
+          }
+        } finally {
+          await other.close()
+        }
+      }),
+      { numRuns: 40 },
+    )
+  }, 60_000)
 
   it('names the kinds of its entries', () => {
     expect(AUDIT_EVENT_TYPES).toContain('pull_artifact')

@@ -28,26 +28,13 @@ const BASE = 'audit.base'
 const baseShape = z.object({ id: z.number().int(), hash: z.string() })
 
 const statements = (sql: LibSQLDatabase) => ({
-  last: sql.select({ id: auditLog.id, hash: auditLog.hash }).from(auditLog).where(raw`${auditLog.id} = (SELECT max(id) FROM audit_log)`).prepare(),
-  base: sql.select({ value: settings.value }).from(settings).where(eq(settings.key, BASE)).prepare(),
-  insert: sql
-    .insert(auditLog)
-    .values({
-      id: raw.placeholder('id'),
-      time: raw.placeholder('time'),
-      actor: raw.placeholder('actor'),
-      username: raw.placeholder('username'),
-      operation: raw.placeholder('operation'),
-      resourceType: raw.placeholder('resourceType'),
-      resource: raw.placeholder('resource'),
-      projectId: raw.placeholder('projectId'),
-      address: raw.placeholder('address'),
-      succeeded: raw.placeholder('succeeded'),
-      count: raw.placeholder('count'),
-      detail: raw.placeholder('detail'),
-      hash: raw.placeholder('hash'),
-    })
+  given: sql
+    .select({ id: LAST_GIVEN.mapWith(Number).as('id') })
+    .from(raw`(SELECT 1)`)
     .prepare(),
+  last: sql.select({ hash: auditLog.hash }).from(auditLog).where(raw`${auditLog.id} = (SELECT max(id) FROM audit_log)`).prepare(),
+  base: sql.select({ value: settings.value }).from(settings).where(eq(settings.key, BASE)).prepare(),
+  insert: insertBehind(sql),
   user: sql
     .select({ name: users.username })
     .from(users)
@@ -66,19 +53,42 @@ const statements = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
-/** Writes an entry in the transaction of what it tells of. For functions of this room. */
-export async function appendAudit(connection: WriteConnection, entry: NewAuditEntry): Promise<void> {
-  const before = connection.auditHead ?? (await headOf(connection))
-  const address = entry.address ?? cause.getStore()?.address ?? ''
-  const row = { ...entry, address, id: before.id + 1, username: await nameOf(connection, entry.actor) }
-  const hash = hashOf(before.hash, row)
-  await connection.prepared(statements).insert.run({ ...row, hash })
-  connection.auditHead = { id: row.id, hash }
+/** The last id that was ever given, whatever has become of its row: SQLite keeps that where ids are never given again. */
+const LAST_GIVEN = raw`max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'), 0), coalesce((SELECT max(id) FROM audit_log), 0))`
+
+/** A row behind the last, which whoever remembers it need not ask for: nothing is written if another process has gone on from there. */
+function insertBehind(sql: LibSQLDatabase) {
+  const value = raw.placeholder
+  return sql
+    .insert(auditLog)
+    .select(
+      raw`SELECT ${value('id')}, ${value('time')}, ${value('actor')}, ${value('username')}, ${value('operation')}, ${value('resourceType')},
+        ${value('resource')}, ${value('projectId')}, ${value('address')}, ${value('succeeded')}, ${value('count')}, ${value('detail')}, ${value('hash')}, 0
+        WHERE ${LAST_GIVEN} = ${value('id')} - 1`,
+    )
+    .prepare()
 }
 
-/** The end of the chain as this connection sees it. */
+/** Writes an entry in the transaction of what it tells of. For functions of this room. */
+export async function appendAudit(connection: WriteConnection, entry: NewAuditEntry): Promise<void> {
+  const row = { ...entry, address: entry.address ?? cause.getStore()?.address ?? '', username: await nameOf(connection, entry.actor) }
+  const remembered = connection.auditHead && (await appendBehind(connection, connection.auditHead, row))
+  connection.auditHead = remembered ?? (await appendBehind(connection, await headOf(connection), row))
+}
+
+/** Resolves with the new end; undefined: `before` is not the end. */
+async function appendBehind(connection: WriteConnection, before: Link, entry: Omit<AuditEntry, 'id'>): Promise<Link | undefined> {
+  const row = { ...entry, id: before.id + 1 }
+  const hash = hashOf(before.hash, row)
+  const { rowsAffected } = await connection.prepared(statements).insert.run({ ...row, succeeded: row.succeeded ? 1 : 0, hash })
+  return rowsAffected === 0 ? undefined : { id: row.id, hash }
+}
+
+/** The end of the chain as this connection sees it. Where somebody cut rows off, their ids stay missing. */
 export async function headOf(connection: Connection): Promise<Link> {
-  return (await connection.prepared(statements).last.get()) ?? (await baseOf(connection))
+  const { last, given } = connection.prepared(statements)
+  const { hash } = (await last.get()) ?? (await baseOf(connection))
+  return { id: (await given.get())?.id ?? 0, hash }
 }
 
 /** What came before the oldest row that is left. */
@@ -102,14 +112,20 @@ export function hashOf(before: string, entry: AuditEntry): string {
 }
 
 /** What people call `user:3`, `robot:12` or `group:4`; anything else is its own name. */
-export async function nameOf(connection: Connection, subject: string): Promise<string> {
+export async function nameOf(connection: WriteConnection, subject: string): Promise<string> {
   const [, kind, number] = /^(user|robot|group):([1-9][0-9]{0,15})$/.exec(subject) ?? []
   if (kind === undefined) return subject
+  const known = connection.names.get(subject)
+  if (known !== undefined) return known
   const { user, robot, group } = connection.prepared(statements)
   const id = Number(number)
-  if (kind === 'robot') {
-    const row = await robot.get({ id })
-    return row === undefined ? subject : `robot$${row.project === null ? '' : `${row.project}+`}${row.name}`
-  }
-  return (await (kind === 'user' ? user : group).get({ id }))?.name ?? subject
+  if (kind === 'group') return (await group.get({ id }))?.name ?? subject
+  const name = kind === 'user' ? (await user.get({ id }))?.name : nameOfRobot(await robot.get({ id }))
+  if (name === undefined) return subject
+  connection.names.set(subject, name)
+  return name
+}
+
+function nameOfRobot(row: { readonly name: string; readonly project: string | null } | undefined): string | undefined {
+  return row && `robot$${row.project === null ? '' : `${row.project}+`}${row.name}`
 }

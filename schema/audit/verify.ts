@@ -1,6 +1,5 @@
-import { sql as raw } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { baseOf, hashOf, type Link } from './chain.ts'
+import { baseOf, hashOf, headOf, type Link } from './chain.ts'
 import { readAudit } from './read.ts'
 
 const PAGE = 2_000
@@ -35,7 +34,7 @@ export async function* verifyAudit(
     if (faults.length < limit) faults.push(fault)
   }
   // Before the rows are read, so that what is written meanwhile is none that is missing.
-  const given = await lastGiven(db)
+  const given = (await headOf(db.read)).id
   let head = await baseOf(db.read)
   let rows = 0
   let purged = 0
@@ -56,10 +55,4 @@ export async function* verifyAudit(
   const last = Math.max(given, kept?.id ?? 0)
   if (last > head.id) found({ fault: 'missing', from: head.id + 1, to: last })
   yield { rows, purged, faults, head }
-}
-
-/** The last id that was ever given, which the database itself keeps. */
-async function lastGiven(db: Database): Promise<number> {
-  const row = await db.read.sql.get<{ seq: number } | undefined>(raw`SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'`)
-  return row?.seq ?? 0
 }

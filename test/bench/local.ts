@@ -3,6 +3,7 @@ import { pushBlob, pushManifest, randomFile } from './images.ts'
 import { cpuSeconds, download, median, requestsPerSecond, SECONDS, upload } from './load.ts'
 import { startDistribution, startNginx } from './peers.ts'
 import { printRows, type Row } from './table.ts'
+import { pushRight } from './tokens.ts'
 
 const ROUNDS = 5
 const BLOB = 256 * 1024 * 1024
@@ -21,7 +22,7 @@ export async function local(): Promise<void> {
   await using layer = await randomFile(BLOB)
   await atoll.api('POST', '/api/v2.0/projects', { project_name: 'bench', public: true })
 
-  const origin = { host: atoll.origin, repository: REPOSITORY, headers: await pushRight(atoll.origin, atoll.api) }
+  const origin = { host: atoll.origin, repository: REPOSITORY, headers: await pushRight(REPOSITORY, atoll.api) }
   const other = { host: peer.host, repository: REPOSITORY, headers: {} }
   for (const target of [origin, other]) {
     await pushBlob(upload, target, config)
@@ -138,11 +139,4 @@ async function pullToken(host: string): Promise<string> {
   const answer = await fetch(`http://${host}/service/token?service=atoll&scope=repository:${REPOSITORY}:pull`)
   const { token } = (await answer.json()) as { token: string }
   return token
-}
-
-async function pushRight(host: string, api: (method: string, path: string) => Promise<Response>): Promise<Record<string, string>> {
-  const answer = await api('GET', `/service/token?service=atoll&scope=repository:${REPOSITORY}:pull,push`)
-  if (!answer.ok) throw new Error(`no token from ${host}: ${answer.status}`)
-  const { token } = (await answer.json()) as { token: string }
-  return { authorization: `Bearer ${token}` }
 }

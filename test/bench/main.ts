@@ -2,9 +2,10 @@ import { edge } from './edge.ts'
 import { fair } from './fair.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
+import { pushes } from './pushes.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { local, upstream, edge, fair, memory }
+const SECTIONS = { local, upstream, edge, fair, memory, pushes }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
