@@ -1,11 +1,12 @@
 import { PrivateAddress } from '../../runtime/public-networks.ts'
 import type { Database } from '../../schema/database.ts'
 import { findRun, type RunTask } from '../../schema/runs.ts'
-import { type WebhookTarget, webhookPolicy } from '../../schema/webhooks.ts'
+import { webhookPolicy } from '../../schema/webhooks.ts'
 import { WEBHOOK_ANSWER_LIMIT, WEBHOOK_TIME_MS } from '../limits.ts'
 import type { Attempt } from '../runs/dispatch.ts'
 import type { WebhookEvent } from './events.ts'
 import { payloadFor } from './payloads.ts'
+import { shownAddress, withoutSecret } from './secrets.ts'
 
 /** What an authorization header of a webhook is sealed for. */
 export const WEBHOOK_SECRET = 'webhook auth header'
@@ -35,8 +36,9 @@ export async function deliver(
   const event = run.detail as unknown as WebhookEvent
   const { contentType, body } = payloadFor(event, target, { host, policyId, projectId: policy.projectId, id: `${host}:${task.id}` })
   const headers = new Headers({ 'Content-Type': contentType, 'User-Agent': 'Atoll' })
-  if (target.sealedAuthHeader !== undefined) headers.set('Authorization', await unseal(target.sealedAuthHeader, WEBHOOK_SECRET))
-  const request = `POST ${withoutSecrets(target)}\nContent-Type: ${contentType}\n${headers.has('Authorization') ? 'Authorization: ***\n' : ''}\n${body}\n`
+  const secret = target.sealedAuthHeader === undefined ? undefined : await unseal(target.sealedAuthHeader, WEBHOOK_SECRET)
+  if (secret !== undefined) headers.set('Authorization', secret)
+  const request = `POST ${shownAddress(target.address)}\nContent-Type: ${contentType}\n${headers.has('Authorization') ? 'Authorization: ***\n' : ''}\n${body}\n`
   try {
     const response = await fetchFor({ verifyTls: !target.skipCertVerify })(target.address, {
       method: 'POST',
@@ -46,7 +48,8 @@ export async function deliver(
       redirect: 'manual',
       signal: AbortSignal.any([signal, AbortSignal.timeout(WEBHOOK_TIME_MS)]),
     })
-    const answer = await beginningOf(response)
+    // Receivers for trying things out say back what they got.
+    const answer = withoutSecret(await beginningOf(response), secret)
     const said = `HTTP ${response.status}`
     const outcome = response.ok ? 'done' : worthAnother(response.status) ? 'failed' : 'refused'
     return { outcome, text: response.ok ? '' : `${said}: the receiver did not take it.`, log: `${request}\n${said}\n${answer}\n` }
@@ -75,12 +78,6 @@ async function beginningOf(response: Response): Promise<string> {
     if (bytes >= WEBHOOK_ANSWER_LIMIT) break
   }
   return text.slice(0, WEBHOOK_ANSWER_LIMIT)
-}
-
-function withoutSecrets({ address }: WebhookTarget): string {
-  const url = new URL(address)
-  // Chat services keep a secret in the path; who may see the log may see the webhook's address, but a query often has a token.
-  return `${url.origin}${url.pathname}${url.search === '' ? '' : '?***'}`
 }
 
 function whatFailed(error: unknown): string {

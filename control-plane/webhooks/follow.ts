@@ -5,6 +5,7 @@ import { findProjectById } from '../../schema/projects.ts'
 import { startRun } from '../../schema/runs.ts'
 import { enabledWebhooks, type WebhookPolicy } from '../../schema/webhooks.ts'
 import { webhookEvent, webhookEventType } from './events.ts'
+import { shownAddress } from './secrets.ts'
 
 /** Begins a run of each webhook for each thing that it wants to know; what is begun is begun once. */
 export function webhooksFor({
@@ -57,7 +58,7 @@ export function webhookRun(
     trigger,
     event: event.type,
     detail: event,
-    tasks: policy.targets.map((target, at) => ({ target: target.address, detail: { at, type: target.type } })),
+    tasks: policy.targets.map((target, at) => ({ target: shownAddress(target.address), detail: { at, type: target.type } })),
     ...(key !== undefined && { key }),
   }
 }

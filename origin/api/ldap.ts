@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { sameHost } from '../config/live.ts'
 import type { DirectorySettings } from '../identity/ldap/directory.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
@@ -91,10 +92,11 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
     .openapi(ping, async (c) => {
       const { Directory, DirectoryError } = await directories()
       const { ldap_connection_timeout: timeout, ...given } = c.req.valid('json') ?? {}
-      const settings = {
-        ...(await live.all()),
-        ...known({ ...given, ...(timeout !== undefined && { ldap_timeout: timeout }) } as Partial<DirectorySettings>),
-      }
+      const kept = await live.all()
+      const wishes = known({ ...given, ...(timeout !== undefined && { ldap_timeout: timeout }) } as Partial<DirectorySettings>)
+      const elsewhere = wishes.ldap_url !== undefined && !sameHost(wishes.ldap_url, kept.ldap_url)
+      // The password that is kept is for the directory that is kept.
+      const settings = { ...kept, ...(elsewhere && { ldap_search_password: undefined }), ...wishes }
       try {
         await using directory = await Directory.open(settings)
         if (settings.ldap_base_dn !== undefined) await directory.person('admin')

@@ -1,5 +1,5 @@
 import { defineSettings, type Kind, type Setting, setting, type Values } from '../../runtime/settings/define.ts'
-import { boolean, choice, integer, list, optionalText, optionalUrl, text } from '../../runtime/settings/kinds.ts'
+import { boolean, choice, integer, list, optionalLdapUrl, optionalPattern, optionalText, optionalUrl, text } from '../../runtime/settings/kinds.ts'
 
 const live = <T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret'> = {}) =>
   setting(kind, fallback, description, { ...options, live: true })
@@ -27,7 +27,7 @@ export const liveSettings = defineSettings({
     'Who knows the people: this database, LDAP, or an OpenID provider. Accounts of this database with a password work in each.',
   ),
   primary_auth_mode: live(boolean, false, 'Whether the portal goes straight to the OpenID provider.'),
-  ldap_url: live(optionalText, undefined, 'The LDAP server: `ldap://` or `ldaps://`.'),
+  ldap_url: live(optionalLdapUrl, undefined, 'The LDAP server: `ldap://` or `ldaps://`.'),
   ldap_start_tls: live(boolean, false, 'Whether a connection by `ldap://` is encrypted by StartTLS.'),
   ldap_verify_cert: live(boolean, true, 'Whether the certificate of the LDAP server is checked.'),
   ldap_timeout: live(integer(1, 60), 5, 'How long the LDAP server may take, in seconds.'),
@@ -53,7 +53,7 @@ export const liveSettings = defineSettings({
   oidc_auto_onboard: live(boolean, false, 'Whether the user name comes from the provider instead of being asked for at the first login.'),
   oidc_user_claim: live(optionalText, undefined, 'The claim that is the user name; `name` when absent.'),
   oidc_groups_claim: live(optionalText, undefined, 'The claim that lists groups.'),
-  oidc_group_filter: live(optionalText, undefined, 'A regular expression: only groups that match it are taken.'),
+  oidc_group_filter: live(optionalPattern, undefined, 'A regular expression: only groups that match it are taken.'),
   oidc_admin_group: live(optionalText, undefined, 'The group whose people are system administrators.'),
   oidc_extra_redirect_parms: live(optionalText, undefined, 'More parameters for the provider’s login page, as a JSON object of texts.'),
   oidc_logout: live(boolean, false, 'Whether logging out here logs out at the provider.'),
@@ -61,3 +61,8 @@ export const liveSettings = defineSettings({
 
 export type LiveValues = Values<typeof liveSettings>
 export type LiveKey = keyof LiveValues
+
+/** Which secret goes to which address: it is for that host and for no other. */
+export const SECRET_OF = { ldap_url: 'ldap_search_password', oidc_endpoint: 'oidc_client_secret' } as const satisfies Partial<
+  Record<LiveKey, LiveKey>
+>

@@ -3,7 +3,7 @@ import type { Database } from '../../schema/database.ts'
 import { readSettings, writeSettings } from '../../schema/settings.ts'
 import type { RecentChanges } from '../changes.ts'
 import type { Secrets } from '../services.ts'
-import { type LiveKey, type LiveValues, liveSettings } from './live-settings.ts'
+import { type LiveKey, type LiveValues, liveSettings, SECRET_OF } from './live-settings.ts'
 
 /** Where they are in the table of settings. */
 const PREFIX = 'config.'
@@ -66,6 +66,7 @@ export class LiveSettings {
   /** Changes some; an empty text or null brings back the default of one that may be absent. @throws BadSetting, before anything is changed */
   async change(wishes: ReadonlyMap<LiveKey, unknown>, actor: string): Promise<void> {
     const now = await this.all()
+    refuseMovedSecrets(wishes, now)
     const entries: { key: string; value: NonNullable<unknown> | undefined }[] = []
     for (const [key, wish] of wishes) {
       const { kind, default: fallback, secret } = liveSettings[key]
@@ -95,4 +96,19 @@ export class LiveSettings {
     }
     return values as LiveValues
   }
+}
+
+/** A secret that is kept does not follow its address to another host; whoever moves the address has the secret, and gives it again. @throws BadSetting */
+function refuseMovedSecrets(wishes: ReadonlyMap<LiveKey, unknown>, now: LiveValues): void {
+  for (const [address, secret] of Object.entries(SECRET_OF) as [keyof typeof SECRET_OF, (typeof SECRET_OF)[keyof typeof SECRET_OF]][]) {
+    const wish = wishes.get(address)
+    if (typeof wish !== 'string' || wish === '' || wishes.has(secret) || now[secret] === undefined) continue
+    if (!sameHost(wish, now[address]))
+      throw new BadSetting(secret, `is missing: the one that is kept is for ${now[address]}, and goes to no other host`)
+  }
+}
+
+/** Whether two addresses are of one host, on whichever port. */
+export function sameHost(one: string, other: string | undefined): boolean {
+  return URL.canParse(one) && other !== undefined && URL.canParse(other) && new URL(one).hostname === new URL(other).hostname
 }

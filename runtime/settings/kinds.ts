@@ -108,6 +108,33 @@ export const optionalUrl: Kind<string | undefined> = {
   },
 }
 
+/** A directory's URL, with a host and perhaps a port and nothing else; or nothing. */
+export const optionalLdapUrl: Kind<string | undefined> = {
+  expected: 'an LDAP URL such as ldaps://ldap.example.com:636, without a user or a query in it',
+  read: (value) => {
+    if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+    const { protocol, hostname, username, password, pathname, search, hash } = new URL(value)
+    const plain = `${username}${password}${search}${hash}` === '' && (pathname === '' || pathname === '/')
+    return (protocol === 'ldap:' || protocol === 'ldaps:') && hostname !== '' && plain ? value.replace(/\/+$/, '') : undefined
+  },
+}
+
+/** A regular expression, or nothing. */
+export const optionalPattern: Kind<string | undefined> = {
+  expected: 'a regular expression',
+  read: (value) => {
+    const pattern = optionalText.read(value)
+    if (pattern === undefined) return undefined
+    try {
+      new RegExp(pattern, 'u')
+      return pattern
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined
+      throw error
+    }
+  },
+}
+
 /** Texts: a list in the file, separated by commas in the environment. */
 export const list: Kind<readonly string[]> = {
   expected: 'a list of texts',

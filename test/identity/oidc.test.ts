@@ -1,87 +1,31 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Provider } from 'oidc-provider'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { originApp } from '../../origin/app.ts'
 import { CONTRACT_PRESENT, Contract } from '../../origin/testing/contract.ts'
 import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+import { Browser } from '../support/browser.ts'
+import { CLIENT_ID, type OpenIdPerson, OpenIdProvider } from '../support/openid.ts'
 
 const BASE = 'http://origin.test'
 const ADMIN = `admin:${PASSWORD}`
 
-/** A browser, as far as logging in needs one: it keeps cookies by host and follows no redirect by itself. */
-class Browser {
-  readonly #cookies = new Map<string, Map<string, string>>()
-  readonly #fetch: (request: Request) => Promise<Response>
-
-  constructor(fetcher: (request: Request) => Promise<Response>) {
-    this.#fetch = fetcher
-  }
-
-  async go(url: string | URL, init: RequestInit = {}): Promise<Response> {
-    const at = new URL(url)
-    const jar = this.#cookies.get(at.host) ?? new Map<string, string>()
-    this.#cookies.set(at.host, jar)
-    const headers = new Headers(init.headers)
-    headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
-    const response = await this.#fetch(new Request(at, { ...init, headers, redirect: 'manual' }))
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
-      if (/max-age=0|expires=thu, 01 jan 1970/i.test(cookie)) jar.delete(name)
-      else jar.set(name, value)
-    }
-    return response
-  }
-
-  has(host: string, cookie: string): boolean {
-    return this.#cookies.get(host)?.has(cookie) ?? false
-  }
-}
-
 describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
-  let server: Server
-  let issuer: string
-  let provider: Provider
+  let provider: OpenIdProvider
   let origin: TestOrigin
   let ask: Contract['ask']
-  const people = new Map<string, { name: string; groups: string[] }>([
+  const people = new Map<string, OpenIdPerson>([
     ['sub-ada', { name: 'Ada Lovelace', groups: ['developers', 'everybody'] }],
     ['sub-bob', { name: 'bob', groups: ['registry-admins', 'everybody'] }],
   ])
 
   beforeAll(async () => {
-    server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    provider = new Provider(issuer, {
-      clients: [
-        {
-          client_id: 'atoll',
-          client_secret: 'client-s3cret',
-          redirect_uris: [`${BASE}/c/oidc/callback`],
-          post_logout_redirect_uris: [BASE],
-          grant_types: ['authorization_code', 'refresh_token'],
-        },
-      ],
-      claims: { openid: ['sub'], profile: ['name', 'groups'], email: ['email'] },
-      scopes: ['openid', 'offline_access', 'profile', 'email'],
-      pkce: { required: () => true },
-      cookies: { keys: ['test'] },
-      issueRefreshToken: async () => true,
-      findAccount: (_, sub) => {
-        const person = people.get(sub)
-        return person && { accountId: sub, claims: async () => ({ sub, name: person.name, groups: person.groups, email: `${sub}@example.org` }) }
-      },
-    })
-    server.on('request', provider.callback())
+    provider = await OpenIdProvider.start({ registry: BASE, clientSecret: 'client-s3cret', people })
     origin = await openTestOrigin()
     ask = new Contract(origin).ask
     await ask('PUT /configurations', '/configurations', 200, {
       auth_mode: 'oidc_auth',
       oidc_name: 'test',
-      oidc_endpoint: issuer,
-      oidc_client_id: 'atoll',
+      oidc_endpoint: provider.issuer,
+      oidc_client_id: CLIENT_ID,
       oidc_client_secret: 'client-s3cret',
       oidc_scope: 'openid,profile,email,offline_access',
       oidc_groups_claim: 'groups',
@@ -93,8 +37,7 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
   })
   afterAll(async () => {
     await origin?.close()
-    server?.closeAllConnections()
-    server?.close()
+    await provider?.[Symbol.asyncDispose]()
   })
 
   function browser(): Browser {
@@ -104,29 +47,7 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     )
   }
 
-  /** Through the provider's own pages (its development interactions) and back to the origin's callback. */
-  async function atProvider(tab: Browser, login: string): Promise<Response> {
-    let response = await tab.go(`${BASE}/c/oidc/login`)
-    for (let step = 0; step < 12; step++) {
-      const location = response.headers.get('location')
-      if (location !== null && response.status < 400) {
-        const url = new URL(location, response.url || issuer)
-        if (url.host === 'origin.test') return await tab.go(url)
-        response = await tab.go(url)
-        continue
-      }
-      const page = await response.text()
-      const action = /action="([^"]+)"/.exec(page)?.[1]
-      const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1]
-      if (action === undefined || prompt === undefined) throw new Error(`the provider shows ${response.status} ${page.slice(0, 300)}`)
-      response = await tab.go(new URL(action, issuer), {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams({ prompt, login, password: 'any' }),
-      })
-    }
-    throw new Error('the provider leads in a circle')
-  }
+  const atProvider = (tab: Browser, subject: string) => provider.login(tab, BASE, subject)
 
   const current = async (tab: Browser) => await tab.go(`${BASE}/api/v2.0/users/current`)
 
@@ -188,7 +109,7 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
 
     const out = await tab.go(`${BASE}/c/log_out`)
     expect(out.status).toBe(302)
-    expect(out.headers.get('location')).toMatch(new RegExp(`^${issuer}/session/end\\?.*id_token_hint=`))
+    expect(out.headers.get('location')).toMatch(new RegExp(`^${provider.issuer}/session/end\\?.*id_token_hint=`))
     expect((await current(tab)).status).toBe(401)
     expect(tab.has('origin.test', 'sid')).toBe(false)
   })
@@ -212,14 +133,14 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y`)).status).toBe(401)
     await tab.go(`${BASE}/c/oidc/login`)
     expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y`)).status).toBe(401)
-    expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y&iss=${issuer}`)).status).toBe(401)
+    expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y&iss=${provider.issuer}`)).status).toBe(401)
   })
 
   test('a ping tells whether there is a provider', async () => {
-    await ask('POST /system/oidc/ping', '/system/oidc/ping', 200, { url: issuer })
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 200, { url: provider.issuer })
     await ask('POST /system/oidc/ping', '/system/oidc/ping', 400, { url: 'http://127.0.0.1:1' })
     await ask('POST /system/oidc/ping', '/system/oidc/ping', 400, { url: 'gopher://x' })
-    await ask('POST /system/oidc/ping', '/system/oidc/ping', 401, { url: issuer }, '')
+    await ask('POST /system/oidc/ping', '/system/oidc/ping', 401, { url: provider.issuer }, '')
   })
 
   test('local accounts log in by a form, and a wrong password does not', async () => {

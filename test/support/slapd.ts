@@ -65,7 +65,10 @@ export class Slapd implements AsyncDisposable {
   /** The certificate that it signs with itself. */
   readonly certificate: string
 
-  private constructor(folder: string, process: ChildProcess, port: number, securePort: number, certificate: string) {
+  readonly rootPassword: string
+
+  private constructor(folder: string, process: ChildProcess, port: number, securePort: number, certificate: string, rootPassword: string) {
+    this.rootPassword = rootPassword
     this.#folder = folder
     this.#process = process
     this.url = `ldap://127.0.0.1:${port}`
@@ -73,7 +76,7 @@ export class Slapd implements AsyncDisposable {
     this.certificate = certificate
   }
 
-  static async start(): Promise<Slapd> {
+  static async start(rootPassword: string = ROOT.password): Promise<Slapd> {
     const folder = await mkdtemp(join(tmpdir(), 'atoll-slapd-'))
     await mkdir(join(folder, 'data'))
     const certificate = join(folder, 'cert.pem')
@@ -100,7 +103,7 @@ pidfile ${join(folder, 'pid')}
 database mdb
 suffix "${BASE}"
 rootdn "${ROOT.dn}"
-rootpw ${ROOT.password}
+rootpw ${rootPassword}
 directory ${join(folder, 'data')}
 access to attrs=userPassword by anonymous auth by * none
 access to * by dn.exact="${ROOT.dn}" read by users read by * none
@@ -114,7 +117,7 @@ access to * by dn.exact="${ROOT.dn}" read by users read by * none
         stdio: 'ignore',
       },
     )
-    const running = new Slapd(folder, process, port, securePort, certificate)
+    const running = new Slapd(folder, process, port, securePort, certificate, rootPassword)
     await until('slapd answers', () => running.#try('ldapwhoami', []))
     await running.change('ldapadd', ENTRIES)
     return running
@@ -122,16 +125,16 @@ access to * by dn.exact="${ROOT.dn}" read by users read by * none
 
   /** `ldapadd` or `ldapmodify` with these lines of LDIF. */
   async change(tool: 'ldapadd' | 'ldapmodify', ldif: string): Promise<void> {
-    execFileSync(tool, ['-x', '-H', this.url, '-D', ROOT.dn, '-w', ROOT.password], { input: ldif, stdio: ['pipe', 'ignore', 'inherit'] })
+    execFileSync(tool, ['-x', '-H', this.url, '-D', ROOT.dn, '-w', this.rootPassword], { input: ldif, stdio: ['pipe', 'ignore', 'inherit'] })
   }
 
   async remove(dn: string): Promise<void> {
-    execFileSync('ldapdelete', ['-x', '-H', this.url, '-D', ROOT.dn, '-w', ROOT.password, dn])
+    execFileSync('ldapdelete', ['-x', '-H', this.url, '-D', ROOT.dn, '-w', this.rootPassword, dn])
   }
 
   #try(tool: string, args: readonly string[]): boolean {
     try {
-      execFileSync(tool, ['-x', '-H', this.url, '-D', ROOT.dn, '-w', ROOT.password, ...args], { stdio: 'ignore' })
+      execFileSync(tool, ['-x', '-H', this.url, '-D', ROOT.dn, '-w', this.rootPassword, ...args], { stdio: 'ignore' })
       return true
     } catch {
       return false

@@ -13,6 +13,8 @@ export interface S3Server {
   readonly region: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  /** Where it keeps what is in its buckets. */
+  readonly directory: string
   close(): Promise<void>
 }
 
@@ -22,9 +24,9 @@ export function s3Program(): string | undefined {
 }
 
 /** Starts it over an empty folder, with one bucket. */
-export async function startS3(program: string): Promise<S3Server> {
+export async function startS3(program: string, secretAccessKey = 'test-secret'): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-s3-'))
-  const [accessKeyId, secretAccessKey, region, bucket] = ['test-access', 'test-secret', 'us-east-1', 'atoll']
+  const [accessKeyId, region, bucket] = ['test-access', 'us-east-1', 'atoll']
   await mkdir(join(directory, bucket))
   const port = await freePort()
   const child = spawn(program, ['--access', accessKeyId, '--secret', secretAccessKey, '--port', `127.0.0.1:${port}`, '--quiet', 'posix', directory], {
@@ -43,6 +45,7 @@ export async function startS3(program: string): Promise<S3Server> {
     region,
     accessKeyId,
     secretAccessKey,
+    directory,
     async close() {
       const exited = once(child, 'exit')
       child.kill('SIGKILL')

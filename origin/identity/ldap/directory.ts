@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { AndFilter, Client, EqualityFilter, type Filter, FilterParser, InvalidCredentialsError, OrFilter, SubstringFilter } from 'ldapts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
+import { optionalLdapUrl } from '../../../runtime/settings/kinds.ts'
 import { normalDn } from '../../../schema/groups.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 
@@ -63,9 +64,9 @@ export class Directory implements AsyncDisposable {
 
   /** Connects, and binds as whoever searches. @throws DirectoryError */
   static async open(settings: DirectorySettings): Promise<Directory> {
-    const { ldap_url: url, ldap_start_tls, ldap_verify_cert, ldap_timeout, ldap_search_dn, ldap_search_password } = settings
-    if (url === undefined || !/^ldaps?:\/\//i.test(url))
-      throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….', undefined, 412)
+    const { ldap_start_tls, ldap_verify_cert, ldap_timeout, ldap_search_dn, ldap_search_password } = settings
+    const url = optionalLdapUrl.read(settings.ldap_url)
+    if (url === undefined) throw new DirectoryError('There is no LDAP server: set ldap_url to ldap://… or ldaps://….', undefined, 412)
     const timeout = ldap_timeout * 1_000
     const { hostname } = new URL(url)
     const tlsOptions = { rejectUnauthorized: ldap_verify_cert, ...(isIP(hostname) === 0 && { servername: hostname }) }
