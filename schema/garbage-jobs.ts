@@ -8,6 +8,8 @@ export const COLLECT_GARBAGE = 'collect-garbage'
 export interface GarbagePayload {
   readonly untagged: boolean
   readonly dryRun: boolean
+  /** How many Harbor would do it with: kept for whoever asks again. */
+  readonly workers?: number
   /** Harbor's name for what began it. */
   readonly trigger: 'Manual' | 'Schedule'
 }

@@ -39,6 +39,10 @@ function constants({ config }: Pick<OriginServices, 'config'>): Readonly<Record<
   }
 }
 
+/** What Harbors of long ago could set, and clients that have known them still send. Today's Harbor takes no notice of them either. */
+const FORGOTTEN =
+  /^(email_\w+|scan_all_policy|count_per_project|ldap_group_g?id|ldap_group_uid|verify_remote_cert|cfg_expiration|chart_repository_url)$/
+
 export const configurations = ({ services, guard }: ApiParts) => {
   const { live } = services
 
@@ -92,6 +96,7 @@ export const configurations = ({ services, guard }: ApiParts) => {
       const wishes = new Map<LiveKey, unknown>()
       for (const [key, wish] of Object.entries(given)) {
         if (isLive(key)) wishes.set(key, wish)
+        else if (FORGOTTEN.test(key)) continue
         else if (!Object.hasOwn(fixed, key) && key !== 'uaa_client_secret') throw badField(key, 'there is no such setting')
         else if (wish !== null && wish !== '' && wish !== fixed[key]) throw badField(key, `is always ${JSON.stringify(fixed[key] ?? '')} here`)
       }

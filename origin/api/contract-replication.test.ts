@@ -40,7 +40,7 @@ describe.skipIf(!CONTRACT_PRESENT)('replication keeps to the contract', () => {
     await ask('POST /replication/policies', '/replication/policies', 400, { ...rule, name: 'b', dest_registry: null })
     await ask('GET /replication/policies', '/replication/policies', 200)
     await ask('GET /replication/policies/{id}', `/replication/policies/${policy}`, 200)
-    await ask('PUT /replication/policies/{id}', `/replication/policies/${policy}`, 200, { ...rule, description: 'x' })
+    await ask('PUT /replication/policies/{id}', `/replication/policies/${policy}`, 200, { ...rule, enabled: true, description: 'x' })
     await ask('DELETE /registries/{id}', `/registries/${endpoint}`, 412)
     const nightly = (cron: string) => ({ ...rule, name: 'nightly', trigger: { type: 'scheduled', trigger_settings: { cron } } })
     for (const cron of ['', '0 3 * * *', '0 0 0 31 2 *']) await ask('POST /replication/policies', '/replication/policies', 400, nightly(cron))

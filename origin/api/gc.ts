@@ -1,10 +1,15 @@
 import { z } from '@hono/zod-openapi'
 import { COLLECT_GARBAGE, type GarbagePayload, garbageJob, garbageProgress } from '../../schema/garbage-jobs.ts'
 import { type ApiParts, invalid } from './environment.ts'
+import { WORKERS_LIMIT } from './limits.ts'
 import { parameterFlag, scheduledJobs } from './scheduled-jobs.ts'
 
-/** Other parameters of Harbor's (`workers`, `redis_url_reg`) mean nothing here. */
-const Parameters = z.object({ delete_untagged: parameterFlag('delete_untagged'), dry_run: parameterFlag('dry_run') })
+/** One process collects, in batches: `workers` is kept for clients that look for it again. Other parameters of Harbor's (`redis_url_reg`) mean nothing here. */
+const Parameters = z.object({
+  delete_untagged: parameterFlag('delete_untagged'),
+  dry_run: parameterFlag('dry_run'),
+  workers: z.coerce.number().int().min(1).max(WORKERS_LIMIT).optional(),
+})
 
 export const garbageCollection = (parts: ApiParts) =>
   scheduledJobs<GarbagePayload>(parts, {
@@ -29,14 +34,16 @@ export const garbageCollection = (parts: ApiParts) =>
     payload: (parameters = {}, trigger) => {
       const read = Parameters.safeParse(parameters)
       if (!read.success) throw invalid(read.error)
-      return { untagged: read.data.delete_untagged, dryRun: read.data.dry_run, trigger }
+      const { delete_untagged: untagged, dry_run: dryRun, workers } = read.data
+      return { untagged, dryRun, ...(workers !== undefined && { workers }), trigger }
     },
     job: garbageJob,
-    parametersText: ({ untagged, dryRun }, job) => {
+    parametersText: ({ untagged, dryRun, workers }, job) => {
       const report = job && garbageProgress(job).state?.report
       return JSON.stringify({
         delete_untagged: untagged,
         dry_run: dryRun,
+        ...(workers !== undefined && { workers }),
         ...(report && { freed_space: report.bytes, purged_blobs: report.blobs, purged_manifests: report.manifests }),
       })
     },

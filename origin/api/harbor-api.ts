@@ -42,6 +42,7 @@ import { replication } from './replication.ts'
 import { repositories } from './repository.ts'
 import { retention } from './retention.ts'
 import { robots } from './robot.ts'
+import { projectRobots } from './robotv1.ts'
 import { schedules } from './schedule.ts'
 import { search } from './search.ts'
 import { statistics } from './statistic.ts'
@@ -105,6 +106,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     permissions,
     users,
     robots,
+    projectRobots,
     quotas,
     registries,
     replication,

@@ -20,6 +20,8 @@ export const REQUEST_ID_LIMIT = 128
 export const ROBOT_PERMISSIONS_LIMIT = 1000
 /** Filters of a replication rule. */
 export const FILTERS_LIMIT = 32
+/** Workers that somebody may ask for to collect garbage (Harbor's maximum). */
+export const WORKERS_LIMIT = 10
 /** Until a registry has answered a ping, in milliseconds. */
 export const PING_TIME_MS = 15_000
 

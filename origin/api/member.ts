@@ -57,6 +57,10 @@ const show = (row: Row): z.infer<typeof Member> => ({
   entity_type: row.kind === 'user' ? 'u' : 'g',
 })
 
+/** Go writes what is not there as an object with nothing in it. */
+const orNone = <T extends object>(given: T | null | undefined): T | undefined =>
+  given && Object.values(given).some((value) => value !== undefined && value !== '' && value !== 0) ? given : undefined
+
 /** @throws ApiError FORBIDDEN for whoever is himself below one of these roles */
 function requireRank(principal: Principal, project: ProjectFacts, ...roles: RoleId[]): void {
   if (mayManageRoles(principal, project, roles)) return
@@ -160,8 +164,8 @@ export const members = ({ services: { db }, guard }: ApiParts) => {
       const { principal, project } = c.var
       const { role_id, member_user, member_group } = c.req.valid('json')
       requireRank(principal, project, role_id)
-      const user = member_user ?? undefined
-      const group = member_group ?? undefined
+      const user = orNone(member_user)
+      const group = orNone(member_group)
       if ((user === undefined) === (group === undefined)) throw badField('member_user', 'give either member_user or member_group')
       const subject = user !== undefined ? await userOf(user) : await groupOf(group ?? {})
       const mid = await addMember(db, { projectId: project.id, role: role_id, ...subject }, principal.id)

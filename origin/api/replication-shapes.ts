@@ -111,7 +111,11 @@ export const Task = z
 type Db = OriginServices['db']
 
 /** A rule as the database takes it. @throws ApiError BAD_REQUEST for what cannot be carried out */
-export async function readPolicy(db: Db, body: z.infer<typeof PolicyRequest>): Promise<Omit<NewReplicationPolicy, 'creator'>> {
+export async function readPolicy(
+  db: Db,
+  body: z.infer<typeof PolicyRequest>,
+  { absent }: { readonly absent: boolean },
+): Promise<Omit<NewReplicationPolicy, 'creator'>> {
   const source = await endpointOf(db, body.src_registry, 'src_registry')
   const destination = await endpointOf(db, body.dest_registry, 'dest_registry')
   if ((source === null) === (destination === null))
@@ -139,8 +143,8 @@ export async function readPolicy(db: Db, body: z.infer<typeof PolicyRequest>): P
     cron: cron === '' ? null : cron,
     filters,
     replicateDeletion: body.replicate_deletion ?? body.deletion ?? false,
-    override: body.override ?? true,
-    enabled: body.enabled ?? true,
+    override: body.override ?? absent,
+    enabled: body.enabled ?? absent,
     speed: body.speed ?? 0,
     copyByChunk: body.copy_by_chunk ?? false,
     singleActive: body.single_active_replication ?? false,

@@ -202,13 +202,18 @@ export const replication = ({ services, guard }: ApiParts) => {
     })
     .openapi(createPolicy, async (c) => {
       const { principal } = c.var
-      const row = await createReplicationPolicy(db, { ...(await readPolicy(db, c.req.valid('json'))), creator: principal.id }, principal.id)
+      const row = await createReplicationPolicy(
+        db,
+        { ...(await readPolicy(db, c.req.valid('json'), { absent: true })), creator: principal.id },
+        principal.id,
+      )
       return created(c, `/replication/policies/${row.id}`)
     })
     .openapi(getPolicy, async (c) => c.json(await showPolicy(db, await policy(c.req.valid('param').id), services.baseUrl(c.req.raw)), 200))
     .openapi(updatePolicy, async (c) => {
       const row = await policy(c.req.valid('param').id)
-      await updateReplicationPolicy(db, row.id, await readPolicy(db, c.req.valid('json')), c.var.principal.id)
+      // Go leaves out what is false.
+      await updateReplicationPolicy(db, row.id, await readPolicy(db, c.req.valid('json'), { absent: false }), c.var.principal.id)
       return c.body(null, 200)
     })
     .openapi(deletePolicy, async (c) => {

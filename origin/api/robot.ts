@@ -1,82 +1,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Principal, ProjectFacts } from '../../policy/facts.ts'
-import { createRobot, deleteRobot, findRobotById, listRobots, type Robot as Row, setRobotSecret, updateRobot } from '../../schema/robots.ts'
+import { deleteRobot, findRobotById, listRobots, type Robot as Row, setRobotSecret, updateRobot } from '../../schema/robots.ts'
 import { robotName } from '../identity/robot-names.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { exactCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { ChosenSecret } from './password-rules.ts'
 import { parseQuery } from './query.ts'
-import { Permission, readPermissions, requireNoMore, showPermissions } from './robot-permissions.ts'
+import { readPermissions, requireNoMore } from './robot-permissions.ts'
+import { expiryIn, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
 
 const tags = ['robot']
 const params = z.object({ robot_id: id })
 const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
-const DAY_MS = 24 * 60 * 60 * 1000
-/** Ten thousand days; whoever wants longer says never. */
-const LONGEST_DAYS = 10_000
-
-const Name = z
-  .string()
-  .max(255, 'has 255 characters at most')
-  .regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'is lower-case letters and digits with single separators (. _ -) between them')
-const Duration = z
-  .number()
-  .int()
-  .refine((days) => days === -1 || (days >= 1 && days <= LONGEST_DAYS), `is a number of days from 1 to ${LONGEST_DAYS}, or -1 for ever`)
-const Description = z.string().max(1024, 'has 1024 characters at most')
-const Secret = z.union([z.literal(''), ChosenSecret])
-
-const NewRobot = z
-  .object({
-    name: Name,
-    description: Description.nullish(),
-    secret: Secret.nullish(),
-    level: z.enum(['system', 'project']),
-    disable: z.boolean().nullish(),
-    /** Days; the system's own when absent. */
-    duration: Duration.nullish(),
-    permissions: z.array(Permission).min(1, 'needs one at least'),
-  })
-  .openapi('RobotCreate')
-
-const RobotChange = z.object({
-  name: z.string().optional(),
-  description: Description.nullish(),
-  level: z.enum(['system', 'project']).optional(),
-  disable: z.boolean().nullish(),
-  duration: Duration.nullish(),
-  permissions: z.array(Permission).min(1, 'needs one at least').nullish(),
-})
-
-const Robot = z
-  .object({
-    id: z.number().int(),
-    name: z.string(),
-    description: z.string(),
-    level: z.enum(['system', 'project']),
-    duration: z.number().int(),
-    editable: z.boolean(),
-    disable: z.boolean(),
-    expires_at: z.number().int(),
-    permissions: z.array(Permission),
-    creator_type: z.string(),
-    creator_ref: z.number().int(),
-    creation_time: z.string(),
-    update_time: z.string(),
-  })
-  .openapi('Robot')
-
-const RobotCreated = z
-  .object({ id: z.number().int(), name: z.string(), secret: z.string(), creation_time: z.string(), expires_at: z.number().int() })
-  .openapi('RobotCreated')
-const RobotSecret = z.object({ secret: z.string().optional() }).openapi('RobotSec')
-
-/** Seconds since the epoch; -1: never. */
-const expirySeconds = (row: Row) => (row.expiresAt === null ? -1 : Math.floor(row.expiresAt / 1000))
-
 export const robots = ({ services, guard }: ApiParts) => {
   const { db, clock, robotSecrets } = services
 
@@ -161,24 +98,6 @@ export const robots = ({ services, guard }: ApiParts) => {
     return { row, project }
   }
 
-  const show = async (row: Row): Promise<z.infer<typeof Robot>> => ({
-    id: row.id,
-    name: robotName(row),
-    description: row.description,
-    level: row.level,
-    duration: row.duration,
-    editable: true,
-    disable: row.disabled,
-    expires_at: expirySeconds(row),
-    permissions: await showPermissions(services, row.permissions),
-    creator_type: row.creator.startsWith('robot:') ? 'robot' : 'local',
-    creator_ref: Number(row.creator.slice(row.creator.indexOf(':') + 1)) || 0,
-    creation_time: instant(row.createdAt),
-    update_time: instant(row.updatedAt),
-  })
-
-  const expiry = (duration: number) => (duration === -1 ? undefined : clock.now() + duration * DAY_MS)
-
   return routes()
     .openapi(list, async (c) => {
       const { principal } = c.var
@@ -194,7 +113,7 @@ export const robots = ({ services, guard }: ApiParts) => {
       const filter = { projectId: level === 'system' ? null : projectId, name: part, exactName: exact }
       const { items, total } = await listRobots(db, filter, listingOf(query, SORTABLE))
       describePage(c, query, total)
-      return c.json(await Promise.all(items.map(show)), 200)
+      return c.json(await Promise.all(items.map((row) => showRobot(services, row))), 200)
     })
     .openapi(create, async (c) => {
       const { principal } = c.var
@@ -204,29 +123,13 @@ export const robots = ({ services, guard }: ApiParts) => {
       const project = body.level === 'project' ? await guard.requireProject(principal, target, namespace) : undefined
       if (project === undefined) guard.requireSystem(principal, target)
       const permissions = await readPermissions(services, principal, body.permissions, project)
-      const chosen = body.secret ?? ''
-      const { secret, hash } = chosen === '' ? await robotSecrets.create() : { secret: chosen, hash: await robotSecrets.hash(chosen) }
       const duration = body.duration ?? (await services.live.get('robot_token_duration'))
-      const row = await createRobot(
-        db,
-        {
-          name: body.name,
-          description: body.description ?? undefined,
-          projectId: project?.id,
-          secretHash: hash,
-          duration,
-          expiresAt: expiry(duration),
-          disabled: body.disable ?? undefined,
-          permissions,
-          creator: principal.id,
-        },
-        principal.id,
-      )
+      const robot = { ...body, description: body.description ?? '', disable: body.disable ?? false, expiresAt: expiryIn(clock, duration), duration }
+      const { row, secret } = await makeRobot(services, { robot, project, permissions }, principal.id)
       c.header('Location', `${BASE_PATH}/robots/${row.id}`)
-      const name = robotName(row)
-      return c.json({ id: row.id, name, secret, creation_time: instant(row.createdAt), expires_at: expirySeconds(row) }, 201)
+      return c.json({ id: row.id, name: robotName(row), secret, creation_time: instant(row.createdAt), expires_at: expirySeconds(row) }, 201)
     })
-    .openapi(get, async (c) => c.json(await show((await reach(c.var.principal, c.req.valid('param').robot_id, 'read')).row), 200))
+    .openapi(get, async (c) => c.json(await showRobot(services, (await reach(c.var.principal, c.req.valid('param').robot_id, 'read')).row), 200))
     .openapi(update, async (c) => {
       const { principal } = c.var
       const body = c.req.valid('json')
@@ -241,10 +144,10 @@ export const robots = ({ services, guard }: ApiParts) => {
         db,
         row.id,
         {
-          description: body.description ?? undefined,
-          disabled: body.disable ?? undefined,
+          description: body.description,
+          disabled: body.disable,
           permissions: body.permissions ? await readPermissions(services, principal, body.permissions, project) : undefined,
-          ...(renewed && { duration, expiresAt: expiry(duration) ?? null }),
+          ...(renewed && { duration, expiresAt: expiryIn(clock, duration) ?? null }),
         },
         principal.id,
       )

@@ -37,7 +37,7 @@ const NewUser = z
   .object({ username: Username, password: Password, email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() })
   .openapi('UserCreationReq')
 const Profile = z.object({ email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() }).openapi('UserProfile')
-const SysAdminFlag = z.object({ sysadmin_flag: z.boolean() }).openapi('UserSysAdminFlag')
+const SysAdminFlag = z.object({ sysadmin_flag: z.boolean().default(false) }).openapi('UserSysAdminFlag')
 const PasswordChange = z.object({ old_password: z.string().max(1024).nullish(), new_password: Password }).openapi('PasswordReq')
 
 const OidcLink = z
