@@ -14,11 +14,13 @@ import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
 import { regionRegistry } from './worker/region.ts'
+import { Spaces } from './worker/space/spaces.ts'
 import { tellObject } from './worker/tell-object.ts'
 import { Teller } from './worker/teller.ts'
 
 export { FillObject as Fill } from './worker/fill-object.ts'
 export { LinkObject as Link } from './worker/link-object.ts'
+export { SpaceObject as Space } from './worker/space/space-object.ts'
 
 /** What an isolate remembers from one request to the next. It dies with the isolate. */
 interface Isolate {
@@ -28,6 +30,7 @@ interface Isolate {
   readonly basic: BasicLogins
   readonly teller: Teller
   readonly nearest: NearestEdge
+  readonly spaces: Spaces
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -50,6 +53,7 @@ function isolateOf(env: Env): Isolate {
     login,
     tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
+    spaces: new Spaces(env),
     nearest: new NearestEdge({ mesh, tokens, fetch: (url, init) => fetch(url, init), clock: systemClock, log: workerLog() }),
     teller: new Teller({
       send: (telling) => mesh.tell(telling),
@@ -65,13 +69,13 @@ function isolateOf(env: Env): Isolate {
 
 export default {
   async fetch(request: Request, env: Env, context: RequestContext): Promise<Response> {
-    const { mesh, tokens, login, basic, teller, nearest } = isolateOf(env)
+    const { mesh, tokens, login, basic, teller, nearest, spaces } = isolateOf(env)
     const log = workerLog()
     const bucket = bucketNameOf(env, request)
     const handle = edgeApp({
       mesh,
       tokens,
-      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, log, given: (counts) => teller.count(counts) }, signal) },
+      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, spaces, log, given: (counts) => teller.count(counts) }, signal) },
       pulled: (pulled) => teller.note(pulled),
       nearest,
       mirror: { project: env.MIRROR_PROJECT || undefined, host: env.MIRROR_HOST || undefined },
@@ -95,6 +99,7 @@ export default {
     // Cloudflare sets it, whatever the client sends.
     const answer = secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined, placeOf(env, request))))
     context.waitUntil(teller.tell())
+    context.waitUntil(spaces.tell())
     return answer
   },
 

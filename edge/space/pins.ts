@@ -1,16 +1,19 @@
 import { matchesWord } from '../../policy/globs.ts'
 import type { Clock } from '../../registry/clock.ts'
-import type { ObjectStore } from '../../registry/object-store.ts'
+import type { ObjectEntry, ObjectStore } from '../../registry/object-store.ts'
 import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
 import { Records } from '../../registry/pull-through/records.ts'
 import { type Digest, isDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseManifest } from '../../registry/spec/manifests.ts'
 import { isRepositoryName, isTag, type RepositoryName } from '../../registry/spec/names.ts'
+import type { Page } from '../../registry/spec/pages.ts'
 import { PAGE, PINS_MS } from './limits.ts'
 
 /** What must stay in the cache: repositories by pattern, all of each or what some tags point at. */
 export interface Pin {
+  /** As somebody wrote it. */
+  readonly text: string
   readonly repository: (name: string) => boolean
   /** undefined: everything that is known of the repository. */
   readonly tag: ((tag: string) => boolean) | undefined
@@ -23,6 +26,7 @@ export function parsePin(text: string): Pin {
   const colon = text.indexOf(':')
   const [repositories, tags] = colon < 0 ? [text, undefined] : [text.slice(0, colon), text.slice(colon + 1)]
   return {
+    text,
     repository: (name) => matchesWord(repositories, name),
     tag: tags === undefined ? undefined : (tag) => matchesWord(tags, tag),
   }
@@ -37,21 +41,44 @@ export function pinnedBlobs(pins: readonly Pin[], records: ObjectStore, clock: P
   return async () => {
     if (pins.length === 0 || Math.abs(clock.now() - known.at) < PINS_MS) return known.blobs
     const blobs = new Set<Digest>()
-    for await (const { source, repository, name } of keys(records, 'tags/')) {
-      if (!isTag(name) || !pins.some((pin) => pin.repository(repository) && (pin.tag?.(name) ?? true))) continue
-      const of = new Records(records, source, NO_MEMORY)
-      const lease = await of.lease(repository, name)
-      if (lease !== undefined) await closure(of, repository, lease.descriptor.digest, blobs)
-    }
-    const whole = pins.filter(({ tag }) => tag === undefined)
-    if (whole.length > 0) {
-      for await (const { repository, name } of keys(records, 'links/')) {
-        if (isDigest(name) && whole.some((pin) => pin.repository(repository))) blobs.add(name)
+    for (const kind of RECORDS_OF_PINS) {
+      for (let last: string | undefined; ; ) {
+        const page = await pinnedOnPage(pins, records, kind, { limit: PAGE, ...(last !== undefined && { last }) })
+        for (const digest of page.blobs) blobs.add(digest)
+        last = page.last
+        if (last === undefined) break
       }
     }
     known = { at: clock.now(), blobs }
     return blobs
   }
+}
+
+/** The records that say what the pins cover: tags for pins of tags, links for those of all of a repository. */
+export const RECORDS_OF_PINS = ['tags', 'links'] as const
+
+/** What the pins cover of one page of the records. `last` undefined: there are no further pages of this kind. */
+export async function pinnedOnPage(
+  pins: readonly Pin[],
+  records: ObjectStore,
+  kind: (typeof RECORDS_OF_PINS)[number],
+  page: Page,
+): Promise<{ readonly blobs: ReadonlySet<Digest>; readonly last: string | undefined }> {
+  const blobs = new Set<Digest>()
+  const whole = pins.filter(({ tag }) => tag === undefined)
+  if (kind === 'links' && whole.length === 0) return { blobs, last: undefined }
+  const { items, more } = await records.list(`${kind}/`, page)
+  for (const { source, repository, name } of items.flatMap(recordName)) {
+    if (kind === 'links') {
+      if (isDigest(name) && whole.some((pin) => pin.repository(repository))) blobs.add(name)
+      continue
+    }
+    if (!isTag(name) || !pins.some((pin) => pin.repository(repository) && (pin.tag?.(name) ?? true))) continue
+    const of = new Records(records, source, NO_MEMORY)
+    const lease = await of.lease(repository, name)
+    if (lease !== undefined) await closure(of, repository, lease.descriptor.digest, blobs)
+  }
+  return { blobs, last: more ? items.at(-1)?.key : undefined }
 }
 
 /** What a manifest needs, as far as its parts have been here. */
@@ -77,14 +104,8 @@ interface RecordName {
 }
 
 /** Records are at `<kind>/<source>/<repository>/@/<name>`. */
-async function* keys(objects: ObjectStore, prefix: string): AsyncGenerator<RecordName> {
-  for (let last: string | undefined; ; ) {
-    const { items, more } = await objects.list(prefix, { limit: PAGE, ...(last !== undefined && { last }) })
-    for (const { key } of items) {
-      const [, source, repository, name] = /^[^/]+\/([^/]+)\/(.+)\/@\/([^/]+)$/.exec(key) ?? []
-      if (source !== undefined && repository !== undefined && name !== undefined && isRepositoryName(repository)) yield { source, repository, name }
-    }
-    last = items.at(-1)?.key
-    if (!more || last === undefined) return
-  }
+function recordName({ key }: ObjectEntry): RecordName[] {
+  const [, source, repository, name] = /^[^/]+\/([^/]+)\/(.+)\/@\/([^/]+)$/.exec(key) ?? []
+  if (source === undefined || repository === undefined || name === undefined || !isRepositoryName(repository)) return []
+  return [{ source, repository, name }]
 }

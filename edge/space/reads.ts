@@ -12,6 +12,10 @@ export class Reads {
     return this.#readers.has(key)
   }
 
+  keys(): Key[] {
+    return [...this.#readers.keys()]
+  }
+
   /** A reader begins. What it returns says that this reader has done; saying it again changes nothing. */
   begin(key: Key): () => void {
     const reader: Reader = { key }

@@ -3,7 +3,8 @@ import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { isDigest } from '../../registry/spec/digests.ts'
 import type { Entry, Key, Ledger } from './ledger.ts'
-import { AT_ONCE, DRAFT_REST_MS, GROWTH_BYTES } from './limits.ts'
+import { AT_ONCE } from './limits.ts'
+import { excess, firstPromise, furtherPromise, rested, Victims } from './policy.ts'
 import type { Reads } from './reads.ts'
 
 export interface SpaceOptions {
@@ -17,8 +18,6 @@ export interface SpaceOptions {
   readonly capacity: (occupied: number) => Promise<number>
   /** What must stay. */
   readonly pinned: () => Promise<ReadonlySet<Key>>
-  /** What was used so recently stays, for stores whose readers cannot be seen from here. Milliseconds; 0 when absent. */
-  readonly quietMs?: number
 }
 
 export interface SpaceStatus {
@@ -76,7 +75,7 @@ export class Space {
     return this.#inTurn(async () => {
       const key = draftKey(draft)
       const left = this.#options.ledger.remove(key)
-      const wanted = Math.max(bytes ?? there + GROWTH_BYTES, there)
+      const wanted = firstPromise(bytes, there)
       if (!(await this.#makeRoom(wanted))) {
         if (left !== undefined) this.#options.ledger.add(key, left)
         this.#refused++
@@ -122,38 +121,32 @@ export class Space {
   async #makeRoom(wanted: number): Promise<boolean> {
     const capacity = await this.#options.capacity(this.#occupied())
     this.#capacity = Number.isFinite(capacity) ? capacity : undefined
-    const excess = this.#options.ledger.bytes + this.#reserved() + wanted - capacity
-    return excess <= 0 || (await this.#evict(excess))
+    const over = excess({ stored: this.#options.ledger.bytes, reserved: this.#reserved(), capacity }, wanted)
+    return over <= 0 || (await this.#evict(over))
   }
 
-  /** All of it or nothing: a cache is not emptied for what will not fit. */
   async #evict(bytes: number): Promise<boolean> {
     const { ledger, pinned } = this.#options
     if (bytes > ledger.bytes) return false
     const stays = await pinned()
-    const victims: Entry[] = []
-    let found = 0
+    const victims = new Victims(bytes)
     for (const entry of ledger.oldest()) {
-      if (found >= bytes) break
-      if (!this.#mayGo(entry, stays)) continue
-      victims.push(entry)
-      found += entry.size
+      if (victims.enough) break
+      if (this.#mayGo(entry, stays)) victims.add(entry)
     }
-    if (found < bytes) return false
+    if (!victims.enough) return false
+    const { chosen } = victims
     let freed = 0
-    for (let at = 0; at < victims.length; at += AT_ONCE) {
-      const sizes = await Promise.all(victims.slice(at, at + AT_ONCE).map((entry) => this.#drop(entry, stays)))
+    for (let at = 0; at < chosen.length; at += AT_ONCE) {
+      const sizes = await Promise.all(chosen.slice(at, at + AT_ONCE).map((entry) => this.#drop(entry, stays)))
       for (const size of sizes) freed += size
     }
     return freed >= bytes
   }
 
-  #mayGo({ key, usedAt }: Entry, stays: ReadonlySet<Key>): boolean {
-    const { reads, clock, quietMs = 0 } = this.#options
-    const rest = isDigest(key) ? quietMs : Math.max(quietMs, DRAFT_REST_MS)
-    // A clock that was set back makes a use lie in the future: that says nothing about how long ago it was.
-    const age = Math.abs(clock.now() - usedAt)
-    return !stays.has(key) && !reads.has(key) && age >= rest
+  #mayGo(entry: Entry, stays: ReadonlySet<Key>): boolean {
+    const { reads, clock } = this.#options
+    return !stays.has(entry.key) && !reads.has(entry.key) && rested(entry, clock.now())
   }
 
   /** How many bytes that has freed. */
@@ -209,7 +202,7 @@ export class Reservation {
   }
 
   async #grow(): Promise<boolean> {
-    const size = Math.max(GROWTH_BYTES, this.written - this.size)
+    const size = furtherPromise(this.size, this.written)
     if (!(await this.#on.more(size))) return false
     this.size += size
     return true

@@ -8,9 +8,9 @@ import { draftKey, type Reservation, type Space } from './space.ts'
 
 export interface SpacedOptions {
   readonly blobs: BlobStore
-  readonly space: Space
-  readonly ledger: Ledger
-  readonly reads: Reads
+  readonly space: Pick<Space, 'left' | 'reserve'>
+  readonly ledger: Pick<Ledger, 'has' | 'add' | 'touch' | 'remove'>
+  readonly reads: Pick<Reads, 'begin' | 'rename'>
   /** The store itself tells `reads` of its readers, and takes no harm when a draft is deleted that somebody reads. */
   readonly tellsReads: boolean
 }

@@ -1,4 +1,5 @@
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { bytes } from '../../runtime/settings/bytes.ts'
 import type { R2Binding } from '../../stores/r2-object-store.ts'
 
 /** The part of Cloudflare's bindings that is used here; see stores/r2-object-store.ts for why these are not Cloudflare's own types. */
@@ -16,12 +17,27 @@ export interface RequestContext {
   waitUntil(work: Promise<unknown>): void
 }
 
+/** What an object keeps. Several keys at once are `KEYS_AT_ONCE` at most; a listing is in the order of the keys' bytes. */
+export interface ObjectStorage {
+  get(key: string): Promise<unknown>
+  get(keys: string[]): Promise<Map<string, unknown>>
+  put(key: string, value: unknown): Promise<void>
+  put(values: Readonly<Record<string, unknown>>): Promise<void>
+  delete(key: string): Promise<boolean>
+  delete(keys: string[]): Promise<number>
+  list(options: {
+    readonly prefix: string
+    readonly startAfter?: string
+    readonly end?: string
+    readonly limit?: number
+  }): Promise<Map<string, unknown>>
+}
+
+/** Cloudflare's own bound. */
+export const KEYS_AT_ONCE = 128
+
 export interface ObjectState {
-  readonly storage: {
-    get(key: string): Promise<unknown>
-    put(key: string, value: unknown): Promise<void>
-    delete(key: string): Promise<boolean>
-    list(options: { readonly prefix: string }): Promise<Map<string, unknown>>
+  readonly storage: ObjectStorage & {
     setAlarm(time: number): Promise<void>
     getAlarm(): Promise<number | null>
   }
@@ -33,6 +49,7 @@ export interface ObjectState {
 export interface Env {
   readonly LINK: ObjectNamespace
   readonly FILL: ObjectNamespace
+  readonly SPACE: ObjectNamespace
   readonly BUCKET: R2Binding
   /** Where the origin is. */
   readonly ORIGIN_URL: string
@@ -49,6 +66,10 @@ export interface Env {
   /** The project that answers dockerd's `registry-mirrors`, and the host by which such requests come. */
   readonly MIRROR_PROJECT?: string
   readonly MIRROR_HOST?: string
+  /** What blobs may take in each bucket: `500G`, or `BUCKET=500G,BUCKET_EU=2T`. Without it a bucket has no end. */
+  readonly CACHE_MAX_BYTES?: string
+  /** What never makes room: `library/*,team/app:v*`. */
+  readonly CACHE_PINS?: string
   /** Which continent, country or data centre is near which other edge or region: `EU=fra-1,JP=tokyo`; clients there are sent on for blobs. */
   readonly NEAREST?: string
   /** Which continent (or data centre) has which bucket: `EU=BUCKET_EU,NA=BUCKET_US,FRA=BUCKET_EU`. */
@@ -94,6 +115,25 @@ export function uploadLimitOf({ UPLOAD_LIMIT }: Env): number {
 
 /** Cloudflare's limit of a request's body on its Free and Pro plans, in bytes. */
 const SMALL_PLANS = 100_000_000
+
+/**
+ * How many bytes of blobs this bucket may hold; undefined: it has no end.
+ * @throws RegistryError UNKNOWN when CACHE_MAX_BYTES says no amount
+ */
+export function budgetOf({ CACHE_MAX_BYTES = '' }: Pick<Env, 'CACHE_MAX_BYTES'>, bucket: string): number | undefined {
+  if (CACHE_MAX_BYTES === '') return undefined
+  const amount = CACHE_MAX_BYTES.includes('=') ? new Map(pairs(CACHE_MAX_BYTES)).get(bucket) : CACHE_MAX_BYTES.trim()
+  if (amount === undefined) return undefined
+  const read = bytes.read(amount)
+  if (read === undefined) throw new RegistryError('UNKNOWN', `CACHE_MAX_BYTES says ${amount} where it should say ${bytes.expected}.`)
+  return read
+}
+
+export function pinsOf({ CACHE_PINS = '' }: Pick<Env, 'CACHE_PINS'>): string[] {
+  return CACHE_PINS.split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+}
 
 export function graceOf({ GRACE }: Env): number {
   const seconds = Number(GRACE ?? 86_400)

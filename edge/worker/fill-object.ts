@@ -10,7 +10,6 @@ import { parseRepositoryName } from '../../registry/spec/names.ts'
 import { createHasher } from '../../stores/hasher.ts'
 import { largePieces } from '../../stores/pieces.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
-import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { ALARM_EVERY_MS, FILL_ALARMS } from '../limits.ts'
 import { otherBuckets } from '../neighbours/buckets.ts'
 import { Sources } from '../sources.ts'
@@ -22,6 +21,7 @@ import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
 import { regionRegistry } from './region.ts'
+import { Spaces } from './space/spaces.ts'
 import { TOLD_PATH, type Told, WARM_PATH } from './tell-object.ts'
 import { type Counts, NO_COUNTS, sum, Teller } from './teller.ts'
 
@@ -54,11 +54,13 @@ const LIMITS = { unknownDigestMs: 0 }
 export class FillObject {
   readonly #state: ObjectState
   readonly #env: Env
+  readonly #spaces: Spaces
   #parts: Parts | undefined
 
   constructor(state: ObjectState, env: Env) {
     this.#state = state
     this.#env = env
+    this.#spaces = new Spaces(env)
   }
 
   async fetch(request: Request): Promise<Response> {
@@ -84,6 +86,7 @@ export class FillObject {
       await this.#want({ bucket, repository: resource.name, digest: resource.key, alarms: 0 })
     }
     this.#state.waitUntil(this.#tell(parts))
+    this.#state.waitUntil(this.#spaces.tell())
     return fixedLength(response)
   }
 
@@ -93,7 +96,7 @@ export class FillObject {
     if (wanted === undefined) return
     const { mesh, sources, fills } = this.#open(wanted.bucket)
     const digest = parseDigest(wanted.digest)
-    const stored = await slicedBlobStore(r2ObjectStore(bucketOf(this.#env, wanted.bucket))).stat(digest)
+    const stored = await this.#spaces.blobs(wanted.bucket).stat(digest)
     if (stored !== undefined || wanted.alarms >= FILL_ALARMS) {
       await this.#state.storage.delete(WANTED)
       return
@@ -120,7 +123,7 @@ export class FillObject {
       // Whoever says that it was pushed has heard so before us.
       await sources.ofOrigin.forgetTag(name, tag)
       const repository = sources.open(signal).repository(name)
-      const { blobs } = regionRegistry({ env: this.#env, bucket, mesh, log: workerLog() }, signal).repository(name)
+      const { blobs } = regionRegistry({ env: this.#env, bucket, mesh, spaces: this.#spaces, log: workerLog() }, signal).repository(name)
       await warmImage({ ...repository, manifests: repository.manifests, blobs }, { tag }, { platforms, signal, tell: () => {} })
       return new Response(null, { status: 204 })
     } catch (error) {
@@ -131,8 +134,10 @@ export class FillObject {
   /** What was asked here, and what came, once it has. */
   async #tell({ fills, teller, seen }: Parts): Promise<void> {
     await fills.idle()
+    // However they have ended: nothing was cut off that an alarm should take up.
+    if (fills.size === 0) await this.#state.storage.delete(WANTED)
     teller.count(seen())
-    await teller.tell()
+    await Promise.all([teller.tell(), this.#spaces.tell()])
   }
 
   async #want(wanted: Wanted): Promise<void> {
@@ -145,8 +150,10 @@ export class FillObject {
     const env = this.#env
     const log = workerLog()
     const records = r2ObjectStore(bucketOf(env, bucket))
-    const blobs = slicedBlobStore(records)
-    const others = bucketNames(env).flatMap((name) => (name === bucket ? [] : [r2ObjectStore(bucketOf(env, name))]))
+    const blobs = this.#spaces.blobs(bucket)
+    const others = bucketNames(env).flatMap((name) =>
+      name === bucket ? [] : [{ records: r2ObjectStore(bucketOf(env, name)), blobs: this.#spaces.blobs(name) }],
+    )
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
     // A blob has an object of its own: whoever asks for it later comes there.
     const warm = async (name: string, digest: string) => {

@@ -8,13 +8,13 @@ import type { Digest } from '../../registry/spec/digests.ts'
 import { OCTETS } from '../../registry/spec/media-types.ts'
 import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import { r2ObjectStore } from '../../stores/r2-object-store.ts'
-import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import type { Mesh } from '../mesh.ts'
 import { originSourceId } from '../sources.ts'
 import { upstreamSourceId } from '../upstreams.ts'
 import { askObject, OBJECT_HOST } from './ask-object.ts'
 import { bucketOf, type Env } from './env.ts'
 import { inOwnWords } from './own-words.ts'
+import type { Spaces } from './space/spaces.ts'
 import { untilStalled } from './stall.ts'
 import type { Counts } from './teller.ts'
 
@@ -23,6 +23,7 @@ export interface RegionOptions {
   /** The binding of the bucket near the client. */
   readonly bucket: string
   readonly mesh: Mesh
+  readonly spaces: Spaces
   readonly log: Log
   /** Told of each blob that is given. */
   readonly given?: (counts: Partial<Counts>) => void
@@ -44,6 +45,7 @@ export function regionRegistry(options: RegionOptions, signal: AbortSignal): Reg
 function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSignal): Blobs {
   const elsewhere = (digest: Digest) => remote(options, `blob ${digest}`).with(signal).repository(name).blobs
   const objects = r2ObjectStore(bucketOf(options.env, options.bucket))
+  const here = options.spaces.blobs(options.bucket)
   /** Its size, if this repository is known to have it. */
   const linked = async (digest: Digest) => await new Records(objects, await sourceId(name, options.mesh), LIMITS).link(name, digest)
   return {
@@ -51,11 +53,11 @@ function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSign
       const size = await linked(digest)
       if (size === undefined) return await elsewhere(digest).stat(digest)
       // What the source said of its size may be wrong; what is stored is not.
-      const stored = await slicedBlobStore(objects).stat(digest)
+      const stored = await here.stat(digest)
       return { mediaType: OCTETS, digest, size: stored?.size ?? size }
     },
     async open(digest, range) {
-      const stored = (await linked(digest)) === undefined ? undefined : await slicedBlobStore(objects).open(digest, range)
+      const stored = (await linked(digest)) === undefined ? undefined : await here.open(digest, range)
       const body = stored ?? (await elsewhere(digest).open(digest, range))
       if (body === undefined) return undefined
       const bytesServed = range?.length ?? body.size

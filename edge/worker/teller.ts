@@ -1,8 +1,9 @@
 import type { UpstreamBudget } from '../../mesh/enrolment.ts'
 import { type Pulled, type Pulls, PullTally } from '../../mesh/pulls.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { BUDGETS_UNTOLD, SPOOL_BATCH_PULLS, TELL_EVERY_MS } from '../limits.ts'
+import { Gathering } from './gathering.ts'
 
 /** What is added up for the origin, over all of a Worker. */
 export interface Counts {
@@ -41,13 +42,13 @@ export class Teller {
   readonly #options: TellerOptions
   readonly #tally = new PullTally(SPOOL_BATCH_PULLS)
   readonly #budgets = new Map<string, UpstreamBudget>()
+  readonly #gathering: Gathering
   #counts = NO_COUNTS
   #unsent: Telling | undefined
-  /** When somebody began to gather for all. Whoever that was may have been ended since. */
-  #gatheringSince: number | undefined
 
   constructor(options: TellerOptions) {
     this.#options = options
+    this.#gathering = new Gathering({ clock: options.clock, forMs: TELL_EVERY_MS, lostMs: 10 * TELL_EVERY_MS })
   }
 
   note(pulled: Pulled): void {
@@ -66,16 +67,9 @@ export class Teller {
 
   /** Each request that has noted something waits for it behind its answer. Never rejects. */
   async tell(): Promise<void> {
-    const { clock, log } = this.#options
+    const { log } = this.#options
     if (this.#unsent === undefined && !this.#anything) return
-    const began = clock.now()
-    if (this.#gatheringSince !== undefined && Math.abs(began - this.#gatheringSince) < 10 * TELL_EVERY_MS) return
-    this.#gatheringSince = began
-    try {
-      await pause(clock, TELL_EVERY_MS)
-    } finally {
-      this.#gatheringSince = undefined
-    }
+    if (!(await this.#gathering.turn())) return
     try {
       if (this.#unsent !== undefined) await this.#send(this.#unsent)
       if (this.#anything) await this.#send(this.#take())

@@ -1,5 +1,5 @@
+import { bytes } from './bytes.ts'
 import type { Kind } from './define.ts'
-import { bytes } from './kinds.ts'
 
 /** So many bytes, or a share of what there is. */
 export type Amount = { readonly bytes: number } | { readonly percent: number }

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { bytes } from './bytes.ts'
 import { defineSettings, environmentName, setting } from './define.ts'
 import { parseSettingsFile } from './file.ts'
-import { boolean, bytes, choice, duration, list, optionalText, optionalUrl, port, text } from './kinds.ts'
+import { boolean, choice, duration, list, optionalText, optionalUrl, port, text } from './kinds.ts'
 import { readSettings, SettingsError } from './read.ts'
 
 const settings = defineSettings({

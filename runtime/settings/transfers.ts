@@ -1,5 +1,6 @@
+import { bytes } from './bytes.ts'
 import { setting } from './define.ts'
-import { bytes, integer } from './kinds.ts'
+import { integer } from './kinds.ts'
 
 const MOST = 1_000_000
 

@@ -32,7 +32,7 @@ it('a Worker sends clients on to the edge near where Cloudflare says they are', 
   await origin.project('open', { public: true })
   const image = await origin.push('open/app', 'v1')
   await using near = await TestEdge.start(origin, { name: 'fra-1' })
-  await using edge = await TestWorker.start(origin, await bundleWorker(), { nearest: 'EU=fra-1' })
+  await using edge = await TestWorker.start(origin, await bundleWorker(), { bindings: { NEAREST: 'EU=fra-1' } })
   const path = `/v2/open/app/blobs/${image.layer}`
   const follows = { 'user-agent': 'containerd/2.1.0' }
   const sent = await edge.getFrom('EU', path, follows)

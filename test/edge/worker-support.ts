@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { Response as AnswerOf, Miniflare, type Request as MiniflareRequest } from 'miniflare'
@@ -15,7 +16,11 @@ export const WORKER_OPTIONS = {
   compatibilityDate: '2026-04-01',
   compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
   r2Buckets: ['BUCKET'],
-  durableObjects: { LINK: { className: 'Link', useSQLite: true }, FILL: { className: 'Fill', useSQLite: true } },
+  durableObjects: {
+    LINK: { className: 'Link', useSQLite: true },
+    FILL: { className: 'Fill', useSQLite: true },
+    SPACE: { className: 'Space', useSQLite: true },
+  },
 } as const
 
 /** The Worker as wrangler makes it: one module. */
@@ -35,6 +40,15 @@ export async function bundleWorker(): Promise<string> {
   return file.text
 }
 
+export interface TestWorkerOptions {
+  readonly grace?: number
+  readonly regions?: string
+  /** Further variables of wrangler.toml. */
+  readonly bindings?: Readonly<Record<string, string>>
+  /** The folder where buckets and objects outlive the Worker. */
+  readonly persist?: string
+}
+
 /** The whole Worker in workerd, talked to over HTTP; what it asks of the world goes through a line that a test holds. */
 export class TestWorker implements AsyncDisposable {
   readonly line: Line
@@ -50,7 +64,7 @@ export class TestWorker implements AsyncDisposable {
   static async start(
     origin: TestOrigin,
     script: string,
-    { grace = 3_600, regions = '', nearest = '' }: { grace?: number; regions?: string; nearest?: string } = {},
+    { grace = 3_600, regions = '', bindings = {}, persist }: TestWorkerOptions = {},
   ): Promise<TestWorker> {
     const line = new Line()
     const miniflare = new Miniflare({
@@ -61,8 +75,9 @@ export class TestWorker implements AsyncDisposable {
         ENROLMENT_TOKEN: await origin.enrolmentToken(`worker-${randomUUID()}`),
         GRACE: String(grace),
         REGIONS: regions,
-        NEAREST: nearest,
+        ...bindings,
       },
+      ...(persist !== undefined && { r2Persist: join(persist, 'r2'), durableObjectsPersist: join(persist, 'objects') }),
       r2Buckets: ['BUCKET', ...regions.split(',').flatMap((pair) => pair.split('=')[1] ?? [])],
       outboundService: async (request: MiniflareRequest) => {
         const body = request.body === null ? undefined : await request.arrayBuffer()
@@ -105,6 +120,11 @@ export class TestWorker implements AsyncDisposable {
   ): Promise<{ readonly status: number; readonly bytes: Uint8Array; readonly location: string | null }> {
     const answer = await this.#miniflare.dispatchFetch(this.url + path, { cf: { continent }, headers, redirect: 'manual' })
     return { status: answer.status, bytes: new Uint8Array(await answer.arrayBuffer()), location: answer.headers.get('location') }
+  }
+
+  async has(digest: string): Promise<boolean> {
+    const bucket = await this.#miniflare.getR2Bucket('BUCKET')
+    return (await bucket.head(`blobs/${digest.replace(':', '/')}`)) !== null
   }
 
   /** Keys in the region's bucket. */
