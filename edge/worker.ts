@@ -14,6 +14,7 @@ import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
 import { regionRegistry } from './worker/region.ts'
+import { NEWS_EVERY_MS } from './worker/space/limits.ts'
 import { Spaces } from './worker/space/spaces.ts'
 import { tellObject } from './worker/tell-object.ts'
 import { Teller } from './worker/teller.ts'
@@ -53,7 +54,7 @@ function isolateOf(env: Env): Isolate {
     login,
     tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
-    spaces: new Spaces(env),
+    spaces: new Spaces(env, NEWS_EVERY_MS),
     nearest: new NearestEdge({ mesh, tokens, fetch: (url, init) => fetch(url, init), clock: systemClock, log: workerLog() }),
     teller: new Teller({
       send: (telling) => mesh.tell(telling),

@@ -21,6 +21,7 @@ import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
 import { workerLog } from './log.ts'
 import { regionRegistry } from './region.ts'
+import { FILL_NEWS_EVERY_MS } from './space/limits.ts'
 import { Spaces } from './space/spaces.ts'
 import { TOLD_PATH, type Told, WARM_PATH } from './tell-object.ts'
 import { type Counts, NO_COUNTS, sum, Teller } from './teller.ts'
@@ -60,7 +61,7 @@ export class FillObject {
   constructor(state: ObjectState, env: Env) {
     this.#state = state
     this.#env = env
-    this.#spaces = new Spaces(env)
+    this.#spaces = new Spaces(env, FILL_NEWS_EVERY_MS)
   }
 
   async fetch(request: Request): Promise<Response> {

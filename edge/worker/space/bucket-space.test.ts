@@ -46,6 +46,7 @@ async function bucket(capacity: number, { pins = [] as string[], objects = memor
         grow: (question) => ask(async () => ({ granted: await made.space.grow(question) })),
       },
       clock: own.clock,
+      everyMs: NEWS_EVERY_MS,
       newId: () => crypto.randomUUID(),
       log: quiet,
     })
@@ -145,13 +146,18 @@ describe('the budget of a Worker’s bucket', () => {
   })
 
   it('keeps what somebody begins to read after it was chosen; then the next in turn goes', async () => {
-    const { begin, store, later, here, status } = await bucket(3 * SIZE)
+    const { begin, store, use, later, here, status } = await bucket(3 * SIZE)
     const [a, b, c] = [await store(1), await store(2), await store(3)]
     const d = await store(4)
     const reading = await begin(a)
     await later(2 * LEAVING_MS)
     expect(await here(a, b, c, d)).toEqual([true, false, true, true])
     await reading.leave()
+    // Chosen as well, and read to its end before it goes.
+    await store(8)
+    await use(c)
+    await later(2 * LEAVING_MS)
+    expect(await here(c, d)).toEqual([true, false])
     const [e, f, g] = [await store(5), await store(6), await store(7)]
     await later(2 * LEAVING_MS)
     expect(await here(a, e, f, g)).toEqual([false, true, true, true])

@@ -2,6 +2,8 @@
 
 /** What isolates have used is told to the bucket's object so long after the first of it, together. */
 export const NEWS_EVERY_MS = 2_000
+/** The same for an object that fetches one blob: the room that it was promised is to be counted as what it became. */
+export const FILL_NEWS_EVERY_MS = 100
 /** Whoever gathers for all and has said nothing for so long was ended. */
 export const NEWS_LOST_MS = 4_000
 /**

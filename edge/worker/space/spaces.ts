@@ -10,10 +10,13 @@ import { ToldSpace } from './told-space.ts'
 /** The buckets as one isolate or fill uses them, each within its budget where it has one. */
 export class Spaces {
   readonly #env: Env
+  readonly #everyMs: number
   readonly #told = new Map<string, ToldSpace>()
 
-  constructor(env: Env) {
+  /** `everyMs`: how long what is new waits for more before it is told. */
+  constructor(env: Env, everyMs: number) {
     this.#env = env
+    this.#everyMs = everyMs
   }
 
   /** The blobs of this bucket, for one request. */
@@ -30,7 +33,13 @@ export class Spaces {
   #of(bucket: string): ToldSpace {
     const known = this.#told.get(bucket)
     if (known !== undefined) return known
-    const made = new ToldSpace({ object: askSpace(this.#env, bucket), clock: systemClock, newId: () => crypto.randomUUID(), log: workerLog() })
+    const made = new ToldSpace({
+      object: askSpace(this.#env, bucket),
+      clock: systemClock,
+      everyMs: this.#everyMs,
+      newId: () => crypto.randomUUID(),
+      log: workerLog(),
+    })
     this.#told.set(bucket, made)
     return made
   }

@@ -7,7 +7,7 @@ import { Reads } from '../../space/reads.ts'
 import { Reservation } from '../../space/space.ts'
 import { spacedBlobStore } from '../../space/spaced-blob-store.ts'
 import { Gathering } from '../gathering.ts'
-import { NEWS_EVERY_MS, NEWS_LOST_MS, SIGN_EVERY_MS } from './limits.ts'
+import { NEWS_LOST_MS, SIGN_EVERY_MS } from './limits.ts'
 import { Untold } from './news.ts'
 import type { GrowthAnswer, GrowthQuestion, RoomAnswer, RoomQuestion, SpaceNews } from './talk.ts'
 
@@ -19,6 +19,8 @@ export interface ToldSpaceOptions {
     grow(question: GrowthQuestion): Promise<GrowthAnswer>
   }
   readonly clock: Clock
+  /** How long what is new waits for more. */
+  readonly everyMs: number
   readonly newId: () => string
   readonly log: Log
 }
@@ -40,7 +42,7 @@ export class ToldSpace {
   constructor(options: ToldSpaceOptions) {
     this.#options = options
     this.#from = options.newId()
-    this.#gathering = new Gathering({ clock: options.clock, forMs: NEWS_EVERY_MS, lostMs: NEWS_LOST_MS })
+    this.#gathering = new Gathering({ clock: options.clock, forMs: options.everyMs, lostMs: NEWS_LOST_MS })
   }
 
   /** The same store within the budget. */
