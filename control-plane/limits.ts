@@ -63,3 +63,10 @@ export const PREHEAT_BACKOFF_LIMIT_MS = 10 * 60_000
 
 /** How often the whole store is read for bytes that nobody knows. */
 export const STRAYS_EVERY_MS = 7 * 24 * 3_600_000
+
+/** How often an endpoint is looked at, as Harbor does, and how often it is seen whether one is due: a new one is, at once. */
+export const ENDPOINT_CHECK_MS = 5 * 60_000
+export const ENDPOINTS_POLL_MS = 2_000
+export const ENDPOINTS_AT_ONCE = 8
+/** Until an endpoint has answered. */
+export const ENDPOINT_CHECK_TIME_MS = 15_000

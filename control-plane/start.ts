@@ -33,6 +33,7 @@ import {
 import { preheatsFor } from './preheat/follow.ts'
 import { startPreheatJobs } from './preheat/jobs.ts'
 import { warmAtEdge } from './preheat/warm.ts'
+import { watchEndpoints } from './replication/health.ts'
 import { Sites } from './replication/sites.ts'
 import { dispatchRuns } from './runs/dispatch.ts'
 import { followAudit } from './runs/follow-audit.ts'
@@ -100,6 +101,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const followed = Promise.all([
     followChanges({ db, clock, log, signal }),
     followSchedules({ db, clock, log, signal }),
+    watchEndpoints({ db, clock, log, signal, fetchFor: options.fetchFor, unseal: options.unseal }),
     beThere({ db, clock, log, signal, owner, concurrency }),
     followAudit({ db, clock, log, signal, consumer: 'webhooks', react: webhooksFor({ db, log, enabled: options.webhooksEnabled }) }),
     followAudit({ db, clock, log, signal, consumer: 'preheat', react: preheatsFor({ db, log }) }),

@@ -100,7 +100,7 @@ export class ProxyCaches {
 
   async #remote(endpoint: Endpoint): Promise<RemoteRegistry> {
     const { fetchFor, secrets, clock, log } = this.#options
-    return new RemoteRegistry({
+    return await RemoteRegistry.open({
       url: new URL(endpoint.url),
       vendor: vendorOf(endpoint.type),
       fetch: fetchFor(endpoint),

@@ -1,4 +1,4 @@
-import { and, eq, or } from 'drizzle-orm'
+import { and, eq, inArray, isNull, lte, or } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -27,8 +27,9 @@ export interface NewEndpoint {
 export interface EndpointPatch extends Omit<Partial<NewEndpoint>, 'type' | 'name' | 'url'> {
   readonly name?: string | undefined
   readonly url?: string | undefined
-  readonly status?: string | undefined
 }
+
+export type EndpointStatus = Endpoint['status']
 
 /** @throws RegistryError 409 the name is taken */
 export async function createEndpoint(db: Database, endpoint: NewEndpoint, actor: string): Promise<Endpoint> {
@@ -86,15 +87,47 @@ export async function updateEndpoint(db: Database, id: number, patch: EndpointPa
     const values = given(patch)
     const changed = (Object.keys(values) as (keyof Endpoint)[]).filter((key) => values[key] !== before[key])
     if (changed.length === 0) return
+    // What was seen of it before says nothing of where it is now.
+    const asked = changed.some((key) => key !== 'name' && key !== 'description')
+    const unseen = asked ? { status: 'unknown' as const, statusText: '', checkedAt: null } : {}
     await connection.sql
       .update(endpoints)
-      .set({ ...values, updatedAt: db.clock.now() })
+      .set({ ...values, ...unseen, updatedAt: db.clock.now() })
       .where(eq(endpoints.id, id))
-    // Whether it answers is no change of the endpoint; nobody's cache depends on it.
-    if (changed.some((key) => key !== 'status')) {
-      await tell(db, connection, { actor, kind: 'endpoint.updated', subject: `endpoint:${id}`, detail: { name: before.name, changed } })
-    }
+    await tell(db, connection, { actor, kind: 'endpoint.updated', subject: `endpoint:${id}`, detail: { name: before.name, changed } })
   })
+}
+
+/**
+ * Takes endpoints that nobody has looked at since `before`, those first that waited longest: whoever takes one looks at it, and no other process
+ * does meanwhile.
+ */
+export async function takeEndpointsToCheck(db: Database, before: number, limit: number): Promise<Endpoint[]> {
+  const due = or(isNull(endpoints.checkedAt), lte(endpoints.checkedAt, before))
+  const some = await db.read.sql.select({ id: endpoints.id }).from(endpoints).where(due).limit(1)
+  if (some.length === 0) return []
+  return await db.write(async ({ sql }) => {
+    const chosen = sql.select({ id: endpoints.id }).from(endpoints).where(due).orderBy(endpoints.checkedAt, endpoints.id).limit(limit)
+    return await sql.update(endpoints).set({ checkedAt: db.clock.now() }).where(inArray(endpoints.id, chosen)).returning()
+  })
+}
+
+/**
+ * Writes down what a look at an endpoint showed, unless it has been changed since. Whether it answers is no change of the endpoint: nobody's cache
+ * depends on it, and nobody is told.
+ */
+export async function recordEndpointStatus(
+  db: Database,
+  { id, updatedAt }: Pick<Endpoint, 'id' | 'updatedAt'>,
+  status: EndpointStatus,
+  statusText: string,
+): Promise<void> {
+  await db.write(({ sql }) =>
+    sql
+      .update(endpoints)
+      .set({ status, statusText, checkedAt: db.clock.now() })
+      .where(and(eq(endpoints.id, id), eq(endpoints.updatedAt, updatedAt))),
+  )
 }
 
 /** @throws RegistryError 404, 412 a proxy cache or a replication rule uses it */
@@ -118,8 +151,8 @@ export async function deleteEndpoint(db: Database, id: number, actor: string): P
 
 /** The fields that were given. */
 function given(patch: EndpointPatch): Partial<Endpoint> {
-  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, status } = patch
-  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, status }
+  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate } = patch
+  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 

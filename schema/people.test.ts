@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ROLES } from '../policy/facts.ts'
 import { seed, type TemporaryDatabase, temporaryDatabase } from '../test/support/database.ts'
 import { headOfChanges, readChanges } from './changes.ts'
-import { createEndpoint, deleteEndpoint, updateEndpoint } from './endpoints.ts'
+import { createEndpoint, deleteEndpoint, findEndpointById, recordEndpointStatus } from './endpoints.ts'
 import { ensureGroup, setGroupsOfUser } from './groups.ts'
 import { addMember, findMember, listMembers, removeMember, setMemberRole } from './members.ts'
 import { principalFacts } from './principals.ts'
@@ -161,8 +161,9 @@ describe('projects and people', () => {
     expect((await projectFacts(db, id))?.proxy).toBe(true)
     await expect(deleteEndpoint(db, endpoint.id, 'user:1')).rejects.toMatchObject({ status: 412 })
     const from = await headOfChanges(db)
-    await updateEndpoint(db, endpoint.id, { status: 'unhealthy' }, 'system')
+    await recordEndpointStatus(db, endpoint, 'unhealthy', 'DNS: there is no host.')
     expect(await kinds(from)).toEqual([])
+    expect(await findEndpointById(db, endpoint.id)).toMatchObject({ status: 'unhealthy', updatedAt: endpoint.updatedAt })
     await deleteProject(db, id, 'user:1')
     await deleteEndpoint(db, endpoint.id, 'user:1')
   })

@@ -11,6 +11,7 @@ interface Endpoint {
   readonly url: string
   readonly type: string
   readonly status?: string
+  readonly status_text?: string
 }
 
 interface Rule {
@@ -157,6 +158,7 @@ function endpointCommands(replicate: Command): void {
           { title: 'KIND', value: (row) => row.type },
           { title: 'URL', value: (row) => row.url },
           { title: 'STATUS', value: (row) => row.status },
+          { title: 'PROBLEM', value: (row) => row.status_text },
         ],
         'No endpoint yet. Add one: atoll replicate endpoint add NAME URL',
       )
@@ -185,11 +187,13 @@ function endpointCommands(replicate: Command): void {
 
   endpoint
     .command('ping <name>')
-    .description('try to reach an endpoint and log in')
-    .action(async (name: string, _options: unknown, command: Command) => {
+    .description('try to reach an endpoint and log in, and see what the account may do')
+    .option('--repository <name>', 'also see whether it may pull and push there: an upload is begun and called off')
+    .action(async (name: string, options: { repository?: string }, command: Command) => {
       const { api, out } = await contextOf(command)
-      await api.call('POST', `${ENDPOINTS}/ping`, { id: await endpointId({ api }, name) })
-      out.item({ name, reachable: true }, `${name} answers and accepts the login.`)
+      const answer = await ping({ api }, await endpointId({ api }, name), options.repository)
+      out.item({ name, reachable: true, ...answer }, `${name} answers and accepts the login.`)
+      for (const note of answer.notes) out.note(note)
     })
 
   endpoint
@@ -202,10 +206,20 @@ function endpointCommands(replicate: Command): void {
     })
 }
 
+interface PingAnswer {
+  readonly rights: { readonly list: string; readonly pull: string; readonly push: string }
+  readonly notes: readonly string[]
+}
+
+async function ping({ api }: Pick<Context, 'api'>, id: number, repository?: string): Promise<PingAnswer> {
+  const { body } = await api.call<PingAnswer>('POST', `${ENDPOINTS}/ping`, { id, ...(repository !== undefined && { repository }) })
+  return body
+}
+
 /** What is wrong with an endpoint, by a word of the server; undefined: nothing. */
 async function pingProblem({ api }: Pick<Context, 'api'>, id: number): Promise<string | undefined> {
   try {
-    await api.call('POST', `${ENDPOINTS}/ping`, { id })
+    await ping({ api }, id)
     return undefined
   } catch (error) {
     if (error instanceof CliError) return error.message

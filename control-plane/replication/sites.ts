@@ -3,7 +3,7 @@ import type { Clock } from '../../registry/clock.ts'
 import type { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
-import { RemoteRegistry, vendorOf } from '../../registry/remote/index.ts'
+import { type Credentials, RemoteRegistry, vendorOf } from '../../registry/remote/index.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
@@ -77,10 +77,9 @@ export class Sites {
 
   async #remote(endpoint: Endpoint): Promise<Site> {
     const { fetchFor, unseal, createHasher, clock, log } = this.#options
-    const { id, accessKey, sealedSecret } = endpoint
-    const credentials =
-      accessKey === null || sealedSecret === null ? undefined : { username: accessKey, password: await unseal(sealedSecret, `endpoint:${id}`) }
-    const remote = new RemoteRegistry({
+    const { id } = endpoint
+    const credentials = await endpointCredentials(endpoint, unseal)
+    const remote = await RemoteRegistry.open({
       url: new URL(endpoint.url),
       vendor: vendorOf(endpoint.type),
       fetch: fetchFor(endpoint),
@@ -96,4 +95,13 @@ export class Sites {
       prepare: (name, signal) => remote.prepare(name, signal),
     }
   }
+}
+
+/** The name and password that an endpoint is used with; undefined: anonymously. @throws when its secret cannot be unsealed */
+export async function endpointCredentials(
+  { id, accessKey, sealedSecret }: Pick<Endpoint, 'id' | 'accessKey' | 'sealedSecret'>,
+  unseal: SitesOptions['unseal'],
+): Promise<Credentials | undefined> {
+  if (accessKey === null || sealedSecret === null) return undefined
+  return { username: accessKey, password: await unseal(sealedSecret, `endpoint:${id}`) }
 }

@@ -16,7 +16,18 @@ describe.skipIf(!CONTRACT_PRESENT)('replication keeps to the contract', () => {
 
   test('endpoints and replication, answer by answer, and no secret in any of them', async () => {
     await ask('GET /replication/adapters', '/replication/adapters', 200)
-    await ask('GET /replication/adapterinfos', '/replication/adapterinfos', 200)
+    const { body: forms } = await ask('GET /replication/adapterinfos', '/replication/adapterinfos', 200)
+    expect(forms).toMatchObject({
+      harbor: {
+        endpoint_pattern: { endpoint_type: 'EndpointPatternTypeStandard' },
+        credential_pattern: { access_secret_type: 'AccessSecretTypePass' },
+      },
+      'docker-hub': { endpoint_pattern: { endpoint_type: 'EndpointPatternTypeFix', endpoints: [{ value: 'https://hub.docker.com' }] } },
+      'aws-ecr': { endpoint_pattern: { endpoint_type: 'EndpointPatternTypeList' } },
+      'google-gcr': {
+        credential_pattern: { access_key_type: 'AccessKeyTypeFix', access_key_data: '_json_key', access_secret_type: 'AccessSecretTypeFile' },
+      },
+    })
     const registry = {
       name: 'other',
       url: 'https://registry.invalid',
@@ -26,11 +37,17 @@ describe.skipIf(!CONTRACT_PRESENT)('replication keeps to the contract', () => {
     const { id: endpoint } = await ask('POST /registries', '/registries', 201, registry)
     await ask('POST /registries', '/registries', 409, registry)
     await ask('POST /registries', '/registries', 400, { ...registry, name: 'b', url: 'https://u:p@x' })
+    expect((await ask('GET /registries/{id}', `/registries/${endpoint}`, 200)).body).toMatchObject({ status: 'unknown' })
+    expect((await ask('GET /registries', '/registries?q=name%3D~the', 200)).body).toHaveLength(1)
     const listed = [await ask('GET /registries', '/registries', 200), await ask('GET /registries/{id}', `/registries/${endpoint}`, 200)]
     expect(JSON.stringify(listed.map(({ body }) => body))).not.toContain('Hush')
     await ask('GET /registries/{id}/info', `/registries/${endpoint}/info`, 200)
     const refused = await ask('POST /registries/ping', '/registries/ping', 400, { id: endpoint })
     expect(refused.body).toMatchObject({ errors: [{ code: 'BAD_REQUEST', message: expect.stringMatching(/^DNS: /) }] })
+    expect((await ask('GET /registries/{id}', `/registries/${endpoint}`, 200)).body).toMatchObject({
+      status: 'unhealthy',
+      status_text: expect.stringMatching(/^DNS: /),
+    })
     await ask('PUT /registries/{id}', `/registries/${endpoint}`, 400, { url: 'https://elsewhere.invalid' })
     await ask('PUT /registries/{id}', `/registries/${endpoint}`, 200, { description: 'far away', access_secret: '*****' })
 

@@ -63,6 +63,7 @@ export const RegistryPing = z
     access_secret: Key.nullish(),
     insecure: z.boolean().nullish(),
     ca_certificate: Certificate.nullish(),
+    repository: z.string().max(255).nullish().describe('A repository there whose rights are looked at: an upload is begun, and called off'),
   })
   .openapi('RegistryPing')
 
@@ -77,6 +78,7 @@ export const Registry = z
     ca_certificate: z.string().optional(),
     credential: z.object({ type: z.string(), access_key: z.string(), access_secret: z.string().optional() }).optional(),
     status: z.string(),
+    status_text: z.string().optional().describe('What is wrong with it'),
     creation_time: z.string(),
     update_time: z.string(),
   })
@@ -108,6 +110,7 @@ export function showRegistry(row: Endpoint): z.infer<typeof Registry> {
       credential: { type: row.credentialType ?? 'basic', access_key: row.accessKey, ...(row.sealedSecret !== null && { access_secret: KEPT }) },
     }),
     status: row.status,
+    ...(row.statusText !== '' && { status_text: row.statusText }),
     creation_time: instant(row.createdAt),
     update_time: instant(row.updatedAt),
   }

@@ -1,5 +1,15 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { createEndpoint, deleteEndpoint, type Endpoint, findEndpointById, listEndpoints, updateEndpoint } from '../../schema/endpoints.ts'
+import { isRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
+import { createFetch } from '../../runtime/fetch.ts'
+import {
+  createEndpoint,
+  deleteEndpoint,
+  type Endpoint,
+  findEndpointById,
+  listEndpoints,
+  recordEndpointStatus,
+  updateEndpoint,
+} from '../../schema/endpoints.ts'
 import { endpointPurpose } from '../proxy-caches.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
@@ -9,7 +19,7 @@ import { describePage } from './paging.ts'
 import { parseQuery } from './query.ts'
 import { pingEndpoint } from './registry-ping.ts'
 import { NewRegistry, Registry, RegistryChange, RegistryPing, sameHost, secretOf, showRegistry } from './registry-shapes.ts'
-import { REGISTRY_TYPES, resourceFilters, TRIGGERS } from './registry-types.ts'
+import { formOf, REGISTRY_TYPES, resourceFilters, TRIGGERS } from './registry-types.ts'
 
 const tags = ['registry']
 const params = z.object({ id })
@@ -36,6 +46,14 @@ const ProviderInfo = z
     }),
   })
   .openapi('RegistryProviderInfo')
+
+const RightState = z.enum(['allowed', 'denied', 'unknown'])
+const PingAnswer = z
+  .object({
+    rights: z.object({ list: RightState, pull: RightState, push: RightState }),
+    notes: z.array(z.string()).describe('What does not keep it from working, and is good to know'),
+  })
+  .openapi('RegistryPingAnswer')
 
 export const registries = ({ services, guard }: ApiParts) => {
   const { db, secrets } = services
@@ -90,7 +108,7 @@ export const registries = ({ services, guard }: ApiParts) => {
     summary: 'Whether a registry answers and takes the credential; what is wrong, if not',
     middleware: guard.system('registry', 'read'),
     request: { body: { required: true, content: { 'application/json': { schema: RegistryPing } } } },
-    responses: { 200: empty('It answers and takes it.'), ...refusals(400, 401, 403, 404) },
+    responses: { 200: json(PingAnswer, 'It answers and takes it.'), ...refusals(400, 401, 403, 404) },
   })
 
   const get = createRoute({
@@ -146,21 +164,7 @@ export const registries = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(types, (c) => c.json(Object.keys(REGISTRY_TYPES), 200))
     .openapi(infos, (c) => {
-      const entries = Object.entries(REGISTRY_TYPES).map(([type, { endpoints }]) => [
-        type,
-        {
-          endpoint_pattern: {
-            endpoint_type: endpoints.length === 0 ? 'EndpointPatternTypeStandard' : 'EndpointPatternTypeFix',
-            endpoints: [...endpoints],
-          },
-          credential_pattern: {
-            access_key_type: 'AccessKeyTypeStandard',
-            access_key_data: '',
-            access_secret_type: 'AccessSecretTypeStandard',
-            access_secret_data: '',
-          },
-        },
-      ])
+      const entries = Object.entries(REGISTRY_TYPES).map(([type, known]) => [type, formOf(known)])
       return c.json(Object.fromEntries(entries), 200)
     })
     .openapi(list, async (c) => {
@@ -204,16 +208,37 @@ export const registries = ({ services, guard }: ApiParts) => {
       // A secret that is kept goes to the host it was given for and to no other.
       const sealed = known !== undefined && sameHost(known.url, url) ? known.sealedSecret : null
       const kept = known !== undefined && sealed !== null ? await secrets.unseal(sealed, endpointPurpose(known.id)) : undefined
-      await pingEndpoint(services, {
-        url: new URL(url),
-        type,
-        username: body.access_key ?? known?.accessKey ?? undefined,
-        password: secretOf(body.access_secret) ?? kept,
-        insecure: body.insecure ?? known?.insecure ?? false,
-        ca: body.ca_certificate ?? known?.caCertificate ?? undefined,
-        signal: c.req.raw.signal,
-      })
-      return c.body(null, 200)
+      const username = body.access_key ?? known?.accessKey ?? undefined
+      const password = secretOf(body.access_secret) ?? kept
+      const insecure = body.insecure ?? known?.insecure ?? false
+      const caCertificate = body.ca_certificate ?? known?.caCertificate ?? null
+      const asKept =
+        known !== undefined &&
+        url === known.url &&
+        type === known.type &&
+        username === (known.accessKey ?? undefined) &&
+        password === kept &&
+        insecure === known.insecure &&
+        caCertificate === known.caCertificate
+      try {
+        const answer = await pingEndpoint(services, {
+          url: new URL(url),
+          type,
+          username,
+          password,
+          fetch: createFetch({ verifyTls: !insecure, ca: caCertificate || undefined }),
+          repository: repositoryOf(body.repository),
+          signal: c.req.raw.signal,
+        })
+        if (asKept) await recordEndpointStatus(db, known, 'healthy', '')
+        return c.json({ rights: answer.rights, notes: [...answer.notes] }, 200)
+      } catch (error) {
+        // That the account lacks a right for one repository says nothing of the endpoint.
+        if (asKept && error instanceof ApiError && !error.message.startsWith('rights:')) {
+          await recordEndpointStatus(db, known, 'unhealthy', error.message)
+        }
+        throw error
+      }
     })
     .openapi(get, async (c) => c.json(showRegistry(await found(c.req.valid('param').id)), 200))
     .openapi(info, async (c) => {
@@ -225,7 +250,7 @@ export const registries = ({ services, guard }: ApiParts) => {
           description: REGISTRY_TYPES[type]?.description ?? type,
           supported_resource_filters: [...resourceFilters()],
           supported_triggers: [...TRIGGERS],
-          supported_copy_by_chunk: false,
+          supported_copy_by_chunk: true,
         },
         200,
       )
@@ -264,6 +289,12 @@ export const registries = ({ services, guard }: ApiParts) => {
       })
       return c.body(null, 200)
     })
+}
+
+function repositoryOf(name: string | null | undefined): RepositoryName | undefined {
+  if (name === undefined || name === null || name === '') return undefined
+  if (!isRepositoryName(name)) throw badField('repository', 'is a repository such as team/app')
+  return name
 }
 
 function isInUse(error: unknown): error is Error {

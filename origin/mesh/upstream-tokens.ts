@@ -1,10 +1,9 @@
 import { decodeJwt } from 'jose'
 import { parseScopes } from '../../mesh/tokens.ts'
 import type { Clock } from '../../registry/clock.ts'
-import { bearerOf } from '../../registry/remote/authorizer.ts'
-import { ChallengeAuthorizer } from '../../registry/remote/challenge-authorizer.ts'
+import { type Authorizer, bearerOf } from '../../registry/remote/authorizer.ts'
 import { Client } from '../../registry/remote/client.ts'
-import { DEFAULT_LIMITS, vendorOf } from '../../registry/remote/index.ts'
+import { DEFAULT_LIMITS, openSession, vendorOf } from '../../registry/remote/index.ts'
 import { Transport } from '../../registry/remote/transport.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
@@ -33,7 +32,7 @@ export interface UpstreamToken {
 interface Known {
   readonly version: number
   readonly client: Client
-  readonly authorizer: ChallengeAuthorizer
+  readonly authorizer: Authorizer
 }
 
 /** Short tokens of upstreams for edges, so that the endpoint's password stays here. */
@@ -77,11 +76,10 @@ export class UpstreamTokens {
     const { secrets, fetchFor, clock } = this.#options
     const vendor = vendorOf(endpoint.type)
     const transport = new Transport({ fetch: fetchFor(endpoint), clock, limits: DEFAULT_LIMITS, random: Math.random })
-    const authorizer = new ChallengeAuthorizer(transport, {
-      credentials: await endpointCredentials(endpoint, secrets),
-      tokenHosts: vendor.tokenHosts,
-    })
-    const client = new Client({ base: vendor.base(new URL(endpoint.url)), vendor, transport, authorizer })
+    const typed = new URL(endpoint.url)
+    const base = vendor.base(typed)
+    const { authorizer } = openSession({ vendor, typed, base, credentials: await endpointCredentials(endpoint, secrets), transport })
+    const client = new Client({ base, vendor, transport, authorizer })
     const opened = { version: endpoint.updatedAt, client, authorizer }
     this.#known.set(endpoint.id, opened)
     return opened

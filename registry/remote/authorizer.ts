@@ -30,6 +30,9 @@ export interface Credentials {
   readonly password: string
 }
 
+/** The name and password of now, for those that are exchanged for something that expires. @throws RegistryError when the exchange is refused */
+export type CredentialSource = () => Promise<Credentials>
+
 /** Sends a name and a password with every request, without waiting to be asked. */
 export function basicAuthorizer(credentials: Credentials): Authorizer {
   const headers = { Authorization: basic(credentials) }

@@ -1,4 +1,4 @@
-import { type AuthorizationRequest, type Authorizer, basic, bearerOf, type Credentials } from './authorizer.ts'
+import { type AuthorizationRequest, type Authorizer, basic, bearerOf, type CredentialSource, type Credentials } from './authorizer.ts'
 import type { Challenge } from './challenge.ts'
 import { upstreamInvalid } from './errors.ts'
 import { type TokenService, Tokens } from './tokens.ts'
@@ -17,8 +17,10 @@ export interface ChallengeMemory {
 }
 
 export interface ChallengeAuthorizerOptions {
-  /** Without them: anonymous. */
-  readonly credentials?: Credentials | undefined
+  /** A name and a password, or where to get those of now. Without them: anonymous. */
+  readonly credentials?: Credentials | CredentialSource | undefined
+  /** In place of a name and a password: a token to get tokens with (distribution's OAuth2 specification). */
+  readonly refreshToken?: (() => Promise<string>) | undefined
   /** Hosts that may be shown the credentials besides the registry's own and its relatives. */
   readonly tokenHosts?: readonly string[]
   readonly memory?: ChallengeMemory | undefined
@@ -31,17 +33,20 @@ type Learned = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; reado
  * the challenge, so that the next repository's token is asked for without provoking another 401.
  */
 export class ChallengeAuthorizer implements Authorizer {
-  readonly #credentials: Credentials | undefined
+  readonly #credentials: CredentialSource | undefined
+  /** Whether somebody is named, and not just anybody. */
+  readonly #named: boolean
   readonly #tokenHosts: readonly string[]
   readonly #tokens: Tokens
   readonly #memory: ChallengeMemory | undefined
   #learned: Learned | undefined
   #recalled: Promise<LearnedChallenge | undefined> | undefined
 
-  constructor(transport: Transport, { credentials, tokenHosts = [], memory }: ChallengeAuthorizerOptions) {
-    this.#credentials = credentials
+  constructor(transport: Transport, { credentials, refreshToken, tokenHosts = [], memory }: ChallengeAuthorizerOptions) {
+    this.#credentials = typeof credentials === 'object' ? async () => credentials : credentials
+    this.#named = credentials !== undefined || refreshToken !== undefined
     this.#tokenHosts = tokenHosts
-    this.#tokens = new Tokens(transport, credentials)
+    this.#tokens = new Tokens(transport, { credentials: this.#credentials, refreshToken })
     this.#memory = memory
   }
 
@@ -78,7 +83,7 @@ export class ChallengeAuthorizer implements Authorizer {
 
   async #prove(learned: Learned, { scopes, signal }: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
     if (learned.scheme === 'bearer') return { Authorization: `Bearer ${await this.#tokens.get(learned.service, scopes, { signal })}` }
-    return this.#credentials ? { Authorization: basic(this.#credentials) } : {}
+    return this.#credentials ? { Authorization: basic(await this.#credentials()) } : {}
   }
 
   #learn(learned: Learned): void {
@@ -112,7 +117,7 @@ export class ChallengeAuthorizer implements Authorizer {
     if (registry.protocol === 'https:' && realm.protocol === 'http:') {
       throw upstreamInvalid(registry, 'wants its tokens fetched without encryption, which is refused.')
     }
-    if (this.#credentials && !this.#tokenHosts.includes(realm.host) && !areRelatives(registry.hostname, realm.hostname)) {
+    if (this.#named && !this.#tokenHosts.includes(realm.host) && !areRelatives(registry.hostname, realm.hostname)) {
       throw upstreamInvalid(
         registry,
         `wants our credentials sent to ${realm.host}. If that is right, name this host among the endpoint's token hosts.`,

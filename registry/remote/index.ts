@@ -4,6 +4,7 @@ export type { ChallengeMemory, LearnedChallenge } from './challenge-authorizer.t
 export { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
 export type { RateLimit } from './rate-limit.ts'
 export { RemoteRegistry, type RemoteRegistryOptions } from './remote-registry.ts'
+export { openSession } from './session.ts'
 export type { Fetch } from './transport.ts'
 export { vendorOf } from './vendors/index.ts'
 export type { Vendor } from './vendors/vendor.ts'

@@ -4,9 +4,9 @@ import type { Log } from '../log.ts'
 import type { Registry, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
-import { type Authorizer, basicAuthorizer, type Credentials } from './authorizer.ts'
+import type { Authorizer, Credentials } from './authorizer.ts'
 import { RemoteBlobs, type RemoteBlobsOptions } from './blobs.ts'
-import { ChallengeAuthorizer, type ChallengeMemory } from './challenge-authorizer.ts'
+import type { ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
 import { retryAfterSeconds } from './errors.ts'
 import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
@@ -14,11 +14,12 @@ import { listPage } from './lists.ts'
 import { RemoteManifests } from './manifests.ts'
 import { type RateLimit, rateLimitOf } from './rate-limit.ts'
 import { RemoteReferrers } from './referrers.ts'
+import { openSession, type SessionOptions, vendorContext } from './session.ts'
 import { RemoteTags } from './tags.ts'
 import { type Fetch, type Reply, Transport } from './transport.ts'
 import { RemoteUploads } from './uploads.ts'
 import { generic } from './vendors/generic.ts'
-import type { Vendor } from './vendors/vendor.ts'
+import type { Vendor, VendorSession } from './vendors/vendor.ts'
 
 export interface RemoteRegistryOptions {
   /** As a person would write it: `https://hub.docker.com`, `https://registry.example.com:5000`. */
@@ -56,8 +57,7 @@ export class RemoteRegistry {
   readonly vendor: Vendor
   readonly #transport: Transport
   readonly #authorizer: Authorizer
-  /** A vendor's own API takes a name and a password, and no tokens that are for images. */
-  readonly #manager: Authorizer
+  readonly #session: VendorSession
   readonly #blobs: RemoteBlobsOptions
 
   constructor(options: RemoteRegistryOptions) {
@@ -71,15 +71,17 @@ export class RemoteRegistry {
       if (observed) onRateLimit?.(observed)
     }
     this.#transport = new Transport({ fetch, clock, limits, random, onReply })
-    this.#authorizer =
-      options.authorizer ??
-      new ChallengeAuthorizer(new Transport({ fetch, clock, limits, random }), {
-        credentials: options.credentials,
-        tokenHosts: [...vendor.tokenHosts, ...(options.tokenHosts ?? [])],
-        memory: options.challengeMemory,
-      })
-    this.#manager = options.credentials ? basicAuthorizer(options.credentials) : this.#authorizer
+    const session = openSession(sessionOptions(options, this.url))
+    this.#session = session
+    this.#authorizer = options.authorizer ?? session.authorizer
     this.#blobs = { createHasher, pass: passBlobs }
+  }
+
+  /** Of a registry that may have to be asked where its API is. @throws RegistryError when it does not say */
+  static async open(options: RemoteRegistryOptions, signal?: AbortSignal): Promise<RemoteRegistry> {
+    const { vendor = generic, url } = options
+    const located = await vendor.locate?.(vendorContext(sessionOptions(options, vendor.base(url))), signal)
+    return new RemoteRegistry(located === undefined ? options : { ...options, url: located })
   }
 
   /** The registry for one caller: `signal` ends everything that is asked through it, also streams. */
@@ -88,6 +90,7 @@ export class RemoteRegistry {
     return {
       repository: (name) => remoteRepository(client, name, this.#blobs),
       repositories: async (page) => {
+        if (this.#session.repositories) return this.#session.repositories(page, signal)
         const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
         const what = 'the catalog'
         const slice = await listPage(client, { path: '/v2/_catalog', scopes: ['registry:catalog:*'], page, field: 'repositories', accept, what })
@@ -108,12 +111,18 @@ export class RemoteRegistry {
 
   /** Makes what must be there before something is pushed to `name`, for instance its project. */
   async prepare(name: RepositoryName, signal?: AbortSignal): Promise<void> {
-    await this.vendor.prepare?.(this.#client(signal, this.#manager), name)
+    await this.#session.prepare?.(name, signal)
   }
 
-  #client(signal: AbortSignal | undefined, authorizer = this.#authorizer): Client {
-    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer, signal })
+  #client(signal: AbortSignal | undefined): Client {
+    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal })
   }
+}
+
+function sessionOptions(options: RemoteRegistryOptions, base: URL): SessionOptions {
+  const { vendor = generic, fetch, clock, random = Math.random, url: typed, credentials, tokenHosts, challengeMemory: memory } = options
+  const transport = new Transport({ fetch, clock, limits: { ...DEFAULT_LIMITS, ...options.limits }, random })
+  return { vendor, typed, base, credentials, transport, tokenHosts, memory }
 }
 
 function remoteRepository(client: Client, name: RepositoryName, blobs: RemoteBlobsOptions): Repository {

@@ -1,8 +1,8 @@
 import { RegistryError } from '../spec/errors.ts'
-import { basic, type Credentials, type TokenOptions } from './authorizer.ts'
+import { basic, type CredentialSource, type TokenOptions } from './authorizer.ts'
 import { readJson } from './bodies.ts'
 import { upstreamError, upstreamInvalid } from './errors.ts'
-import type { Transport } from './transport.ts'
+import type { Reply, Transport } from './transport.ts'
 
 /** Where a registry's tokens come from: the `realm` and `service` of its challenge. */
 export interface TokenService {
@@ -21,16 +21,25 @@ const DEFAULT_LIFE_S = 60
 const LIFE_LIMIT_S = 24 * 3600
 const USABLE = /^[\x21-\x7e]{1,16384}$/
 
+/** What tokens are got with: a name and a password, a refresh token, or neither: anonymously. */
+export interface TokenProof {
+  readonly credentials?: CredentialSource | undefined
+  readonly refreshToken?: (() => Promise<string>) | undefined
+}
+
+/** Whom the token service knows itself to be talking to: it goes by this name in what it says of clients. */
+const CLIENT_ID = 'atoll'
+
 /** Tokens for one registry and one account: asked for once, kept until shortly before they expire. */
 export class Tokens {
   readonly #transport: Transport
-  readonly #credentials: Credentials | undefined
+  readonly #proof: TokenProof
   readonly #held = new Map<string, Held>()
   readonly #asking = new Map<string, Promise<Held>>()
 
-  constructor(transport: Transport, credentials: Credentials | undefined) {
+  constructor(transport: Transport, proof: TokenProof) {
     this.#transport = transport
-    this.#credentials = credentials
+    this.#proof = proof
   }
 
   /**
@@ -68,23 +77,12 @@ export class Tokens {
 
   async #fetch(service: TokenService, scopes: readonly string[]): Promise<Held> {
     const transport = this.#transport
-    const url = new URL(service.realm)
-    if (service.service !== undefined) url.searchParams.set('service', service.service)
-    url.searchParams.delete('scope')
-    for (const scope of scopes) url.searchParams.append('scope', scope)
-    const credentials = this.#credentials
     const asked = transport.clock.now()
-    const reply = await transport.send({
-      method: 'GET',
-      url,
-      headers: { Accept: 'application/json' },
-      repeatable: true,
-      ...(credentials && { authorize: async () => ({ Authorization: basic(credentials) }) }),
-    })
+    const { reply, who } = await this.#ask(service, scopes)
+    const { url } = reply
     if (reply.status !== 200) {
       await reply.discard()
       if (reply.status === 400 || reply.status === 401 || reply.status === 403) {
-        const who = credentials === undefined ? 'anonymous access' : `the user name or password of ${JSON.stringify(credentials.username)}`
         throw new RegistryError('DENIED', `${url.host} refuses a token for ${scopes.join(' ')}: it does not accept ${who}.`, {
           upstream: url.host,
           status: reply.status,
@@ -99,6 +97,33 @@ export class Tokens {
     // Half its life is enough of a margin for tokens that hardly live longer than ours.
     const margin = Math.min(transport.limits.tokenMarginMs, (life * 1000) / 2)
     return { token, expires: asked + life * 1000 - margin }
+  }
+
+  /** `who` says in an error what was not accepted. */
+  async #ask({ realm, service }: TokenService, scopes: readonly string[]): Promise<{ readonly reply: Reply; readonly who: string }> {
+    const transport = this.#transport
+    const { refreshToken } = this.#proof
+    if (refreshToken !== undefined) {
+      const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: CLIENT_ID, refresh_token: await refreshToken() })
+      if (service !== undefined) form.set('service', service)
+      if (scopes.length > 0) form.set('scope', scopes.join(' '))
+      const body = new TextEncoder().encode(form.toString())
+      const headers = { Accept: 'application/json', 'Content-Type': 'application/x-www-form-urlencoded' }
+      return { reply: await transport.send({ method: 'POST', url: realm, headers, body, repeatable: true }), who: 'the token it is asked with' }
+    }
+    const url = new URL(realm)
+    if (service !== undefined) url.searchParams.set('service', service)
+    url.searchParams.delete('scope')
+    for (const scope of scopes) url.searchParams.append('scope', scope)
+    const credentials = await this.#proof.credentials?.()
+    const reply = await transport.send({
+      method: 'GET',
+      url,
+      headers: { Accept: 'application/json' },
+      repeatable: true,
+      ...(credentials && { authorize: async () => ({ Authorization: basic(credentials) }) }),
+    })
+    return { reply, who: credentials === undefined ? 'anonymous access' : `the user name or password of ${JSON.stringify(credentials.username)}` }
   }
 }
 

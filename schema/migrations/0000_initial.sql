@@ -83,12 +83,15 @@ CREATE TABLE `endpoints` (
 	`sealed_secret` text,
 	`insecure` integer DEFAULT false NOT NULL,
 	`ca_certificate` text,
-	`status` text DEFAULT 'healthy' NOT NULL,
+	`status` text DEFAULT 'unknown' NOT NULL,
+	`status_text` text DEFAULT '' NOT NULL,
+	`checked_at` integer,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `endpoints_name` ON `endpoints` (`name`);--> statement-breakpoint
+CREATE INDEX `endpoints_by_check` ON `endpoints` (`checked_at`);--> statement-breakpoint
 CREATE TABLE `immutable_rules` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,

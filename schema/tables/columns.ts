@@ -10,7 +10,7 @@ export const bytes = customType<{ data: Uint8Array<ArrayBuffer>; driverData: Uin
 })
 
 /** Milliseconds since the epoch. */
-export const time = () => integer({ mode: 'number' })
+export const time = (name?: string) => (name === undefined ? integer({ mode: 'number' }) : integer(name, { mode: 'number' }))
 
 /** Yes or no. */
 export const flag = () => integer({ mode: 'boolean' })

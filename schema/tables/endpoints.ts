@@ -1,5 +1,7 @@
-import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
+
+export const ENDPOINT_STATUSES = ['unknown', 'healthy', 'unhealthy'] as const
 
 /** Other registries, for proxy caches and replication; Harbor calls them registries. */
 export const endpoints = sqliteTable(
@@ -18,9 +20,14 @@ export const endpoints = sqliteTable(
     sealedSecret: text('sealed_secret'),
     insecure: flag().notNull().default(false),
     caCertificate: text('ca_certificate'),
-    status: text().notNull().default('healthy'),
+    /** What the last look at it showed; `unknown` until there was one. */
+    status: text({ enum: ENDPOINT_STATUSES }).notNull().default('unknown'),
+    /** What is wrong with it, for a person. */
+    statusText: text('status_text').notNull().default(''),
+    /** When it was looked at last, or when somebody began to. */
+    checkedAt: time('checked_at'),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('endpoints_name').on(t.name)],
+  (t) => [uniqueIndex('endpoints_name').on(t.name), index('endpoints_by_check').on(t.checkedAt)],
 )
