@@ -16,6 +16,7 @@ import { edgesApi } from './mesh/edges-api.ts'
 import { keysApi } from './mesh/keys-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
+import { quotasApi } from './quotas/routes.ts'
 import { v2Handler } from './v2.ts'
 import { webhooksApi } from './webhooks/routes.ts'
 
@@ -89,6 +90,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .route('/', auditApi(services))
     .route('/', webhooksApi(services))
     .route('/', projectRulesApi(services))
+    .route('/', quotasApi(services))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

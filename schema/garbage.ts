@@ -7,7 +7,7 @@ import { tellAll } from './changes.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import { removeManifest } from './metadata/manifests.ts'
-import { refund } from './metadata/quota.ts'
+import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository } from './metadata/repositories.ts'
 
 /** Who the feed says it was. */
@@ -96,28 +96,34 @@ function releaseLinks(db: Database, before: number, list: readonly UnneededLink[
   return db.write(async (connection) => {
     const { sql } = connection
     const wanted = JSON.stringify(list.map(({ repository, digest }) => [repository, digest]))
-    const gone = await sql.all<{ repositoryId: number; projectId: number; digest: Digest; size: number }>(
+    const gone = await sql.all<{ repositoryId: number; projectId: number; digest: Digest; size: number; counted: number }>(
       raw`DELETE FROM repository_blobs AS l WHERE (l.repository_id, l.digest) IN
           (SELECT r.id, w.value ->> 1 FROM json_each(${wanted}) w JOIN repositories r ON r.name = w.value ->> 0)
         AND NOT ${neededLink(before)}
-        RETURNING repository_id AS repositoryId, project_id AS projectId, digest, size`,
+        RETURNING repository_id AS repositoryId, project_id AS projectId, digest, size, counted`,
     )
     if (gone.length === 0) return []
     const held = new Set(
       (
         await sql.all<{ projectId: number; digest: Digest }>(
           raw`SELECT DISTINCT w.value ->> 0 AS projectId, w.value ->> 1 AS digest FROM json_each(${JSON.stringify(gone.map((row) => [row.projectId, row.digest]))}) w
-            WHERE EXISTS (SELECT 1 FROM repository_blobs o WHERE o.project_id = w.value ->> 0 AND o.digest = w.value ->> 1)`,
+            WHERE EXISTS (SELECT 1 FROM repository_blobs o WHERE o.project_id = w.value ->> 0 AND o.digest = w.value ->> 1 AND o.counted = 1)`,
         )
       ).map(inProject),
     )
     const bytes = new Map<number, number>()
+    const pending = new Map<number, number>()
     for (const row of gone) {
+      if (row.counted === 0) {
+        pending.set(row.projectId, (pending.get(row.projectId) ?? 0) + row.size)
+        continue
+      }
       if (held.has(inProject(row))) continue
       held.add(inProject(row))
       bytes.set(row.projectId, (bytes.get(row.projectId) ?? 0) + row.size)
     }
     for (const [projectId, sum] of bytes) await refund(connection, projectId, sum)
+    for (const [projectId, sum] of pending) await settleCharge(connection, projectId, sum)
     // The links have waited their grace, and nobody who was told of them is left: the bytes need not wait another.
     await sql.run(
       raw`UPDATE blobs SET condemned_at = ${before} WHERE digest IN ${listOf(gone.map(({ digest }) => digest))}

@@ -26,3 +26,6 @@ export const UPLOAD_NOTE_MS = 10 * 60_000
 export const PULLS_ALONE = 1_000
 /** Names of users and robots that are remembered for the audit log. */
 export const NAMES_LIMIT = 4_096
+
+/** Bytes of pushes in progress that a project with a quota may always have; with a larger quota, as many as that. */
+export const PENDING_LEAST = 10 * 1024 ** 3

@@ -9,6 +9,8 @@ import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '..
 import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
+import { PENDING_LEAST } from './limits.ts'
+import { recountProject } from './metadata/recount.ts'
 import { metadataStore } from './metadata-store.ts'
 import { findProjectById } from './projects.ts'
 import { deleteRepository } from './repositories.ts'
@@ -52,6 +54,25 @@ async function link(store: MetadataStore, repository: RepositoryName, blob: { re
 }
 
 const used = async (db: Database, id: number) => (await findProjectById(db, id))?.storageUsed
+const pending = async (db: Database) =>
+  (await db.read.sql.all<{ pending: number }>('SELECT storage_pending AS pending FROM projects')).reduce((sum, row) => sum + row.pending, 0)
+
+interface Blob {
+  readonly digest: Digest
+  readonly size: number
+}
+
+/** A manifest of just these blobs. */
+function naming(blobs: readonly [Blob, ...Blob[]], tags: readonly Tag[] = []) {
+  const [config, ...layers] = blobs.map((blob) => ({ mediaType: 'application/x', ...blob }))
+  const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers }))
+  return {
+    descriptor: { mediaType: OCI_MANIFEST, digest: digestOf(bytes), size: bytes.byteLength },
+    bytes,
+    parsed: parseManifest(bytes, OCI_MANIFEST),
+    tags,
+  }
+}
 
 describe('the metadata store', () => {
   it('gives a manifest with its very bytes, by digest and by tag', async () => {
@@ -130,6 +151,11 @@ describe('the metadata store', () => {
     const condemned = async () => (await db.read.sql.all<{ condemned_at: number | null }>('SELECT condemned_at FROM blobs'))[0]?.condemned_at
     await link(store, app, blob)
     await link(store, name('team/second'), blob)
+    expect([await used(db, projectId), await pending(db)]).toEqual([0, 200])
+    const { descriptor, ...rest } = naming([blob])
+    for (const at of [app, name('team/second')]) await store.putManifest(at, { descriptor, ...rest }, 'user:1')
+    expect([await used(db, projectId), await pending(db)]).toEqual([100 + descriptor.size, 0])
+    for (const at of [app, name('team/second')]) await store.deleteManifest(at, descriptor.digest, 'user:1')
     expect(await used(db, projectId)).toBe(100)
     expect([...(await store.repositoriesWithBlob(blob.digest, 10))].sort()).toEqual(['team/app', 'team/second'])
     expect(await store.repositoriesWithBlob(blob.digest, 1)).toHaveLength(1)
@@ -144,21 +170,44 @@ describe('the metadata store', () => {
     expect(await condemned()).toBeNull()
   })
 
-  it('never lets a project over its quota, however many push at once', async () => {
-    await using held = await opened({ storageLimit: 1000 })
+  it('lets as many pushes in as a quota has room for, never one more or one less, however many come at once', async () => {
+    const images = Array.from({ length: 64 }, (_, i) => {
+      const blobs = [60, 40].map((size, part) => ({ digest: digestOf(`${i} ${part}`), size })) as [Blob, Blob]
+      return { at: name(`team/app${i % 7}`), blobs, manifest: naming(blobs) }
+    })
+    const each = 100 + (images[0]?.manifest.descriptor.size ?? 0)
+    await using held = await opened({ storageLimit: 10 * each })
     const { store, db, projectId } = held
+    // Blobs first, all of them: those who lose take no room from those who win.
     const results = await Promise.allSettled(
-      Array.from({ length: 64 }, (_, i) => link(store, name(`team/app${i % 7}`), { digest: digestOf(`blob ${i}`), size: 100 })),
+      images.map(async ({ at, blobs, manifest }) => {
+        for (const blob of blobs) await link(store, at, blob)
+        await store.putManifest(at, manifest, 'user:1')
+      }),
     )
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(10)
-    expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({
+    const refused = results.find((result) => result.status === 'rejected')?.reason
+    expect(refused).toMatchObject({
       code: 'DENIED',
       status: 403,
-      message: 'denied: quota of project team exceeded: asked 100, used 1000, allowed 1000 bytes',
+      message: expect.stringMatching(/^denied: quota of project team exceeded: asked \d+, used \d+, allowed \d+ bytes$/),
     })
-    expect(await used(db, projectId)).toBe(1000)
+    expect(await used(db, projectId)).toBe(10 * each)
+    await expect(link(store, app, { digest: digestOf('one more'), size: 1 })).rejects.toMatchObject({
+      message: `denied: quota of project team exceeded: asked 1, used ${10 * each}, allowed ${10 * each} bytes`,
+    })
     await expect(store.putManifest(app, manifest(1, [tag('a')]), 'user:1')).rejects.toMatchObject({ code: 'DENIED' })
     expect(await store.listTags(app, ALL)).toEqual({ items: [], more: false })
+  })
+
+  it('bounds what pushes in progress may hold of a project with a quota', async () => {
+    await using held = await opened({ storageLimit: 1000 })
+    const { store, db, projectId } = held
+    const large = { digest: digestOf('large'), size: 1001 }
+    await expect(link(store, app, large)).rejects.toMatchObject({ detail: { asked: 1001, used: 0, allowed: 1000 } })
+    await db.write(({ sql }) => sql.run(`UPDATE projects SET storage_pending = ${PENDING_LEAST - 50} WHERE id = ${projectId}`))
+    await link(store, app, { digest: digestOf('a'), size: 50 })
+    await expect(link(store, app, { digest: digestOf('b'), size: 1 })).rejects.toThrow(/pushes in progress/)
   })
 
   it('pages through 10,000 tags by their bytes, without a gap or a repetition', async () => {
@@ -194,14 +243,17 @@ describe('the metadata store', () => {
   it('gives everything back when a repository is deleted', async () => {
     await using held = await opened()
     const { store, db } = held
-    await link(store, app, { digest: digestOf('b'), size: 10 })
+    const [named, begun] = [10, 7].map((size) => ({ digest: digestOf(`b${size}`), size })) as [Blob, Blob]
+    for (const blob of [named, begun]) await link(store, app, blob)
     await store.putManifest(app, manifest(1, [tag('a'), tag('b')]), 'user:1')
+    await store.putManifest(app, naming([named]), 'user:1')
+    expect([await used(db, held.projectId), await pending(db)]).toEqual([10 + manifest(1).descriptor.size + naming([named]).descriptor.size, 7])
     await store.putManifest(name('team/other'), manifest(1), 'user:1')
     const before = await headOfChanges(db)
     expect(await deleteRepository(db, app, 'user:1')).toBe(true)
     expect(await deleteRepository(db, app, 'user:1')).toBe(false)
     expect(await readChanges(db, before, 10)).toMatchObject([{ kind: 'repository.deleted', subject: 'team/app' }])
-    expect(await used(db, held.projectId)).toBe(manifest(1).descriptor.size)
+    expect([await used(db, held.projectId), await pending(db)]).toEqual([manifest(1).descriptor.size, 0])
     expect(await store.getManifest(name('team/other'), { digest: manifest(1).descriptor.digest })).toBeDefined()
   })
 })
@@ -213,14 +265,17 @@ describe('as a model', () => {
   interface Model {
     readonly manifests: Map<RepositoryName, Map<number, true>>
     readonly tags: Map<RepositoryName, Map<Tag, number>>
-    readonly blobs: Map<RepositoryName, Set<number>>
+    /** Each with whether the quota has it. */
+    readonly blobs: Map<RepositoryName, Map<number, boolean>>
   }
   interface Real {
     readonly db: Database
     readonly store: MetadataStore
     readonly projectId: number
   }
-  const blobOf = (n: number) => ({ digest: digestOf(`blob ${n}`), size: 10 + n })
+  // What the manifest of that number names as its layer.
+  const blobOf = (n: number) => ({ digest: digestOf(`layer ${n}`), size: `layer ${n}`.length })
+  const isCounted = (model: Model, n: number) => [...model.blobs.values()].some((blobs) => blobs.get(n) === true)
   // 2 and 3 are referrers of 0, whether or not that one is there.
   const made = [0, 1, 2, 3].map((n) => manifest(n, [], n >= 2 ? manifest(0).descriptor.digest : undefined))
   const of = (n: number) => {
@@ -234,7 +289,7 @@ describe('as a model', () => {
     if (exists(model, repository)) return
     model.manifests.set(repository, new Map())
     model.tags.set(repository, new Map())
-    model.blobs.set(repository, new Set())
+    model.blobs.set(repository, new Map())
   }
 
   async function check(model: Model, { db, store, projectId }: Real): Promise<void> {
@@ -242,6 +297,7 @@ describe('as a model', () => {
     let bytes = 0
     const manifestsOfProject = new Set<number>()
     const blobsOfProject = new Set<number>()
+    let begun = 0
     for (const repository of NAMES) {
       expect(await store.repositoryExists(repository)).toBe(exists(model, repository))
       const tags = model.tags.get(repository) ?? new Map<Tag, number>()
@@ -251,9 +307,10 @@ describe('as a model', () => {
         const has = model.manifests.get(repository)?.has(n) ?? false
         expect((await store.getManifest(repository, { digest: digest(n) }))?.bytes).toEqual(has ? of(n).bytes : undefined)
         if (has) manifestsOfProject.add(n)
-        const blob = model.blobs.get(repository)?.has(n) ?? false
-        expect(await store.statBlob(repository, blobOf(n).digest)).toEqual(blob ? { size: 10 + n } : undefined)
-        if (blob) blobsOfProject.add(n)
+        const counted = model.blobs.get(repository)?.get(n)
+        expect(await store.statBlob(repository, blobOf(n).digest)).toEqual(counted === undefined ? undefined : { size: blobOf(n).size })
+        if (counted === true) blobsOfProject.add(n)
+        if (counted === false) begun += blobOf(n).size
       }
       const referrers = [2, 3].filter((n) => model.manifests.get(repository)?.has(n))
       const listed = await store.listReferrers(repository, digest(0), { page: ALL })
@@ -262,8 +319,8 @@ describe('as a model', () => {
       expect(typed.items.map((item) => item.annotations)).toEqual(referrers.filter((n) => n === 3).map((n) => ({ n: String(n) })))
     }
     for (const n of manifestsOfProject) bytes += of(n).descriptor.size
-    for (const n of blobsOfProject) bytes += 10 + n
-    expect(await used(db, projectId)).toBe(bytes)
+    for (const n of blobsOfProject) bytes += blobOf(n).size
+    expect([await used(db, projectId), await pending(db)]).toEqual([bytes, begun])
   }
 
   const repository = fc.constantFrom(...NAMES)
@@ -283,6 +340,7 @@ describe('as a model', () => {
           await store.putManifest(at, { ...of(n), tags }, 'user:1')
           touch(model, at)
           model.manifests.get(at)?.set(n, true)
+          if (model.blobs.get(at)?.has(n)) model.blobs.get(at)?.set(n, true)
           for (const tag of tags) model.tags.get(at)?.set(tag, n)
         }),
       ),
@@ -301,12 +359,19 @@ describe('as a model', () => {
         command(`link ${at} ${n}`, async (model, { store }) => {
           await link(store, at, blobOf(n))
           touch(model, at)
-          model.blobs.get(at)?.add(n)
+          if (model.blobs.get(at)?.has(n)) return
+          model.blobs.get(at)?.set(n, isCounted(model, n) || (model.manifests.get(at)?.has(n) ?? false))
         }),
       ),
       fc.tuple(repository, n).map(([at, n]) =>
         command(`unlink ${at} ${n}`, async (model, { store }) => {
           expect(await store.unlinkBlob(at, blobOf(n).digest, 'user:1')).toBe(model.blobs.get(at)?.delete(n) ?? false)
+        }),
+      ),
+      fc.nat(1_000).map((wrong) =>
+        command(`recount ${wrong}`, async (_model, { db, projectId }) => {
+          await db.write(({ sql }) => sql.run(`UPDATE projects SET storage_used = ${wrong}, storage_pending = ${wrong}`))
+          expect(await recountProject(db, projectId, 'user:1')).toMatchObject({ before: wrong })
         }),
       ),
       repository.map((at) =>

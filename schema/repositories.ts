@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql as raw } from 'drizzle-orm'
+import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
 import { refuseImmutable } from './immutable-rules.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
-import { refund } from './metadata/quota.ts'
+import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { blobs, repositoryBlobs } from './tables/blobs.ts'
 import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
@@ -110,7 +110,8 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
       (await sql.select({ name: tags.name }).from(tags).where(eq(tags.repositoryId, id))).map((tag) => tag.name),
     )
     // By sets, not one by one: a repository may hold a hundred thousand manifests, and everybody else's writes wait meanwhile.
-    await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, repositoryBlobs, repository)))
+    await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, COUNTED, repository)))
+    await settleCharge(connection, projectId, await pendingBytes(sql, id))
     await sql.delete(tags).where(eq(tags.repositoryId, id))
     const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest })
     await sql
@@ -128,10 +129,20 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
 }
 
 /** The bytes that a project has because of this repository only. */
-async function ownBytes(sql: LibSQLDatabase, table: typeof manifests | typeof repositoryBlobs, repository: RepositoryRow): Promise<number> {
+async function ownBytes(sql: LibSQLDatabase, table: typeof manifests | SQL, repository: RepositoryRow): Promise<number> {
   const row = await sql.get<{ bytes: number }>(raw`SELECT coalesce(sum(mine.size), 0) AS bytes FROM ${table} mine
     WHERE mine.repository_id = ${repository.id} AND NOT EXISTS (SELECT 1 FROM ${table} other
       WHERE other.project_id = ${repository.projectId} AND other.digest = mine.digest AND other.repository_id <> ${repository.id})`)
+  return row.bytes
+}
+
+const COUNTED = raw`(SELECT * FROM repository_blobs WHERE counted = 1)`
+
+/** The bytes of blobs that no manifest here has named yet. */
+async function pendingBytes(sql: LibSQLDatabase, repositoryId: number): Promise<number> {
+  const row = await sql.get<{ bytes: number }>(
+    raw`SELECT coalesce(sum(size), 0) AS bytes FROM repository_blobs WHERE repository_id = ${repositoryId} AND counted = 0`,
+  )
   return row.bytes
 }
 

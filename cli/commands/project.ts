@@ -87,6 +87,16 @@ export function projectCommands(program: Command): void {
     })
 
   project
+    .command('recount <name>')
+    .description('count anew what a project holds; its quota goes by that')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const counted = await api.create<{ before: number; used: number }>(`/api/atoll/v1/projects/${encodeURIComponent(name)}/quota/recount`, {})
+      const was = counted.before === counted.used ? 'as it was counted' : `${bytes(counted.before)} had been counted`
+      out.item({ name, ...counted }, `${name} holds ${bytes(counted.used)}: ${was}.`)
+    })
+
+  project
     .command('rm <name>')
     .description('delete a project that has no repositories left')
     .action(async (name: string, _options: unknown, command: Command) => {

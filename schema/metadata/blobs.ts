@@ -11,7 +11,7 @@ import type { Database } from '../database.ts'
 import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { blobs, repositoryBlobs } from '../tables/blobs.ts'
 import { manifestReferences, repositories } from '../tables/repositories.ts'
-import { charge, refund } from './quota.ts'
+import { beginCharge, charge, refund, settleCharge } from './quota.ts'
 import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
 
 const reads = (sql: LibSQLDatabase) => ({
@@ -43,14 +43,20 @@ const reads = (sql: LibSQLDatabase) => ({
 
 const writes = (sql: LibSQLDatabase) => ({
   find: sql
-    .select({ size: repositoryBlobs.size })
+    .select({ size: repositoryBlobs.size, counted: repositoryBlobs.counted })
     .from(repositoryBlobs)
     .where(and(eq(repositoryBlobs.repositoryId, raw.placeholder('repositoryId')), eq(repositoryBlobs.digest, raw.placeholder('digest'))))
     .prepare(),
-  inProject: sql
+  countedInProject: sql
     .select({ size: repositoryBlobs.size })
     .from(repositoryBlobs)
-    .where(and(eq(repositoryBlobs.projectId, raw.placeholder('projectId')), eq(repositoryBlobs.digest, raw.placeholder('digest'))))
+    .where(
+      and(
+        eq(repositoryBlobs.projectId, raw.placeholder('projectId')),
+        eq(repositoryBlobs.digest, raw.placeholder('digest')),
+        eq(repositoryBlobs.counted, 1),
+      ),
+    )
     .limit(1)
     .prepare(),
   anywhere: sql
@@ -81,6 +87,7 @@ const writes = (sql: LibSQLDatabase) => ({
       digest: raw.placeholder('digest'),
       projectId: raw.placeholder('projectId'),
       size: raw.placeholder('size'),
+      counted: raw.placeholder('counted'),
       neededAt: raw.placeholder('now'),
     })
     .prepare(),
@@ -157,7 +164,7 @@ export function mountBlob(db: Database, name: RepositoryName, digest: Digest, fr
     const blob = source && (await connection.prepared(writes).find.get({ repositoryId: source.id, digest }))
     if (blob === undefined) return undefined
     await link(db, connection, await ensureRepository(db, connection, name), digest, blob.size)
-    return blob
+    return { size: blob.size }
   })
 }
 
@@ -168,12 +175,16 @@ async function link(
   digest: Digest,
   size: number,
 ): Promise<void> {
-  const { need, inProject, revive, link } = connection.prepared(writes)
+  const { need, countedInProject, revive, link } = connection.prepared(writes)
   const now = db.clock.now()
   if ((await need.get({ repositoryId, digest, now })) !== undefined) return
-  if ((await inProject.get({ projectId, digest })) === undefined) await charge(db, connection, projectId, size)
+  const known = (await countedInProject.get({ projectId, digest })) !== undefined
+  // A manifest may be here before what it names.
+  const counted = known || (await connection.prepared(reads).named.get({ repositoryId, digest })) !== undefined
+  if (!counted) await beginCharge(connection, projectId, size)
+  else if (!known) await charge(db, connection, projectId, size)
   await revive.run({ digest })
-  await link.run({ repositoryId, digest, projectId, size, now })
+  await link.run({ repositoryId, digest, projectId, size, counted: counted ? 1 : 0, now })
 }
 
 function collected(digest: Digest): RegistryError {
@@ -194,7 +205,7 @@ export function unlinkBlob(db: Database, name: RepositoryName, digest: Digest, a
     const found = await connection.prepared(writes).find.get({ repositoryId, digest })
     if (found === undefined) return false
     await refuseImmutableAbove(connection, repository, digest)
-    await removeLink(db, connection, { repositoryId, projectId, digest, size: found.size })
+    await removeLink(db, connection, { repositoryId, projectId, digest, ...found })
     await tell(db, connection, { actor, kind: 'blob.unlinked', subject: `${name}@${digest}`, projectId, before: digest })
     return true
   })
@@ -209,12 +220,13 @@ export async function removeLink(
     projectId,
     digest,
     size,
-  }: { readonly repositoryId: number; readonly projectId: number; readonly digest: Digest; readonly size: number },
+    counted,
+  }: { readonly repositoryId: number; readonly projectId: number; readonly digest: Digest; readonly size: number; readonly counted: number },
 ): Promise<void> {
-  const { inProject, anywhere } = connection.prepared(writes)
+  const { countedInProject, anywhere } = connection.prepared(writes)
   await connection.sql.delete(repositoryBlobs).where(and(eq(repositoryBlobs.repositoryId, repositoryId), eq(repositoryBlobs.digest, digest)))
-  if ((await inProject.get({ projectId, digest })) !== undefined) return
-  await refund(connection, projectId, size)
+  if (counted === 0) await settleCharge(connection, projectId, size)
+  else if ((await countedInProject.get({ projectId, digest })) === undefined) await refund(connection, projectId, size)
   if ((await anywhere.get({ digest })) !== undefined) return
   await connection.sql.update(blobs).set({ condemnedAt: db.clock.now() }).where(eq(blobs.digest, digest))
 }

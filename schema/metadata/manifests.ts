@@ -12,7 +12,7 @@ import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { INSERT_ROWS } from '../limits.ts'
 import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
-import { charge, refund } from './quota.ts'
+import { charge, refund, settleCharge } from './quota.ts'
 import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
 import { removeTagsOf, setTag } from './tags.ts'
 
@@ -103,6 +103,24 @@ const writes = (sql: LibSQLDatabase) => ({
       ),
     )
     .prepare(),
+  count: sql
+    .update(repositoryBlobs)
+    .set({ counted: 1 })
+    .where(
+      raw`${repositoryBlobs.repositoryId} = ${raw.placeholder('repositoryId')} AND ${repositoryBlobs.counted} = 0
+        AND ${repositoryBlobs.digest} IN (SELECT value FROM json_each(${raw.placeholder('digests')}))`,
+    )
+    .returning({ digest: repositoryBlobs.digest, size: repositoryBlobs.size })
+    .prepare(),
+  countedElsewhere: sql
+    .select({ digest: repositoryBlobs.digest })
+    .from(repositoryBlobs)
+    .where(
+      raw`${repositoryBlobs.projectId} = ${raw.placeholder('projectId')} AND ${repositoryBlobs.counted} = 1
+        AND ${repositoryBlobs.repositoryId} <> ${raw.placeholder('repositoryId')}
+        AND ${repositoryBlobs.digest} IN (SELECT value FROM json_each(${raw.placeholder('digests')}))`,
+    )
+    .prepare(),
   remove: sql
     .delete(manifests)
     .where(eq(manifests.id, raw.placeholder('id')))
@@ -149,7 +167,8 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { descriptor, bytes, parsed } = manifest
   const { digest, size } = descriptor
   const { id: repositoryId, projectId } = repository
-  if ((await connection.prepared(writes).inProject.get({ projectId, digest })) === undefined) await charge(db, connection, projectId, size)
+  const known = (await connection.prepared(writes).inProject.get({ projectId, digest })) !== undefined
+  await charge(db, connection, projectId, (known ? 0 : size) + (await countBlobs(connection, repository, parsed.blobs)))
   const { addContent, add } = connection.prepared(writes)
   await addContent.run({ digest, bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]
@@ -181,6 +200,25 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
     // A push by tag is one thing to whoever pushes: its tags tell of it.
     audit: manifest.tags.length > 0 ? 'silent' : undefined,
   })
+}
+
+/** Counts the blobs that a first manifest names. @returns how many bytes of them are new to the project */
+async function countBlobs(
+  connection: WriteConnection,
+  { id: repositoryId, projectId }: RepositoryRow,
+  blobs: readonly Descriptor[],
+): Promise<number> {
+  const { count, countedElsewhere } = connection.prepared(writes)
+  const named = await count.all({ repositoryId, digests: JSON.stringify(blobs.map(({ digest }) => digest)) })
+  if (named.length === 0) return 0
+  await settleCharge(
+    connection,
+    projectId,
+    named.reduce((sum, { size }) => sum + size, 0),
+  )
+  const elsewhere = await countedElsewhere.all({ projectId, repositoryId, digests: JSON.stringify(named.map(({ digest }) => digest)) })
+  const known = new Set(elsewhere.map(({ digest }) => digest))
+  return named.reduce((sum, { digest, size }) => sum + (known.has(digest) ? 0 : size), 0)
 }
 
 const referencesOf = (kind: 'blob' | 'manifest', list: readonly Descriptor[]) => list.map(({ digest, size }) => ({ kind, digest, size }))

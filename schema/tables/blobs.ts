@@ -35,6 +35,8 @@ export const repositoryBlobs = sqliteTable(
     /** The repository's, here again for what counts by project. */
     projectId: integer('project_id').notNull(),
     size: integer().notNull(),
+    /** 1: its project's quota has it, since a manifest here named it or because the project had it already. 0: no manifest has yet. */
+    counted: integer().notNull().default(1),
     /** When a push last counted on it, or the last manifest that named it here went; whoever collects garbage waits a grace from here. */
     neededAt: time().notNull(),
   },

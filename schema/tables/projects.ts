@@ -17,8 +17,10 @@ export const projects = sqliteTable(
     public: flag().notNull(),
     /** Bytes; -1: as many as there is room for. */
     storageLimit: integer('storage_limit').notNull().default(-1),
-    /** Bytes: each distinct blob and each distinct manifest of the project once. */
+    /** Bytes: each distinct manifest of the project, and each distinct blob that one of them has named, once. */
     storageUsed: integer('storage_used').notNull().default(0),
+    /** Bytes of blobs that no manifest has named yet: pushes in progress, and what became of those that failed. */
+    storagePending: integer('storage_pending').notNull().default(0),
     /** Where a proxy cache gets its images from; null: it is none. */
     endpointId: integer('endpoint_id').references(() => endpoints.id),
     /** Harbor's project metadata by Harbor's names and with its string values, except `public`. */
