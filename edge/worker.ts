@@ -9,7 +9,7 @@ import { SECURITY_HEADERS } from './security-headers.ts'
 import { type Login, originLogin } from './token-service.ts'
 import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
-import { bucketNameOf, type Env, placeOf, type RequestContext, uploadLimitOf } from './worker/env.ts'
+import { bucketNameOf, type Env, placeOf, type RequestContext, transferLimitsOf, uploadLimitOf } from './worker/env.ts'
 import { fixedLength } from './worker/fixed-length.ts'
 import { LinkedMesh } from './worker/linked-mesh.ts'
 import { workerLog } from './worker/log.ts'
@@ -18,6 +18,7 @@ import { NEWS_EVERY_MS } from './worker/space/limits.ts'
 import { Spaces } from './worker/space/spaces.ts'
 import { tellObject } from './worker/tell-object.ts'
 import { Teller } from './worker/teller.ts'
+import { Transfers } from './worker/transfers.ts'
 
 export { FillObject as Fill } from './worker/fill-object.ts'
 export { LinkObject as Link } from './worker/link-object.ts'
@@ -32,6 +33,7 @@ interface Isolate {
   readonly teller: Teller
   readonly nearest: NearestEdge
   readonly spaces: Spaces
+  readonly transfers: Transfers
 }
 
 const isolates = new WeakMap<Env, Isolate>()
@@ -55,6 +57,7 @@ function isolateOf(env: Env): Isolate {
     tokens,
     basic: new BasicLogins(login, () => mesh.origin.now()),
     spaces: new Spaces(env, NEWS_EVERY_MS),
+    transfers: new Transfers(transferLimitsOf(env), systemClock),
     nearest: new NearestEdge({ mesh, tokens, fetch: (url, init) => fetch(url, init), clock: systemClock, log: workerLog() }),
     teller: new Teller({
       send: (telling) => mesh.tell(telling),
@@ -70,7 +73,7 @@ function isolateOf(env: Env): Isolate {
 
 export default {
   async fetch(request: Request, env: Env, context: RequestContext): Promise<Response> {
-    const { mesh, tokens, login, basic, teller, nearest, spaces } = isolateOf(env)
+    const { mesh, tokens, login, basic, teller, nearest, spaces, transfers } = isolateOf(env)
     const log = workerLog()
     const bucket = bucketNameOf(env, request)
     const handle = edgeApp({
@@ -98,7 +101,8 @@ export default {
       log,
     })
     // Cloudflare sets it, whatever the client sends.
-    const answer = secured(fixedLength(await handle(request, request.headers.get('CF-Connecting-IP') ?? undefined, placeOf(env, request))))
+    const client = request.headers.get('CF-Connecting-IP') ?? undefined
+    const answer = secured(fixedLength(await transfers.answer(request, client, () => handle(request, client, placeOf(env, request)))))
     context.waitUntil(teller.tell())
     context.waitUntil(spaces.tell())
     return answer

@@ -45,12 +45,13 @@ export class Reads {
   }
 }
 
-/** The same stream; `done` is called when it has ended, failed or been left. */
-export function watched(stream: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+/** The same stream; `done` is called when it has ended, failed or been left, `wanted` each time somebody wants more of it. */
+export function watched(stream: ReadableStream<Uint8Array>, done: () => void, wanted?: () => void): ReadableStream<Uint8Array> {
   const reader = stream.getReader()
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        wanted?.()
         try {
           const { done: ended, value } = await reader.read()
           if (!ended) return controller.enqueue(value)

@@ -1,6 +1,8 @@
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { AdmissionLimits } from '../../runtime/admission/admission.ts'
 import { bytes } from '../../runtime/settings/bytes.ts'
 import type { R2Binding } from '../../stores/r2-object-store.ts'
+import { ISOLATE_TRANSFERS } from '../limits.ts'
 
 /** The part of Cloudflare's bindings that is used here; see stores/r2-object-store.ts for why these are not Cloudflare's own types. */
 export interface ObjectNamespace {
@@ -68,6 +70,11 @@ export interface Env {
   readonly MIRROR_HOST?: string
   /** What blobs may take in each bucket: `500G`, or `BUCKET=500G,BUCKET_EU=2T`. Without it a bucket has no end. */
   readonly CACHE_MAX_BYTES?: string
+  /** How many blobs one isolate moves at once, in all, for one client and for one project, and how many may wait; `0` is no limit, but nobody waits. */
+  readonly TRANSFERS_MAX?: string
+  readonly TRANSFERS_PER_CLIENT?: string
+  readonly TRANSFERS_PER_PROJECT?: string
+  readonly TRANSFERS_WAITING?: string
   /** What never makes room: `library/*,team/app:v*`. */
   readonly CACHE_PINS?: string
   /** Which continent, country or data centre is near which other edge or region: `EU=fra-1,JP=tokyo`; clients there are sent on for blobs. */
@@ -127,6 +134,24 @@ export function budgetOf({ CACHE_MAX_BYTES = '' }: Pick<Env, 'CACHE_MAX_BYTES'>,
   const read = bytes.read(amount)
   if (read === undefined) throw new RegistryError('UNKNOWN', `CACHE_MAX_BYTES says ${amount} where it should say ${bytes.expected}.`)
   return read
+}
+
+/** @throws RegistryError UNKNOWN when a variable says no number */
+export function transferLimitsOf(env: Env): AdmissionLimits {
+  const limit = (name: 'TRANSFERS_MAX' | 'TRANSFERS_PER_CLIENT' | 'TRANSFERS_PER_PROJECT' | 'TRANSFERS_WAITING', otherwise: number) => {
+    const { [name]: text = '' } = env
+    if (text === '') return otherwise
+    if (/^\d{1,6}$/.test(text)) return Number(text)
+    throw new RegistryError('UNKNOWN', `${name} says ${text} where it should say a number such as ${otherwise}.`)
+  }
+  return {
+    max: limit('TRANSFERS_MAX', ISOLATE_TRANSFERS.max),
+    perClient: limit('TRANSFERS_PER_CLIENT', ISOLATE_TRANSFERS.perClient),
+    perProject: limit('TRANSFERS_PER_PROJECT', ISOLATE_TRANSFERS.perProject),
+    waiting: limit('TRANSFERS_WAITING', ISOLATE_TRANSFERS.waiting),
+    clientRate: 0,
+    projectRate: 0,
+  }
 }
 
 export function pinsOf({ CACHE_PINS = '' }: Pick<Env, 'CACHE_PINS'>): string[] {

@@ -61,6 +61,10 @@ async function bucket(capacity: number, { pins = [] as string[], objects = memor
       end: () => {
         own.clock.after = () => () => {}
       },
+      /** What has begun until now is ended without a word; the isolate lives on. */
+      goOn: () => {
+        own.clock.after = clock.after.bind(clock)
+      },
     }
   }
   /** Until what is to be told has been. */
@@ -179,6 +183,19 @@ describe('the budget of a Worker’s bucket', () => {
     await later(SIGN_FOR_MS + SIGN_EVERY_MS)
     await store(5)
     await store(6)
+    await later(LEAVING_MS)
+    expect(await here(a)).toEqual([false])
+  })
+
+  it('lets go what was read by a request that was ended without a word, though its isolate lives on', async () => {
+    const { begin, store, later, here } = await bucket(2 * SIZE)
+    const a = await store(1)
+    const reading = await begin(a)
+    reading.end()
+    await later(SIGN_FOR_MS + 2 * SIGN_EVERY_MS)
+    reading.goOn()
+    await store(2, reading)
+    await store(3)
     await later(LEAVING_MS)
     expect(await here(a)).toEqual([false])
   })

@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../../registry/blob-store.ts'
-import type { Clock } from '../../../registry/clock.ts'
+import { type Clock, steady } from '../../../registry/clock.ts'
 import type { Log } from '../../../registry/log.ts'
 import type { Key } from '../../space/ledger.ts'
 import { firstPromise } from '../../space/policy.ts'
@@ -7,7 +7,7 @@ import { Reads } from '../../space/reads.ts'
 import { Reservation } from '../../space/space.ts'
 import { spacedBlobStore } from '../../space/spaced-blob-store.ts'
 import { Gathering } from '../gathering.ts'
-import { NEWS_LOST_MS, SIGN_EVERY_MS } from './limits.ts'
+import { NEWS_LOST_MS, SIGN_EVERY_MS, SIGN_FOR_MS } from './limits.ts'
 import { Untold } from './news.ts'
 import type { GrowthAnswer, GrowthQuestion, RoomAnswer, RoomQuestion, SpaceNews } from './talk.ts'
 
@@ -36,6 +36,8 @@ export class ToldSpace {
   readonly #reads = new Reads()
   readonly #writing = new Map<string, Reservation>()
   readonly #gathering: Gathering
+  /** When each of its readers was last seen to go on: the request that it belongs to may have ended without a word. */
+  readonly #readers = new Map<() => void, number>()
   /** What it reads is not what was told last. */
   #changed = false
 
@@ -82,18 +84,28 @@ export class ToldSpace {
 
   #news(): SpaceNews {
     this.#changed = false
+    const now = steady(this.#options.clock)
+    for (const [leave, seenAt] of this.#readers) if (now - seenAt > SIGN_FOR_MS) leave()
     const writing = [...this.#writing].map(([draft, { written }]) => [draft, written] as const)
     return { from: this.#from, ...this.#untold.take(), reading: this.#reads.keys(), writing }
   }
 
   #begin(key: Key): () => void {
     const done = this.#reads.begin(key)
-    const stop = this.#saySoOn()
+    const leave = () => {
+      this.#readers.delete(leave)
+      done()
+      this.#changed = true
+    }
+    const seen = () => {
+      this.#readers.set(leave, steady(this.#options.clock))
+    }
+    seen()
+    const stop = this.#saySoOn(seen)
     this.#changed = true
     return () => {
       stop()
-      done()
-      this.#changed = true
+      leave()
       void this.tell()
     }
   }
@@ -101,7 +113,7 @@ export class ToldSpace {
   async #reserve(draft: string, bytes: number | undefined, there: number): Promise<Reservation | undefined> {
     const size = await this.#promised(draft, bytes, there)
     if (size === undefined) return undefined
-    const stop = this.#saySoOn()
+    const stop = this.#saySoOn(() => {})
     const reservation = new Reservation(size, there, {
       more: (more) => this.#grow(draft, more),
       end: () => {
@@ -138,12 +150,13 @@ export class ToldSpace {
   }
 
   /** Tells again and again, until it is stopped, or the request ends that this belongs to. */
-  #saySoOn(): () => void {
+  #saySoOn(first: () => void): () => void {
     const { clock } = this.#options
     let stop = () => {}
     const again = () => {
       stop = clock.after(SIGN_EVERY_MS, () => {
         again()
+        first()
         void this.#send()
       })
     }
