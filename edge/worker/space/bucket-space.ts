@@ -87,7 +87,7 @@ export class BucketSpace {
       fillings: await Fillings.open(storage),
       leaving: await LeavingBlobs.open(storage),
       pinned: await Pinned.open({ storage, records, pins }),
-      look: await Look.open(storage, blobs, ledger),
+      look: await Look.open(storage, blobs, ledger, options.clock.now()),
     }
     return new BucketSpace(options, parts, counts.success ? counts.data : { evicted: 0, evictedBytes: 0, refused: 0 })
   }
@@ -115,7 +115,7 @@ export class BucketSpace {
 
   async hear(news: SpaceNews): Promise<void> {
     const { unknown, missing } = await this.#inTurn(() => this.#take(news))
-    await this.#learn(unknown, missing)
+    await this.#learn(unknown, missing, this.#options.clock.now())
   }
 
   /** What is promised to the draft in all; undefined: there is no room, and none could be made. */
@@ -163,11 +163,11 @@ export class BucketSpace {
       for (const draft of drafts) await fillings.end(draft)
       return drafts
     })
-    await this.#learn(lost.map(draftKey), [])
+    await this.#learn(lost.map(draftKey), [], now)
     if (pinned.looking) await pinned.look(now)
     if (look.due(now) <= now) {
-      const { unknown, missing, next } = await look.next()
-      await this.#learn(unknown, missing)
+      const { unknown, missing, begunAt, next } = await look.next(now)
+      await this.#learn(unknown, missing, begunAt)
       await look.done(next, now)
     }
     if (this.#over(0) > 0 && this.#trimAt <= now) await this.#inTurn(() => this.#trim())
@@ -226,16 +226,16 @@ export class BucketSpace {
   }
 
   /** Brings the ledger in line with the bucket. What comes or goes meanwhile is left alone. */
-  async #learn(unknown: readonly Key[], missing: readonly Key[]): Promise<void> {
+  async #learn(unknown: readonly Key[], missing: readonly Key[], usedAt: number): Promise<void> {
     if (unknown.length + missing.length === 0) return
-    const { blobs, clock } = this.#options
+    const { blobs } = this.#options
     const { ledger } = this.#parts
     const found = await inBatches([...unknown, ...missing], async (key) => ({ key, size: await sizeOf(blobs, key) }))
     const [asUnknown, asMissing] = [new Set(unknown), new Set(missing)]
     await this.#inTurn(async () => {
       const known = await ledger.find(unknown)
       const isNew = (key: Key) => asUnknown.has(key) && !known.has(key) && !this.#isElsewhere(key)
-      await ledger.set(found.flatMap(({ key, size }) => (size !== undefined && isNew(key) ? [{ key, size, usedAt: clock.now() }] : [])))
+      await ledger.set(found.flatMap(({ key, size }) => (size !== undefined && isNew(key) ? [{ key, size, usedAt }] : [])))
       await ledger.remove(found.flatMap(({ key, size }) => (size === undefined && asMissing.has(key) ? [key] : [])))
     })
   }

@@ -8,7 +8,13 @@ import type { BucketLedger, Kind } from './bucket-ledger.ts'
 import { LOOK_EVERY_MS, LOOK_PAGE } from './limits.ts'
 
 const STATE = 'look'
-const schema = z.object({ kind: z.enum(['blobs', 'drafts']).optional(), last: z.string().optional(), doneAt: z.number().optional() })
+const schema = z.object({
+  kind: z.enum(['blobs', 'drafts']).optional(),
+  last: z.string().optional(),
+  /** When this look began; between two looks, the last one. */
+  begunAt: z.number(),
+  doneAt: z.number().optional(),
+})
 
 type State = z.infer<typeof schema>
 
@@ -18,6 +24,8 @@ export interface Differences {
   readonly unknown: readonly Key[]
   /** In the ledger, not in the bucket. */
   readonly missing: readonly Key[]
+  /** What nobody has told of was used before that, as far as anybody knows. */
+  readonly begunAt: number
   /** Where the next page begins. */
   readonly next: State
 }
@@ -36,9 +44,12 @@ export class Look {
     this.#state = state
   }
 
-  static async open(storage: ObjectStorage, blobs: BlobStore, ledger: BucketLedger): Promise<Look> {
-    const state = schema.safeParse(await storage.get(STATE))
-    return new Look(storage, blobs, ledger, state.success ? state.data : { kind: 'blobs' })
+  static async open(storage: ObjectStorage, blobs: BlobStore, ledger: BucketLedger, now: number): Promise<Look> {
+    const known = schema.safeParse(await storage.get(STATE))
+    if (known.success) return new Look(storage, blobs, ledger, known.data)
+    const state: State = { kind: 'blobs', begunAt: now }
+    await storage.put(STATE, state)
+    return new Look(storage, blobs, ledger, state)
   }
 
   /** When the next page is to be looked at. */
@@ -48,8 +59,9 @@ export class Look {
   }
 
   /** One page. */
-  async next(): Promise<Differences> {
-    const { kind = 'blobs', last } = this.#state
+  async next(now: number): Promise<Differences> {
+    if (this.#state.kind === undefined) this.#state = { kind: 'blobs', begunAt: now }
+    const { kind = 'blobs', last, begunAt } = this.#state
     const { keys: there, more } = await this.#list(kind, last)
     let upTo = more ? there.at(-1) : undefined
     const known = await this.#ledger.between(kind, last, upTo, LOOK_PAGE)
@@ -57,17 +69,18 @@ export class Look {
     if (known.length === LOOK_PAGE) upTo = known.at(-1)?.key
     const within = there.filter((key) => upTo === undefined || key <= upTo)
     const [inLedger, inBucket] = [new Set(known.map(({ key }) => key)), new Set(within)]
-    const afterKind: State = kind === 'blobs' ? { kind: 'drafts' } : {}
+    const afterKind: State = kind === 'blobs' ? { kind: 'drafts', begunAt } : { begunAt }
     return {
       unknown: within.filter((key) => !inLedger.has(key)),
       missing: [...inLedger].filter((key) => !inBucket.has(key)),
-      next: upTo === undefined ? afterKind : { kind, last: upTo },
+      next: upTo === undefined ? afterKind : { kind, last: upTo, begunAt },
+      begunAt,
     }
   }
 
   /** What it found was dealt with. */
   async done(next: State, now: number): Promise<void> {
-    this.#state = next.kind === undefined ? { doneAt: now } : next
+    this.#state = next.kind === undefined ? { ...next, doneAt: now } : next
     await this.#storage.put(STATE, this.#state)
   }
 
