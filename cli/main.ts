@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import tab from '@bomb.sh/tab/commander'
 import { Command, CommanderError } from 'commander'
 import { auditCommands } from './commands/audit.ts'
+import { drCommands } from './commands/dr.ts'
 import { edgeCommands } from './commands/edge.ts'
 import { gcCommands } from './commands/gc.ts'
 import { keyCommands } from './commands/key.ts'
@@ -43,6 +44,7 @@ gcCommands(program)
 auditCommands(program)
 edgeCommands(program)
 keyCommands(program)
+drCommands(program)
 warmCommand(program)
 inherit(program)
 tab(program, { completionCommandName: 'completion' })

@@ -2,7 +2,7 @@ import { CompactSign, type CryptoKey, calculateJwkThumbprint, compactVerify, cre
 
 // One way to sign for all of the mesh: compact JWS with EdDSA. `typ` keeps one kind of document from passing for another.
 
-export type DocumentType = 'atoll-policy+jws' | 'atoll-feed+jws'
+export type DocumentType = 'atoll-policy+jws' | 'atoll-feed+jws' | 'atoll-site+jws'
 
 export interface SigningKey {
   readonly kid: string

@@ -17,6 +17,8 @@ import { keysApi } from './mesh/keys-api.ts'
 import type { OpenOrigin } from './open.ts'
 import { projectRulesApi } from './project-rules/routes.ts'
 import { quotasApi } from './quotas/routes.ts'
+import { drApi } from './sites/api.ts'
+import { elsewhere } from './sites/elsewhere.ts'
 import { v2Handler } from './v2.ts'
 import { webhooksApi } from './webhooks/routes.ts'
 
@@ -87,6 +89,8 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .route('/', mesh.routes)
     .route('/', edgesApi(services, mesh.presence))
     .route('/', keysApi(services, keys))
+    .route('/', origin.sites.routes)
+    .route('/', drApi(services, origin.sites))
     .route('/', auditApi(services))
     .route('/', webhooksApi(services))
     .route('/', projectRulesApi(services))
@@ -110,8 +114,11 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     const changes = request.method !== 'GET' && request.method !== 'HEAD'
     return changes ? await cause.run({ address: addressOf(request) }, () => route(request)) : await route(request)
   }
+  const { standing } = origin.sites.room
   const route = async (request: Request): Promise<Response> => {
     const path = pathOf(request)
+    const refusal = elsewhere(standing, path)
+    if (refusal !== undefined) return errorAnswer(refusal, request, { log, requestId })
     // What machines ask all day goes past the router of everything else.
     return path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
   }

@@ -58,6 +58,15 @@ export class RecentChanges {
     return this.#catchUp()
   }
 
+  /** The database has become another: nothing remembered can be trusted, and its numbers may be lower. */
+  async restart(): Promise<void> {
+    await this.#looking
+    const head = await headOfChanges(this.#db)
+    this.#heard = head
+    this.#head = head
+    this.#tell(undefined)
+  }
+
   close(): void {
     this.#stop()
     this.#listeners.clear()

@@ -38,7 +38,7 @@ import { DirectoryPeople } from './identity/ldap/people.ts'
 import { Logins } from './identity/logins.ts'
 import { Nonces } from './identity/nonces.ts'
 import { OidcPeople } from './identity/oidc/people.ts'
-import { createRobotSecrets } from './identity/robot-secrets.ts'
+import { createRobotSecrets, robotKey } from './identity/robot-secrets.ts'
 import { Sessions } from './identity/sessions/sessions.ts'
 import { keepClean } from './maintenance/keep-clean.ts'
 import { Sweeper } from './maintenance/sweep.ts'
@@ -48,6 +48,9 @@ import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
 import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
 import type { OriginServices } from './services.ts'
+import { Sites } from './sites/open.ts'
+import { peerRobotKey } from './sites/robot-keys.ts'
+import { Standing } from './sites/standing.ts'
 import { openStores } from './stores.ts'
 
 /** The audience of our tokens, and what challenges call us. */
@@ -63,6 +66,8 @@ export interface OriginOptions {
   readonly fixed?: ReadonlySet<string>
   readonly log: Log
   readonly clock: Clock
+  /** Whether another process of this site talks to the other one of its pair. */
+  readonly watching?: boolean
   /** What passwords are hashed with; today's parameters when absent. */
   readonly scrypt?: ScryptParameters
 }
@@ -88,16 +93,17 @@ export interface OpenOrigin {
   /** undefined: no setting says where clients are. */
   readonly nearest: Nearest | undefined
   readonly pulls: PullLedger
+  /** This origin as one of two sites. */
+  readonly sites: Sites
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
   close(): Promise<void>
 }
 
-export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt }: OriginOptions): Promise<OpenOrigin> {
+export async function openOrigin({ config, fixed = new Set(), log, clock, watching = false, scrypt }: OriginOptions): Promise<OpenOrigin> {
   const secretKey = await loadSecretKey(config.secret_key, config.data_volume)
   const secrets = createSecrets(secretKey)
   const passwords = createPasswords(scrypt)
-  const robotSecrets = createRobotSecrets(secretKey)
   const stores = openStores(config)
   const db = await openDatabase({
     url: config['database.url'] ?? pathToFileURL(join(config.data_volume, 'atoll.db')).href,
@@ -105,28 +111,34 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     clock,
     log,
   })
-  const madePassword = await firstStart(db, passwords, config.admin_password)
+  const standing = await Standing.open({ db, secrets, clock, log, newId: randomUUID, watching })
+  // Where everything comes from another site, nothing is made here.
+  const own = standing.role === 'alone' || standing.role === 'primary'
+  const robotSecrets = createRobotSecrets(secretKey, () => peerRobotKey(standing, secrets))
+  const madePassword = own ? await firstStart(db, passwords, config.admin_password) : undefined
   const recent = await RecentChanges.open(db, clock)
   const live = new LiveSettings({ db, recent, secrets, log, started: config, fixed })
-  const keys = await KeyRing.open({ store: databaseKeys(db), secrets, now: () => clock.now() })
+  const keys = await KeyRing.open({ store: databaseKeys(db), secrets, now: () => clock.now(), mayMake: own })
   recent.on((changes) => {
     if (changes === undefined || changes.some(({ kind }) => kind.startsWith('key.'))) {
       keys.reload().catch((error: unknown) => log.error({ err: error }, 'The signing keys could not be read again.'))
     }
   })
 
-  const tending = tendKeys({ keys, lifetime: config['token.key_lifetime'] * 1000, clock, log })
+  const writes = () => standing.writing() === undefined
+  const tending = tendKeys({ keys, may: writes, lifetime: config['token.key_lifetime'] * 1000, clock, log })
 
   const newId = randomUUID
   const source = databaseFacts(db)
   const facts = new Facts(source, recent)
   const authorities = new Authorities(facts, clock)
   const addresses = new Addresses()
+  const ownIssuer = configuredUrl(config) ?? ISSUER
   const issuer = new Issuer({
     keys,
     clock,
     newId,
-    issuer: configuredUrl(config) ?? ISSUER,
+    issuer: () => standing.pair?.issuer ?? ownIssuer,
     service: SERVICE,
     lifetime: config['token.lifetime'],
   })
@@ -170,7 +182,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
   const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
   const places = Places.of({ networks: config['nearest.networks'], header: config['nearest.header'], places: config['nearest.places'] })
   const nearest = places && new Nearest({ places, db, presence: mesh.presence, issuer, facts, addresses, clock, log })
-  const pulls = new PullLedger({ db, clock, log })
+  const pulls = new PullLedger({ db, may: writes, clock, log })
   const sweeper = new Sweeper({
     db,
     local,
@@ -180,7 +192,27 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     uploadsExpireMs: config['uploads.expire'] * 1000,
     historyMs: config['history.keep'] * 1000,
   })
-  const cleaning = keepClean({ sweeper, clock, log })
+  const cleaning = keepClean({ sweeper, may: writes, clock, log })
+  const sites = new Sites({
+    db,
+    standing,
+    store: stores.blobs,
+    secrets,
+    createHasher,
+    fetch: createFetch(),
+    clock,
+    log,
+    newId,
+    random: Math.random,
+    robotKey: robotKey(secretKey),
+    ownIssuer,
+    forget: async () => {
+      manifests.restart()
+      await recent.restart()
+      await keys.reload()
+    },
+  })
+  sites.start()
   const services: OriginServices = {
     config,
     live,
@@ -220,9 +252,11 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, scrypt
     identity,
     nearest,
     pulls,
+    sites,
     madePassword,
     close: async () => {
       mesh.close()
+      await sites.close()
       await pulls.close()
       await cleaning.stop()
       tending.stop()

@@ -13,6 +13,8 @@ const PULLS = 20_000
 
 export interface PullLedgerOptions {
   readonly db: Database
+  /** Whether this site may write now. At a standby, nobody's pulls are written down. Default: always. */
+  readonly may?: () => boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -48,8 +50,9 @@ export class PullLedger {
   }
 
   async #write(): Promise<void> {
-    const { db, log } = this.#options
+    const { db, log, may } = this.#options
     const { pulls, lost } = this.#tally.take()
+    if (may?.() === false) return
     if (lost > 0) log.warn({ pulls: lost }, 'More pulls came in a second than can be written down; these are not counted.')
     try {
       await recordPulls(db, pulls)

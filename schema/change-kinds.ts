@@ -57,6 +57,8 @@ export const CHANGE_KINDS = [
   'preheat.policy.updated',
   'preheat.policy.deleted',
   'audit.purged',
+  'site.paired',
+  'site.promoted',
 ] as const
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number]

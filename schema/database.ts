@@ -1,11 +1,13 @@
 import type { Client, Transaction } from '@libsql/client'
 import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
+import type { RegistryError } from '../registry/spec/errors.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, WRITE_WAIT_MS } from './limits.ts'
 import { migrate } from './migrate.ts'
+import { markCommit } from './mirror/log.ts'
 import { type Commit, type Work, WriteQueue } from './write-queue.ts'
 
 export interface DatabaseOptions {
@@ -28,6 +30,14 @@ export interface Database {
   readonly read: Connection
   /** A transaction, in the queue of all writes; durable when it resolves. For functions of this room only. @throws RegistryError UNAVAILABLE, and what `work` throws */
   write<T>(work: Work<T>): Promise<T>
+  /** The same for what is of this site alone, and for the rows that a standby takes from its primary: the fence does not hold it up. For functions of this room only. */
+  writeLocal<T>(work: Work<T>): Promise<T>
+  /** From now on nothing else is written, nor said to be written, while `refusal` gives a reason. */
+  fence(refusal: () => RegistryError | undefined): void
+  /** Whether rows come from another site, which has seen to it that they go together: then references are not looked at one by one. */
+  replica(is: boolean): void
+  /** Calls the listener after each commit of this process that is logged for a standby, with its number in that log. What it returns ends that. */
+  onMirrored(listener: (mark: number) => void): () => void
   /** Calls the listener after each commit of this process with what it holds. What it returns ends that. */
   onCommit(listener: (commit: Commit) => void): () => void
   /** Resolves with the feed's last sequence number once it is greater than `after`, whichever process wrote it. @throws the signal's reason */
@@ -56,22 +66,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const read = new Connection(reader)
   const watch = new ChangeWatch(read, clock)
   const listeners = new Set<(commit: Commit) => void>()
+  const mirrors = new Set<(mark: number) => void>()
+  let fence: (() => RegistryError | undefined) | undefined
+  let replica = false
+  let mark: number | undefined
   const queue = new WriteQueue({
     client: writer,
-    reopen: () => reopen(writer),
+    reopen: () => reopen(writer, !replica),
     clock,
     random,
     log,
+    fence: () => fence?.(),
+    finish: async (connection) => {
+      mark = await markCommit(connection, clock.now())
+    },
     onCommit: (commit) => {
       watch.reached(commit.lastChange)
-      for (const listener of listeners) {
-        try {
-          listener(commit)
-        } catch (error) {
-          // The commit stands, and whoever wrote must hear so.
-          log?.error({ err: error }, 'a listener to commits failed')
-        }
-      }
+      tellAll(listeners, commit, log)
+      if (mark !== undefined) tellAll(mirrors, mark, log)
     },
   })
   return {
@@ -79,6 +91,19 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     site,
     read,
     write: (work) => queue.run(work),
+    writeLocal: (work) => queue.run(work, true),
+    fence: (refusal) => {
+      fence = refusal
+    },
+    replica: (is) => {
+      if (is === replica) return
+      replica = is
+      queue.reconnect()
+    },
+    onMirrored: (listener) => {
+      mirrors.add(listener)
+      return () => mirrors.delete(listener)
+    },
     onCommit: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -93,13 +118,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
+function tellAll<T>(listeners: ReadonlySet<(told: T) => void>, told: T, log: Log | undefined): void {
+  for (const listener of listeners) {
+    try {
+      listener(told)
+    } catch (error) {
+      // The commit stands, and whoever wrote must hear so.
+      log?.error({ err: error }, 'a listener to commits failed')
+    }
+  }
+}
+
 async function prepare(writer: Client, clock: Clock, random: () => number): Promise<void> {
   const deadline = steady(clock) + WRITE_WAIT_MS
   for (;;) {
     let transaction: Transaction | undefined
     try {
       if (writer.protocol === 'file') await writer.execute('PRAGMA journal_mode = WAL')
-      await configure(writer)
+      await configure(writer, true)
       transaction = await writer.transaction('write')
       await migrate(transaction)
       await transaction.commit()
@@ -107,7 +143,7 @@ async function prepare(writer: Client, clock: Clock, random: () => number): Prom
     } catch (error) {
       if (!isBusy(error)) throw error
       // As in the queue: what was refused stays unfinished on its connection.
-      await reopen(writer)
+      await reopen(writer, true)
       if (steady(clock) >= deadline) throw unavailable('The database is held by another process.', error)
       await pause(clock, random() * BUSY_PAUSE_LIMIT_MS)
     } finally {
@@ -117,13 +153,13 @@ async function prepare(writer: Client, clock: Clock, random: () => number): Prom
 }
 
 /** What SQLite keeps for a connection only. A server decides these for itself. */
-async function configure(writer: Client): Promise<void> {
+async function configure(writer: Client, references: boolean): Promise<void> {
   if (writer.protocol !== 'file') return
   await writer.execute('PRAGMA synchronous = FULL')
-  await writer.execute('PRAGMA foreign_keys = ON')
+  await writer.execute(`PRAGMA foreign_keys = ${references ? 'ON' : 'OFF'}`)
 }
 
-async function reopen(writer: Client): Promise<void> {
+async function reopen(writer: Client, references: boolean): Promise<void> {
   await writer.reconnect()
-  await configure(writer)
+  await configure(writer, references)
 }

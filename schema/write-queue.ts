@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client, Transaction } from '@libsql/client'
 import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
+import type { RegistryError } from '../registry/spec/errors.ts'
 import { WriteConnection } from './connection.ts'
 import { isBusy, unavailable, withoutQuery } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS, COMMIT_GROUP_LIMIT, COMMIT_TIME_MS, WRITE_QUEUE_LIMIT, WRITE_WAIT_MS } from './limits.ts'
@@ -19,6 +20,8 @@ export interface Commit {
 
 interface Waiting {
   readonly deadline: number
+  /** Of this site's own affairs: it is written whatever the site may do. */
+  readonly local: boolean
   /** Runs the work; what it returns settles the writer's promise once the commit is through. */
   run(connection: WriteConnection): Promise<() => void>
   reject(error: unknown): void
@@ -32,8 +35,12 @@ export interface WriteQueueOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log?: Log | undefined
+  /** The last that is done in each transaction. */
+  finish?(connection: WriteConnection): Promise<void>
   /** Called after each commit with what it holds. */
   onCommit(commit: Commit): void
+  /** Why nothing may be written now; undefined: it may. Asked before each commit and after it, since time passes. */
+  fence?(): RegistryError | undefined
 }
 
 /**
@@ -47,6 +54,7 @@ export class WriteQueue {
   #transaction: Transaction | undefined
   #loop: Promise<void> | undefined
   #closed = false
+  #reopen = false
 
   constructor(options: WriteQueueOptions) {
     this.#options = options
@@ -63,7 +71,9 @@ export class WriteQueue {
    * Does the work in a transaction; durable when it resolves.
    * @throws RegistryError UNAVAILABLE when too many wait already, the lock does not come free in time, or the database is closed; and what the work throws
    */
-  run<T>(work: Work<T>): Promise<T> {
+  run<T>(work: Work<T>, local = false): Promise<T> {
+    const refusal = local ? undefined : this.#options.fence?.()
+    if (refusal !== undefined) return Promise.reject(refusal)
     if (this.#closed) return Promise.reject(unavailable('The database is closing.'))
     if (this.#waiting.length >= WRITE_QUEUE_LIMIT) return Promise.reject(unavailable('Too many writes are waiting; try again shortly.'))
     // Writes run one after the other in a loop of their own; each within what its caller runs in.
@@ -71,6 +81,7 @@ export class WriteQueue {
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({
         deadline: steady(this.#options.clock) + WRITE_WAIT_MS,
+        local,
         run: async (connection) => {
           const result = await within(() => work(connection))
           return () => resolve(result)
@@ -79,6 +90,11 @@ export class WriteQueue {
       })
       this.#loop ??= this.#drain()
     })
+  }
+
+  /** Has the next transaction begin on a new connection. */
+  reconnect(): void {
+    this.#reopen = true
   }
 
   /** Refuses new writes and resolves when those that wait are done. */
@@ -102,6 +118,8 @@ export class WriteQueue {
     const { client, clock, random } = this.#options
     for (let attempt = 0; ; attempt++) {
       try {
+        if (this.#reopen) await this.#options.reopen()
+        this.#reopen = false
         return await client.transaction('write')
       } catch (error) {
         const busy = isBusy(error)
@@ -134,11 +152,17 @@ export class WriteQueue {
     try {
       const settle: (() => void)[] = []
       for (const entry of group) settle.push(await this.#runOne(transaction, entry))
+      await this.#options.finish?.(this.#connection)
       await transaction.commit()
       this.#transaction = undefined
       const { lastChange, hasJobs } = this.#connection
       this.#options.onCommit({ lastChange, jobs: hasJobs })
-      for (const answer of settle) answer()
+      // Who lost the right to write while the disk was busy has told nobody yet, and must not now.
+      const refusal = this.#options.fence?.()
+      for (const [index, answer] of settle.entries()) {
+        if (refusal === undefined || group[index]?.local === true) answer()
+        else group[index]?.reject(refusal)
+      }
     } catch (error) {
       this.#connection.auditHead = undefined
       this.#connection.names.clear()
@@ -153,6 +177,8 @@ export class WriteQueue {
 
   /** @returns what settles this writer's promise. @throws when the whole transaction is lost */
   async #runOne(transaction: Transaction, entry: Waiting): Promise<() => void> {
+    const refusal = entry.local ? undefined : this.#options.fence?.()
+    if (refusal !== undefined) return () => entry.reject(refusal)
     const { lastChange, hasJobs, auditHead, names } = this.#connection
     await transaction.execute('SAVEPOINT work')
     try {

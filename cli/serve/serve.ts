@@ -56,7 +56,7 @@ async function start(running: Running, role: Role | undefined, config: Config, f
     const { openOrigin } = await import('../../origin/open.ts')
     const { createLogger } = await import('../../runtime/logger.ts')
     const log = createLogger({ level: config['log.level'] })
-    const origin = running.adopt(await openOrigin({ config, fixed, log, clock: systemClock }))
+    const origin = running.adopt(await openOrigin({ config, fixed, log, clock: systemClock, watching: true }))
     await startControlPlane(running, origin)
     log.info({}, 'The control plane works.')
   } else {
@@ -78,6 +78,6 @@ async function startEdge(running: Running, config: EdgeConfig, enrolmentToken?: 
 }
 
 async function startControlPlane(running: Running, origin: import('../../origin/open.ts').OpenOrigin): Promise<void> {
-  const { controlPlaneOf } = await import('./control-plane.ts')
-  running.adopt(await controlPlaneOf(origin))
+  const { ControlPlaneOfPrimary } = await import('./control-plane-of-primary.ts')
+  running.adopt(await ControlPlaneOfPrimary.start(origin))
 }

@@ -18,8 +18,8 @@ export interface IssuerOptions {
   readonly keys: KeyRing
   readonly clock: Pick<Clock, 'now'>
   readonly newId: () => string
-  /** The `iss` of our tokens. */
-  readonly issuer: string
+  /** The `iss` of our tokens: of a pair of sites, the same at both. */
+  readonly issuer: () => string
   /** Their `aud`. */
   readonly service: string
   /** Seconds. */
@@ -45,7 +45,7 @@ export class Issuer {
   }
 
   get issuer(): string {
-    return this.#options.issuer
+    return this.#options.issuer()
   }
 
   get service(): string {
@@ -54,14 +54,14 @@ export class Issuer {
 
   /** `holder` undefined: for the anonymous. */
   async issue(holder: Holder | undefined, access: readonly TokenAccess[]): Promise<IssuedToken> {
-    const { keys, clock, newId, issuer, service, lifetime } = this.#options
+    const { keys, clock, newId, service, lifetime } = this.#options
     const issuedAt = clock.now()
     const { principal, credentialVersion } = holder ?? { principal: ANONYMOUS }
     // A robot's token does not live longer than the robot.
     const expiresAt = Math.min(issuedAt + lifetime * 1000, principal.expiresAt ?? Number.POSITIVE_INFINITY)
     const token = await signAccessToken(
       {
-        issuer,
+        issuer: this.issuer,
         audience: service,
         subject: principal.id,
         access,
@@ -77,7 +77,7 @@ export class Issuer {
 
   /** @throws RegistryError UNAUTHORIZED when it is not ours, or expired */
   async verify(token: string): Promise<AccessToken> {
-    const { keys, clock, issuer, service } = this.#options
+    const { keys, clock, service } = this.#options
     if (token.length > TOKEN_LIMIT) throw invalid()
     if (this.#under !== keys.jwks) {
       // A key that was taken out takes what it signed along.
@@ -93,7 +93,7 @@ export class Issuer {
       throw invalid()
     }
     try {
-      const verified = await verifyAccessToken(token, { issuer, audience: service, jwks: keys.jwks }, now)
+      const verified = await verifyAccessToken(token, { issuer: this.issuer, audience: service, jwks: keys.jwks }, now)
       this.#verified.set(digest, verified)
       return verified
     } catch (cause) {

@@ -31,6 +31,8 @@ export interface KeyRingOptions {
   readonly store: KeyStore
   readonly secrets: Secrets
   readonly now: () => number
+  /** Whether a key may be made when there is none: not where all keys come from another site. */
+  readonly mayMake?: boolean
 }
 
 /** A new key is published for so long before it signs, so that edges and other processes know it by then. In milliseconds. */
@@ -61,7 +63,7 @@ export class KeyRing {
   /** Makes the first key when there is none. */
   static async open(options: KeyRingOptions): Promise<KeyRing> {
     const stored = await options.store.all()
-    if (!stored.some((key) => key.retiredAt === undefined)) await options.store.settle(await makeKey(options))
+    if (options.mayMake !== false && !stored.some((key) => key.retiredAt === undefined)) await options.store.settle(await makeKey(options))
     const ring = new KeyRing(options)
     await ring.reload()
     return ring

@@ -5,17 +5,20 @@ import type { Sweeper } from './sweep.ts'
 
 export interface KeepCleanOptions {
   readonly sweeper: Pick<Sweeper, 'sweep'>
+  /** Whether this site may write now; else there is nothing of its own to sweep. */
+  readonly may: () => boolean
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Sweeps once an hour for as long as the origin runs. It is the origin's own work and no job: only this process knows which uploads it is writing to. */
-export function keepClean({ sweeper, clock, log }: KeepCleanOptions): { stop(): Promise<void> } {
+export function keepClean({ sweeper, may, clock, log }: KeepCleanOptions): { stop(): Promise<void> } {
   const ended = new AbortController()
   const { signal } = ended
   const work = async () => {
     for (let wait = FIRST_SWEEP_MS; ; wait = SWEEP_EVERY_MS) {
       await pause(clock, wait, signal)
+      if (!may()) continue
       try {
         const swept = await sweeper.sweep(signal)
         if (swept.uploads + swept.drafts + swept.rows > 0) log.info(swept, 'Swept up what was abandoned or is too old.')

@@ -126,7 +126,7 @@ it('an origin sweeps soon after its start and then each hour, also after a sweep
       return { uploads: 1, drafts: 0, rows: 0 }
     },
   }
-  const cleaning = keepClean({ sweeper, clock, log })
+  const cleaning = keepClean({ may: () => true, sweeper, clock, log })
   await clock.waitedFor(FIRST_SWEEP_MS)
   for (const wait of [FIRST_SWEEP_MS, SWEEP_EVERY_MS]) {
     const before = sweeps

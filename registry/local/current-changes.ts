@@ -57,6 +57,11 @@ export class CurrentChanges {
     return this.#next
   }
 
+  /** The feed has become another, whose numbers say nothing about what was seen. */
+  restart(): void {
+    this.#seen = undefined
+  }
+
   /** Whether nothing was told of since `current` gave this number. */
   unchangedSince(seen: number): boolean {
     return this.#seen === seen

@@ -48,6 +48,12 @@ export class ManifestCache implements Pick<MetadataStore, 'getManifest' | 'statM
     return this.getManifest(name, reference)
   }
 
+  /** The database has become another. */
+  restart(): void {
+    this.#changes.restart()
+    this.#manifests.clear()
+  }
+
   #forget(told: readonly SeenChange[] | 'anything'): void {
     if (told === 'anything') {
       this.#manifests.clear()

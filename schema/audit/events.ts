@@ -89,6 +89,8 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'preheat.policy.created': preheat.created,
   'preheat.policy.updated': preheat.updated,
   'preheat.policy.deleted': preheat.deleted,
+  'site.paired': { resourceType: 'site', operation: 'create' },
+  'site.promoted': { resourceType: 'site', operation: 'update' },
   'audit.purged': { resourceType: 'audit-log', operation: 'delete' },
 }
 

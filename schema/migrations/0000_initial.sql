@@ -569,6 +569,24 @@ CREATE TABLE `settings` (
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `mirror_log` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`kind` text NOT NULL,
+	`name` text NOT NULL,
+	`row` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `mirror_owed` (
+	`digest` text PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `site_pair` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`pair` text NOT NULL,
+	`reached` integer NOT NULL,
+	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `user_groups` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`name` text NOT NULL,

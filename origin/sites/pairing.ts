@@ -1,0 +1,129 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { decodeJwt } from 'jose'
+import { z } from 'zod'
+import { type JoinAnswer, type JoinRequest, SITES, type SiteCard, type SiteMessage, verifySiteMessage } from '../../mesh/sites.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { holdsArtifacts } from '../../schema/mirror/emptiness.ts'
+import type { SitePair } from '../../schema/mirror/pair.ts'
+import { announcePair } from '../../schema/mirror/promote.ts'
+import { BEGINNING } from './follow.ts'
+import { makeSiteKeys, sealFor } from './keys.ts'
+import { INVITATION_MS, LEASE_MS } from './limits.ts'
+import type { SitesRoom } from './open.ts'
+import { precondition } from './promote.ts'
+import { peerKeyPurpose } from './robot-keys.ts'
+
+/** An Ed25519 or X25519 public key; what else it may bring along is dropped, a private half above all. */
+const publicKey = (crv: 'Ed25519' | 'X25519') =>
+  z.object({ kty: z.literal('OKP'), crv: z.literal(crv), x: z.string().regex(/^[A-Za-z0-9_-]{43}$/), kid: z.string().max(64) })
+
+export const siteCard = z.object({
+  id: z.string().min(1).max(64),
+  name: z.string().min(1).max(64),
+  url: z.url({ protocol: /^https?$/ }).max(2048),
+  signing: publicKey('Ed25519'),
+  encryption: publicKey('X25519'),
+})
+
+export const joinRequest = z.object({ token: z.string().min(1).max(256), site: siteCard })
+const joinAnswer = z.object({
+  site: siteCard,
+  issuer: z.string().max(2048),
+  away: z.enum(['stop', 'continue']),
+  leaseMs: z.number().int().min(1_000).max(600_000),
+  robotKey: z.string().max(4096),
+})
+
+/** Makes the one-time token with which another site becomes the standby of this one. */
+export async function invite(room: SitesRoom, site: { readonly name: string; readonly url: string }): Promise<{ token: string; expiresAt: number }> {
+  const { standing, clock } = room
+  if (standing.role !== 'alone' && (standing.role !== 'primary' || standing.pair?.mirroring === true))
+    throw precondition('This site has its other already. See it: atoll dr status')
+  const token = randomBytes(32).toString('base64url')
+  const expiresAt = clock.now() + INVITATION_MS
+  const invitation = { hash: hashOf(token), expiresAt }
+  const pair = standing.pair ?? (await newPair(room, site))
+  await standing.begin({ ...pair, self: { ...pair.self, ...site }, invitation })
+  return { token, expiresAt }
+}
+
+/** Takes the token, once: who brings it is the standby from here on. The message is signed by the very key that it brings. @throws RegistryError UNAUTHORIZED */
+export async function admit(room: SitesRoom, jws: string): Promise<{ readonly answer: JoinAnswer; readonly nonce: string }> {
+  const { standing, clock, robotKey, db } = room
+  const claimed = joinRequest.safeParse(bodyOf(jws))
+  if (!claimed.success) throw refused()
+  const { token, site } = claimed.data
+  const message = await verifySiteMessage(jws, { from: site.id, path: SITES.join, key: site.signing, now: clock.now() })
+  const next = await standing.change(
+    (pair) => {
+      const { invitation } = pair
+      if (invitation === undefined || invitation.hash !== hashOf(token) || invitation.expiresAt <= clock.now()) throw refused()
+      return { ...pair, peer: site, invitation: undefined, mirroring: false, guarded: false, peerFenced: true }
+    },
+    (pair) => announcePair(db, pair),
+  )
+  const { self, issuer, away, leaseMs } = next
+  const answer = { site: self, issuer, away, leaseMs, robotKey: await sealFor(site.encryption, robotKey.toString('base64url')) }
+  return { answer, nonce: message.nonce }
+}
+
+/** Makes this site the standby of the one that gave the token: everything here gives way to what is there. @throws RegistryError 412 when something would be lost */
+export async function join(
+  room: SitesRoom,
+  site: { readonly name: string; readonly url: string },
+  primary: string,
+  token: string,
+): Promise<SiteCard> {
+  const { standing, talk, secrets, db } = room
+  if (standing.peer !== undefined) throw precondition('This site has its other already. See it: atoll dr status')
+  if (await holdsArtifacts(db)) {
+    throw precondition('This site holds artifacts, which would give way to those of its primary. Only an empty site can become a standby.')
+  }
+  const pair = await newPair(room, site)
+  await standing.begin(pair)
+  const jws = await talk.introduce(primary, SITES.join, { token, site: pair.self } satisfies JoinRequest)
+  const answer = joinAnswer.parse(bodyOf(jws))
+  await verifySiteMessage(jws, { from: answer.site.id, path: SITES.join, key: answer.site.signing })
+  const { issuer, away, leaseMs } = answer
+  const sealedPeerKey = await secrets.seal(await standing.keys.open(answer.robotKey), peerKeyPurpose)
+  await standing.begin({ ...pair, role: 'standby', epoch: 1, peer: answer.site, sealedPeerKey, issuer, away, leaseMs, filling: BEGINNING })
+  return answer.site
+}
+
+async function newPair(room: SitesRoom, site: { readonly name: string; readonly url: string }): Promise<SitePair> {
+  const { signing, encryption, sealed } = await makeSiteKeys(room.secrets)
+  return {
+    self: { id: room.newId(), ...site, signing, encryption },
+    sealedKeys: sealed,
+    role: 'primary',
+    epoch: 1,
+    peer: undefined,
+    sealedPeerKey: undefined,
+    invitation: undefined,
+    issuer: room.ownIssuer,
+    away: 'stop',
+    leaseMs: LEASE_MS,
+    mirroring: false,
+    guarded: false,
+    filling: undefined,
+    tookOverAt: undefined,
+    peerFenced: true,
+  }
+}
+
+/** What a message says before anything of it is believed. */
+function bodyOf(jws: string): unknown {
+  try {
+    return (decodeJwt(jws) as unknown as SiteMessage<unknown>).body
+  } catch (cause) {
+    throw new RegistryError('UNSUPPORTED', 'This is no message between sites.', undefined, { status: 400, cause })
+  }
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url')
+}
+
+function refused(): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'This token is not known, was used already, or has expired. Make a new one: atoll dr pair')
+}

@@ -1,0 +1,56 @@
+import { atollCli, atollJson } from '../replication/sites.ts'
+import { type AtollOptions, type AtollProcess, startAtoll } from '../support/atoll.ts'
+import { until } from '../support/until.ts'
+
+export interface DrStatus {
+  readonly role: string
+  readonly state: string
+  readonly epoch: number
+  readonly rpo_seconds: number | null
+  readonly reached: number
+  readonly takes_writes: boolean
+  readonly problem: string | null
+}
+
+/** Two origins of their own, as a person would start them. */
+export interface SitePair extends AsyncDisposable {
+  readonly primary: AtollProcess
+  readonly standby: AtollProcess
+}
+
+export async function twoSites(options: AtollOptions = {}): Promise<SitePair> {
+  const primary = await startAtoll({ role: 'origin', ...options })
+  const standby = await startAtoll({ role: 'origin', ...options })
+  return {
+    primary,
+    standby,
+    async [Symbol.asyncDispose]() {
+      await standby[Symbol.asyncDispose]()
+      await primary[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export async function pair(primary: AtollProcess, standby: AtollProcess): Promise<void> {
+  const { token } = await atollJson<{ token: string }>(primary, 'dr', 'pair', '--name', 'east')
+  await atollCli(standby, 'dr', 'pair', '--name', 'west', '--with', `http://${primary.origin}`, '--token', token)
+}
+
+export function status(site: AtollProcess): Promise<DrStatus> {
+  return atollJson<DrStatus>(site, 'dr', 'status')
+}
+
+/** Waits until the standby could take over, with everything that the primary has now. */
+export async function inStep(primary: AtollProcess, standby: AtollProcess): Promise<void> {
+  await until(
+    'the standby has everything',
+    async () => {
+      // By the API, not the command: this is asked often.
+      const [one, two] = await Promise.all(
+        [primary, standby].map(async (site) => (await site.api('GET', '/api/atoll/v1/dr')).json() as Promise<DrStatus>),
+      )
+      return one?.state === 'following' && two?.state === 'following' && one.rpo_seconds === 0 && one.reached === two.reached
+    },
+    60_000,
+  )
+}
