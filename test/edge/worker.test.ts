@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { headOfChanges } from '../../schema/changes.ts'
 import { until } from '../support/until.ts'
 import { type Credentials, type PushedImage, sha256, TestOrigin, token, tokenOf, whole } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
@@ -130,8 +131,11 @@ describe('an edge in a Worker', () => {
       await origin.project(project, { public: true })
       await origin.api('PUT', `/api/atoll/v1/projects/${project}/grace`, { seconds: 0, public_afterwards: stays })
       await origin.push(`${project}/app`, 'v1')
-      await until('it is served', async () => (await edge.get(`/v2/${project}/app/manifests/v1`)).status === 200)
     }
+    // Everything there remembers the documents as they are now: what it heard of them is heard before it is asked.
+    const cursor = await headOfChanges(origin.running.open.services.db)
+    await until('the worker has heard of it', async () => (await edge.health()).cursor >= cursor)
+    for (const project of ['ends', 'stays']) expect((await edge.get(`/v2/${project}/app/manifests/v1`)).status).toBe(200)
     edge.line.cut()
     await edge.disconnected()
     const ended = await edge.get('/v2/ends/app/manifests/v1')
