@@ -1,4 +1,4 @@
-import { systemClock } from '../registry/clock.ts'
+import { type Clock, systemClock } from '../registry/clock.ts'
 import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { Exposition } from '../runtime/observe/metrics-page.ts'
@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly print?: (text: string) => void
   /** The settings that file or environment gave. */
   readonly fixed?: ReadonlySet<string>
+  /** Instead of the system's, for tests. */
+  readonly clock?: Clock
 }
 
 /** Starts an origin in this process; resolves when it listens. @throws SettingsError, and the system's error when the port is taken */
@@ -37,7 +39,7 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const print = options.print ?? ((text: string) => process.stdout.write(text))
   const log = createLogger({ level: config['log.level'] })
   const startedAt = systemClock.now()
-  const origin = await openOrigin({ config, ...(options.fixed && { fixed: options.fixed }), log, clock: systemClock })
+  const origin = await openOrigin({ config, ...(options.fixed && { fixed: options.fixed }), log, clock: options.clock ?? systemClock })
   let metrics: HttpServer | undefined
   let leaving = false
   try {

@@ -230,6 +230,11 @@ describe('serveHttp', () => {
     reader.destroy()
   })
 
+  it('closes a connection on which nothing was asked without a word', async () => {
+    const server = await serve(() => new Response('ok'), { headersTimeout: 40 })
+    expect(await exchange(server, '')).toBe('')
+  })
+
   it('refuses what HTTP does not allow with the envelope of every other error, and lives on', async () => {
     const server = await serve(() => new Response('ok'))
     const cases: readonly [string, number][] = [

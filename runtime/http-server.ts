@@ -193,7 +193,9 @@ function drain(incoming: IncomingMessage, limits: HttpLimits): void {
 
 /** What Node's parser refuses, before there is a request: bad syntax, two lengths, headers too large or too slow. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Clients open connections in advance, and take what comes on one for the answer to the request that they send at that moment.
+  const unused = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0
+  if (unused || error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }

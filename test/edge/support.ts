@@ -6,10 +6,11 @@ import { type RunningEdge, startEdge } from '../../edge/node.ts'
 import { type EdgeConfig, edgeSettings } from '../../edge/settings.ts'
 import { type OriginConfig, originSettings } from '../../origin/config/settings.ts'
 import { type RunningOrigin, startOrigin } from '../../origin/main.ts'
-import { systemClock } from '../../registry/clock.ts'
+import { type Clock, systemClock } from '../../registry/clock.ts'
 import { createLogger } from '../../runtime/logger.ts'
 import { defaults } from '../../runtime/settings/define.ts'
 import { ADMIN_PASSWORD } from '../support/atoll.ts'
+import type { TestClock } from '../support/clock.ts'
 
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 export const ADMIN = { username: 'admin', password: ADMIN_PASSWORD }
@@ -35,7 +36,8 @@ export class TestOrigin implements AsyncDisposable {
     this.running = running
   }
 
-  static async start(settings: Partial<OriginConfig> = {}): Promise<TestOrigin> {
+  /** Its clock is the system's, or one that a test moves. */
+  static async start(settings: Partial<OriginConfig> = {}, clock: Clock = systemClock): Promise<TestOrigin> {
     const folder = await mkdtemp(join(tmpdir(), 'atoll-origin-'))
     const config = {
       ...defaults(originSettings),
@@ -45,7 +47,7 @@ export class TestOrigin implements AsyncDisposable {
       'log.level': 'silent' as const,
       ...settings,
     }
-    return new TestOrigin(folder, await startOrigin(config, { print: () => {} }))
+    return new TestOrigin(folder, await startOrigin(config, { print: () => {}, clock }))
   }
 
   get url(): string {
@@ -181,7 +183,7 @@ function decodeBatch(jws: string): { readonly entries?: readonly unknown[] } {
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** A whole edge in this process, on its own folder, behind a line that a test holds. Its clock is the system's, moved by `skew`. */
+/** A whole edge in this process, on its own folder, behind a line that a test holds. Its clock is the system's, moved by `skew`, or the test's own. */
 export class TestEdge implements AsyncDisposable {
   readonly line = new Line()
   skew = 0
@@ -190,14 +192,20 @@ export class TestEdge implements AsyncDisposable {
   readonly #name: string
   readonly #grace: number
   readonly #settings: Partial<EdgeConfig>
+  readonly #clock: TestClock | undefined
   #running: RunningEdge | undefined
 
-  private constructor(folder: string, origin: TestOrigin, options: { name: string; grace: number; settings: Partial<EdgeConfig> }) {
+  private constructor(
+    folder: string,
+    origin: TestOrigin,
+    options: { name: string; grace: number; settings: Partial<EdgeConfig>; clock: TestClock | undefined },
+  ) {
     this.#folder = folder
     this.#origin = origin
     this.#name = options.name
     this.#grace = options.grace
     this.#settings = options.settings
+    this.#clock = options.clock
   }
 
   /** `grace` is in seconds. It knows no neighbours unless it is told to. Resolves when it follows the feed. */
@@ -208,12 +216,14 @@ export class TestEdge implements AsyncDisposable {
       grace = 3_600,
       neighbours = 'off',
       settings = {},
-    }: { name?: string; grace?: number; neighbours?: 'off' | 'region'; settings?: Partial<EdgeConfig> } = {},
+      clock,
+    }: { name?: string; grace?: number; neighbours?: 'off' | 'region'; settings?: Partial<EdgeConfig>; clock?: TestClock } = {},
   ): Promise<TestEdge> {
     const edge = new TestEdge(await mkdtemp(join(tmpdir(), 'atoll-edge-')), origin, {
       name,
       grace,
       settings: { 'edge.neighbours': neighbours, ...settings },
+      clock,
     })
     await edge.start()
     return edge
@@ -231,8 +241,8 @@ export class TestEdge implements AsyncDisposable {
     this.#running = await startEdge({
       config,
       enrolmentToken: () => this.#origin.enrolmentToken(this.#name),
-      clock: { now: () => Date.now() + this.skew, after: systemClock.after },
-      monotonic: () => performance.now() + this.skew,
+      clock: this.#clock ?? { now: () => Date.now() + this.skew, after: systemClock.after },
+      monotonic: () => this.#clock?.monotonic() ?? performance.now() + this.skew,
       log: createLogger({ level: (process.env.TEST_LOG ?? 'silent') as 'silent' }),
       fetch: this.line.fetch,
     })

@@ -34,6 +34,11 @@ export class TestClock implements Clock {
     }
   }
 
+  /** What waits for this clock now. */
+  get pending(): number {
+    return this.#timers.length
+  }
+
   /** Runs what falls due in the next `ms`, in order. */
   advance(ms: number): void {
     const end = this.#now + ms
