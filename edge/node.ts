@@ -33,6 +33,7 @@ import { edgeMetrics } from './metrics.ts'
 import { NearestEdge } from './nearest/nearest.ts'
 import { neighboursOf } from './neighbours/open.ts'
 import { PushThrough } from './push-through/push-through.ts'
+import { cacheReport, fillReport } from './report.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import type { EdgeConfig } from './settings.ts'
 import { Sources } from './sources.ts'
@@ -159,15 +160,19 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         restart: async () => {},
       },
       report: async () => {
-        const { hits, misses, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, bytesHit: 0 }
+        const { hits, misses, stale, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
         const { bytesServed, bytesFetched, bytesDirect } = fills.counters
+        const cache = space.status()
         const upstreams = await parts.sources?.memory.budgets()
         return {
           hits,
           misses,
           bytesServed: bytesHit + bytesServed,
           bytesFetched: bytesFetched + bytesDirect,
-          diskBytes: space.status().stored,
+          diskBytes: cache.stored,
+          stale,
+          fills: fillReport(fills.counters),
+          caches: [cacheReport(config['edge.storage.kind'], cache)],
           upstreams,
         }
       },

@@ -75,9 +75,45 @@ export interface EdgeReport {
   readonly bytesServed: number
   readonly bytesFetched: number
   readonly diskBytes: number
+  /** Tags served though their source could not confirm them. */
+  readonly stale?: number | undefined
+  /** Blobs that were fetched, by what became of them. */
+  readonly fills?: FillReport | undefined
+  /** What its blobs are kept in: a disk, or buckets. */
+  readonly caches?: readonly CacheReport[] | undefined
   /** How often the upstreams that say so may still be asked from there. */
   readonly upstreams?: readonly UpstreamBudget[] | undefined
 }
+
+/** Counted since the edge began to count. */
+export interface FillReport {
+  readonly begun: number
+  readonly completed: number
+  /** Passed through without being stored. */
+  readonly passed: number
+  readonly failed: number
+  /** Its source sent other bytes. */
+  readonly wrong: number
+}
+
+/** A place for blobs with a budget. */
+export interface CacheReport {
+  readonly name: string
+  /** Bytes that are there, and bytes that are promised to fills under way. */
+  readonly stored: number
+  readonly reserved: number
+  /** Absent: it has no end. */
+  readonly capacity?: number | undefined
+  /** Blobs and drafts. */
+  readonly blobs: number
+  readonly evicted: number
+  readonly evictedBytes: number
+  /** Fills that found no room. */
+  readonly refused: number
+}
+
+/** Caches in one report. */
+export const CACHES_LIMIT = 50
 
 /** What an upstream has said of its limits for one credential. Times are milliseconds since the epoch. */
 export interface UpstreamBudget {

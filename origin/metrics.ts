@@ -2,6 +2,7 @@ import { cacheMetrics } from '../runtime/observe/cache-metrics.ts'
 import { gauge, type Shown } from '../runtime/observe/shown.ts'
 import { headOfChanges } from '../schema/changes.ts'
 import { countJobs } from '../schema/jobs.ts'
+import { edgeReportMetrics } from './edge-metrics.ts'
 import type { OpenOrigin } from './open.ts'
 
 type Metered = Pick<OpenOrigin, 'proxies' | 'mesh'> & { readonly services: Pick<OpenOrigin['services'], 'db'> }
@@ -18,6 +19,10 @@ export function originMetrics({ services: { db }, proxies, mesh }: Metered): rea
       read: async () => (await countJobs(db)).map(({ kind, state, total }) => ({ labels: { kind, state }, value: total })),
     }),
     gauge('atoll_feed_head', 'The number of the last change, which edges follow.', { read: () => headOfChanges(db) }),
+    ...edgeReportMetrics(
+      () => mesh.edgeReports(),
+      () => db.clock.now(),
+    ),
     ...cacheMetrics('atoll_proxy', () => proxies.counters.bySource, proxies.fills),
   ]
 }

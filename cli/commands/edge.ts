@@ -27,6 +27,13 @@ interface Report {
   readonly bytesServed?: number
   readonly bytesFetched?: number
   readonly diskBytes?: number
+  readonly caches?: readonly {
+    readonly name: string
+    readonly stored: number
+    readonly capacity?: number
+    readonly evicted: number
+    readonly refused: number
+  }[]
   readonly upstreams?: readonly { readonly upstream: string; readonly credential: string; readonly limit?: number; readonly remaining?: number }[]
 }
 
@@ -148,7 +155,7 @@ function statusOf({ status, draining }: Edge): string {
 }
 
 function described(edge: Edge): string {
-  const { hits, misses, bytesServed, bytesFetched, diskBytes, upstreams = [] } = edge.report ?? {}
+  const { hits, misses, bytesServed, bytesFetched, diskBytes, caches = [], upstreams = [] } = edge.report ?? {}
   const asked = hits === undefined || misses === undefined ? undefined : hits + misses
   const lines: readonly (readonly [string, string | number | undefined])[] = [
     ['name', edge.name],
@@ -164,6 +171,13 @@ function described(edge: Edge): string {
     ['served', bytesServed === undefined ? undefined : bytes(bytesServed)],
     ['fetched', bytesFetched === undefined ? undefined : bytes(bytesFetched)],
     ['on disk', diskBytes === undefined ? undefined : bytes(diskBytes)],
+    ...caches.map(
+      ({ name, stored, capacity, evicted, refused }) =>
+        [
+          `cache ${name}`,
+          `${bytes(stored)} of ${capacity === undefined ? 'no limit' : bytes(capacity)}, ${evicted} evicted, ${refused} found no room`,
+        ] as const,
+    ),
     ...upstreams.map(
       ({ upstream, credential, limit, remaining }) =>
         [`${upstream} (${credential})`, `${remaining ?? '?'} of ${limit ?? '?'} requests left`] as const,

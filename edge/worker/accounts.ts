@@ -1,4 +1,4 @@
-import { BUDGETS_LIMIT, type EdgeReport, type UpstreamBudget } from '../../mesh/enrolment.ts'
+import { BUDGETS_LIMIT, CACHES_LIMIT, type CacheReport, type EdgeReport, type UpstreamBudget } from '../../mesh/enrolment.ts'
 import type { Spool } from '../away/spool.ts'
 import type { Kept } from '../kept.ts'
 import { TELLINGS_REMEMBERED } from '../limits.ts'
@@ -7,11 +7,19 @@ import { type Counts, NO_COUNTS, sum, type Telling } from './teller.ts'
 const COUNTS = 'accounts/counts'
 const BUDGETS = 'accounts/budgets'
 const TOLD = 'accounts/told/'
+const CACHES = 'accounts/caches'
 
 export interface AccountsOptions {
   readonly kept: Kept
   readonly spool: Pick<Spool, 'add' | 'write'>
   readonly now: () => number
+}
+
+interface Found {
+  readonly told: Set<string>
+  readonly counts: Counts
+  readonly budgets: Map<string, UpstreamBudget>
+  readonly caches: readonly CacheReport[]
 }
 
 /** What all parts of a Worker have seen, added up in one place and kept: each telling is taken once, and durable when its teller hears so. */
@@ -21,13 +29,15 @@ export class Accounts {
   readonly #told: Set<string>
   readonly #budgets: Map<string, UpstreamBudget>
   #counts: Counts
+  #caches: readonly CacheReport[]
   #version = 1
 
-  private constructor(options: AccountsOptions, found: { told: Set<string>; counts: Counts; budgets: Map<string, UpstreamBudget> }) {
+  private constructor(options: AccountsOptions, found: Found) {
     this.#options = options
     this.#told = found.told
     this.#counts = found.counts
     this.#budgets = found.budgets
+    this.#caches = found.caches
   }
 
   static async open(options: AccountsOptions): Promise<Accounts> {
@@ -37,13 +47,32 @@ export class Accounts {
     const budgets = ((await kept.get(BUDGETS)) ?? []) as readonly UpstreamBudget[]
     return new Accounts(options, {
       told: new Set(told.sort(([, a], [, b]) => a - b).map(([id]) => id)),
-      counts: ((await kept.get(COUNTS)) as Counts | undefined) ?? NO_COUNTS,
+      counts: sum(NO_COUNTS, ((await kept.get(COUNTS)) ?? {}) as Partial<Counts>),
+      caches: ((await kept.get(CACHES)) ?? []) as readonly CacheReport[],
       budgets: new Map(budgets.map((budget) => [keyOf(budget), budget])),
     })
   }
 
-  get report(): Omit<EdgeReport, 'version' | 'cursor' | 'diskBytes'> {
-    return { ...this.#counts, upstreams: this.#newest }
+  get report(): Omit<EdgeReport, 'version' | 'cursor'> {
+    const { hits, misses, bytesServed, bytesFetched, stale, fillsBegun, fillsCompleted, fillsPassed, fillsFailed, fillsWrong } = this.#counts
+    return {
+      hits,
+      misses,
+      bytesServed,
+      bytesFetched,
+      stale,
+      fills: { begun: fillsBegun, completed: fillsCompleted, passed: fillsPassed, failed: fillsFailed, wrong: fillsWrong },
+      // Of buckets that have a budget. Of others R2 says what they hold.
+      diskBytes: this.#caches.reduce((bytes, { stored }) => bytes + stored, 0),
+      caches: this.#caches,
+      upstreams: this.#newest,
+    }
+  }
+
+  /** How a bucket is now. */
+  async cacheIs(cache: CacheReport): Promise<void> {
+    this.#caches = [cache, ...this.#caches.filter(({ name }) => name !== cache.name)].slice(0, CACHES_LIMIT)
+    await this.#options.kept.set(CACHES, this.#caches)
   }
 
   /** What is known of upstreams, if that is news to who knows `version`. */

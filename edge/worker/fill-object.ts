@@ -24,7 +24,7 @@ import { regionRegistry } from './region.ts'
 import { FILL_NEWS_EVERY_MS } from './space/limits.ts'
 import { Spaces } from './space/spaces.ts'
 import { TOLD_PATH, type Told, WARM_PATH } from './tell-object.ts'
-import { type Counts, NO_COUNTS, sum, Teller } from './teller.ts'
+import { type Counts, difference, NO_COUNTS, sum, Teller } from './teller.ts'
 
 interface Wanted {
   readonly bucket: string
@@ -201,10 +201,10 @@ export class FillObject {
       log,
     })
     const seen = () => {
-      const { hits, misses } = sum(before, parts.sources.counters.totals())
-      const { bytesFetched, bytesDirect } = fills.counters
-      const all = { hits, misses, bytesServed: 0, bytesFetched: bytesFetched + bytesDirect }
-      const since = { hits: all.hits - told.hits, misses: all.misses - told.misses, bytesFetched: all.bytesFetched - told.bytesFetched }
+      const { bytesFetched, bytesDirect, fills: begun, completed, unstored, failed, wrong } = fills.counters
+      const ofFills = { fillsBegun: begun, fillsCompleted: completed, fillsPassed: unstored, fillsFailed: failed, fillsWrong: wrong }
+      const all = sum(sum(before, parts.sources.counters.totals()), { bytesFetched: bytesFetched + bytesDirect, ...ofFills })
+      const since = difference(all, told)
       told = all
       return since
     }

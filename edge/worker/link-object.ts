@@ -1,3 +1,4 @@
+import type { CacheReport } from '../../mesh/enrolment.ts'
 import type { FeedEntry } from '../../mesh/feed.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createPasswords } from '../../runtime/credentials/passwords.ts'
@@ -72,6 +73,9 @@ export class LinkObject {
         case '/tell':
           await accounts.take((await request.json()) as Telling)
           return Response.json({})
+        case '/cache':
+          await accounts.cacheIs((await request.json()) as CacheReport)
+          return Response.json({})
         case '/grant':
           return Response.json(await this.#grant((await request.json()) as GrantQuestion))
         default:
@@ -131,8 +135,7 @@ export class LinkObject {
           this.#since = Number.POSITIVE_INFINITY
         },
       },
-      // What a bucket holds is not counted: R2 says it, and nothing here takes anything out of it.
-      report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, ...made.accounts?.report, diskBytes: 0 }),
+      report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0, ...made.accounts?.report }),
     })
     const newId = () => crypto.randomUUID()
     const spool = await Spool.open({ kept: this.#kept, mesh: link, clock: systemClock, newId, log })

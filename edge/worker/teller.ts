@@ -11,9 +11,26 @@ export interface Counts {
   readonly misses: number
   readonly bytesServed: number
   readonly bytesFetched: number
+  readonly stale: number
+  readonly fillsBegun: number
+  readonly fillsCompleted: number
+  readonly fillsPassed: number
+  readonly fillsFailed: number
+  readonly fillsWrong: number
 }
 
-export const NO_COUNTS: Counts = { hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0 }
+export const NO_COUNTS: Counts = {
+  hits: 0,
+  misses: 0,
+  bytesServed: 0,
+  bytesFetched: 0,
+  stale: 0,
+  fillsBegun: 0,
+  fillsCompleted: 0,
+  fillsPassed: 0,
+  fillsFailed: 0,
+  fillsWrong: 0,
+}
 
 /** What a part of a Worker has seen since it last told. Sent again under its id until the Link has it: the Link takes each id once. */
 export interface Telling {
@@ -96,11 +113,16 @@ export class Teller {
   }
 }
 
-export function sum(a: Counts, b: Partial<Counts>): Counts {
-  return {
-    hits: a.hits + (b.hits ?? 0),
-    misses: a.misses + (b.misses ?? 0),
-    bytesServed: a.bytesServed + (b.bytesServed ?? 0),
-    bytesFetched: a.bytesFetched + (b.bytesFetched ?? 0),
-  }
+export function sum(a: Partial<Counts>, b: Partial<Counts>): Counts {
+  return combined(a, b, (one, other) => one + other)
+}
+
+/** What `a` has more than `b`. */
+export function difference(a: Counts, b: Counts): Counts {
+  return combined(a, b, (one, other) => one - other)
+}
+
+function combined(a: Partial<Counts>, b: Partial<Counts>, of: (one: number, other: number) => number): Counts {
+  const names = Object.keys(NO_COUNTS) as (keyof Counts)[]
+  return { ...NO_COUNTS, ...Object.fromEntries(names.map((name) => [name, of(a[name] ?? 0, b[name] ?? 0)])) }
 }

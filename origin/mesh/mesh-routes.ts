@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { BUDGETS_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import { BUDGETS_LIMIT, CACHES_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
 import type { PullBatch } from '../../mesh/pulls.ts'
@@ -53,6 +53,23 @@ const edgeReport: z.ZodType<EdgeReport> = z.object({
   bytesServed: count,
   bytesFetched: count,
   diskBytes: count,
+  stale: count.optional(),
+  fills: z.object({ begun: count, completed: count, passed: count, failed: count, wrong: count }).optional(),
+  caches: z
+    .array(
+      z.object({
+        name: z.string().max(64),
+        stored: count,
+        reserved: count,
+        capacity: count.optional(),
+        blobs: count,
+        evicted: count,
+        evictedBytes: count,
+        refused: count,
+      }),
+    )
+    .max(CACHES_LIMIT)
+    .optional(),
   upstreams: z
     .array(
       z.object({

@@ -19,6 +19,7 @@ import type { Lookups } from './entries.ts'
 import { FeedHub } from './feed-hub.ts'
 import { PROJECTS_PAGE } from './limits.ts'
 import { meshRoutes } from './mesh-routes.ts'
+import type { ReportedEdge } from './reported-edge.ts'
 import { UpstreamTokens } from './upstream-tokens.ts'
 
 export interface MeshOptions {
@@ -42,6 +43,8 @@ export interface Mesh {
   readonly routes: Hono
   readonly presence: EdgePresence
   edgesByStatus(): Promise<Readonly<Record<string, number>>>
+  /** What each edge that is not revoked has reported last, and whether it is connected. */
+  edgeReports(): AsyncIterable<ReportedEdge>
   /** Ends all feeds. */
   close(): void
 }
@@ -63,6 +66,14 @@ export function openMesh(options: MeshOptions): Mesh {
         if (status !== 'revoked') counts[edge.drainedAt === null ? status : 'draining']++
       }
       return counts
+    },
+    edgeReports: async function* () {
+      for await (const edge of allEdges(db)) {
+        const status = presence.status(edge)
+        if (status === 'revoked') continue
+        const { name, region, lastSeenAt, stats } = edge
+        yield { name, region, connected: status === 'connected', lastSeenAt, stats }
+      }
     },
     close: () => hub.close(),
   }

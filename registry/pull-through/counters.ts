@@ -68,11 +68,12 @@ export class SourceCounters {
   }
 
   /** What an edge reports of itself. `bytesHit` were served from the store. */
-  totals(): { readonly hits: number; readonly misses: number; readonly bytesHit: number } {
-    const totals = { hits: 0, misses: 0, bytesHit: 0 }
-    for (const { blobHits, manifestHits, blobMisses, manifestMisses, bytesHit } of this.#counters.values()) {
+  totals(): { readonly hits: number; readonly misses: number; readonly stale: number; readonly bytesHit: number } {
+    const totals = { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
+    for (const { blobHits, manifestHits, blobMisses, manifestMisses, tagsStale, bytesHit } of this.#counters.values()) {
       totals.hits += blobHits + manifestHits
       totals.misses += blobMisses + manifestMisses
+      totals.stale += tagsStale
       totals.bytesHit += bytesHit
     }
     return totals

@@ -1,27 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { scrape, sum } from '../support/metrics-page.ts'
 import { until } from '../support/until.ts'
 import { ADMIN, basic, TestEdge, TestOrigin } from './support.ts'
-
-/** The samples of a page, by name and labels as they stand there. */
-async function scrape(url: string): Promise<ReadonlyMap<string, number>> {
-  const response = await fetch(`${url}/metrics`)
-  expect(response.status).toBe(200)
-  const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(
-    samples.map((line) => {
-      const end = line.lastIndexOf(' ')
-      return [line.slice(0, end), Number(line.slice(end + 1))]
-    }),
-  )
-}
-
-/** The sum of the samples whose name, and labels so far as given, are these. */
-function sum(page: ReadonlyMap<string, number>, name: string, ...labels: readonly string[]): number {
-  let total = 0
-  for (const [sample, value] of page)
-    if ((sample === name || sample.startsWith(`${name}{`)) && labels.every((label) => sample.includes(label))) total += value
-  return total
-}
 
 describe('what an edge shows to Prometheus', () => {
   it('counts a cold pull as misses and a fill, and a warm one as hits; bytes by where they came from', async () => {
@@ -100,6 +80,23 @@ describe('what an origin shows to Prometheus', () => {
     const page = await scrape(origin.url)
     expect(sum(page, 'atoll_feed_head')).toBeGreaterThan(0)
     expect(sum(page, 'atoll_http_answer_seconds_count', 'route="mesh"')).toBeGreaterThan(0)
+  })
+
+  it('shows what each edge has reported last, by its name and region', async () => {
+    await using origin = await TestOrigin.start()
+    await origin.project('told', { public: true })
+    const image = await origin.push('told/app', 'v1')
+    await using edge = await TestEdge.start(origin, { name: 'fra-1' })
+    await (await fetch(`${edge.url}/v2/told/app/blobs/${image.layer}`)).arrayBuffer()
+    const labels = ['edge="fra-1"', 'region="here"']
+    const size = image.layerBytes.byteLength
+    await until('the origin hears of it', async () => sum(await scrape(origin.url), 'atoll_edge_report_cache_bytes', ...labels) === size, 30_000)
+    const page = await scrape(origin.url)
+    expect(sum(page, 'atoll_edge_report_connected', ...labels)).toBe(1)
+    expect(sum(page, 'atoll_edge_report_fetched_bytes_total', ...labels)).toBe(size)
+    expect(sum(page, 'atoll_edge_report_fills_total', 'end="completed"', ...labels)).toBe(1)
+    expect(sum(page, 'atoll_edge_report_misses_total', ...labels)).toBe(1)
+    expect(sum(page, 'atoll_edge_report_age_seconds', ...labels)).toBeLessThan(60)
   })
 
   it('is at an address of its own when one is set, and at no other', async () => {

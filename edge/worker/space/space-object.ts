@@ -1,10 +1,12 @@
 import { systemClock } from '../../../registry/clock.ts'
 import { r2ObjectStore } from '../../../stores/r2-object-store.ts'
 import { slicedBlobStore } from '../../../stores/sliced-blob-store.ts'
+import { LINK_ANSWER_MS, REPORT_EVERY_MS } from '../../limits.ts'
+import { cacheReport } from '../../report.ts'
 import { parsePin } from '../../space/pins.ts'
 import { bucketOf, budgetOf, type Env, type ObjectState, pinsOf } from '../env.ts'
 import { workerLog } from '../log.ts'
-import { errorResponse } from '../talk.ts'
+import { answerOf, errorResponse } from '../talk.ts'
 import { BucketSpace } from './bucket-space.ts'
 import { STEP_AGAIN_MS, STEP_MS } from './limits.ts'
 import type { About, GrowthAnswer, GrowthQuestion, RoomAnswer, RoomQuestion, SpaceNews } from './talk.ts'
@@ -16,6 +18,8 @@ export class SpaceObject {
   readonly #state: ObjectState
   readonly #env: Env
   #space: BucketSpace | undefined
+  /** What the Link was told last, and when. */
+  #told = { text: '', at: Number.NEGATIVE_INFINITY }
 
   constructor(state: ObjectState, env: Env) {
     this.#state = state
@@ -27,7 +31,7 @@ export class SpaceObject {
       const question = (await request.json()) as About<object>
       const space = await this.#open(question.bucket)
       const answer = await this.#answer(space, new URL(request.url).pathname, question)
-      await this.#wakeAt(space.due)
+      await this.#wakeAt(Math.min(space.due, this.#tell(question.bucket, space)))
       return answer
     } catch (error) {
       return errorResponse(error)
@@ -41,7 +45,7 @@ export class SpaceObject {
     const space = await this.#open(bucket)
     try {
       await space.step()
-      await this.#wakeAt(space.due)
+      await this.#wakeAt(Math.min(space.due, this.#tell(bucket, space)))
     } catch (error) {
       workerLog().warn({ error, bucket }, 'a bucket could not be kept to its budget now; it is tried again')
       await this.#wakeAt(Date.now() + STEP_AGAIN_MS)
@@ -82,6 +86,31 @@ export class SpaceObject {
       })
       return this.#space
     })
+  }
+
+  /** Has the Link know how the bucket is, for its report to the origin; when that is to be told again. */
+  #tell(bucket: string, space: BucketSpace): number {
+    const text = JSON.stringify(cacheReport(bucket, space.status()))
+    const now = Date.now()
+    if (text === this.#told.text) return Number.POSITIVE_INFINITY
+    if (Math.abs(now - this.#told.at) < REPORT_EVERY_MS) return this.#told.at + REPORT_EVERY_MS
+    this.#told = { text, at: now }
+    const { LINK } = this.#env
+    const said = LINK.get(LINK.idFromName('link')).fetch('https://link/cache', {
+      method: 'POST',
+      body: text,
+      signal: AbortSignal.timeout(LINK_ANSWER_MS),
+    })
+    this.#state.waitUntil(
+      said.then(
+        async (response) => await answerOf(response),
+        (error: unknown) => {
+          this.#told.text = ''
+          workerLog().warn({ error, bucket }, 'the link could not be told how the bucket is')
+        },
+      ),
+    )
+    return Number.POSITIVE_INFINITY
   }
 
   /** An earlier alarm stays. */
