@@ -5,7 +5,6 @@ import type { Log } from '../registry/log.ts'
 import type { SenderOptions } from '../runtime/syslog/sender.ts'
 import { PURGE_AUDIT } from '../schema/audit/purge-jobs.ts'
 import type { Database } from '../schema/database.ts'
-import type { Endpoint } from '../schema/endpoints.ts'
 import { garbageIndex } from '../schema/garbage.ts'
 import { COLLECT_GARBAGE } from '../schema/garbage-jobs.ts'
 import { START_PREHEAT } from '../schema/preheat.ts'
@@ -34,7 +33,7 @@ import { preheatsFor } from './preheat/follow.ts'
 import { startPreheatJobs } from './preheat/jobs.ts'
 import { warmAtEdge } from './preheat/warm.ts'
 import { watchEndpoints } from './replication/health.ts'
-import { Sites } from './replication/sites.ts'
+import { type EndpointTrust, Sites } from './replication/sites.ts'
 import { dispatchRuns } from './runs/dispatch.ts'
 import { followAudit } from './runs/follow-audit.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
@@ -52,7 +51,7 @@ export interface ControlPlaneOptions {
   /** Opens what an origin sealed: `secrets.unseal`. */
   readonly unseal: (sealed: string, purpose: string) => Promise<string>
   /** A fetch that trusts what an endpoint's certificate needs. */
-  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly fetchFor: (endpoint: EndpointTrust) => typeof fetch
   readonly createHasher: CreateHasher
   readonly clock: Clock
   readonly log: Log
@@ -84,7 +83,7 @@ export interface RunningControlPlane {
 export function startControlPlane(options: ControlPlaneOptions): RunningControlPlane {
   const { db, clock, log, owner, concurrency, createHasher, random = Math.random } = options
   const sites = new Sites(options)
-  const fetch = options.fetchFor({ insecure: false, caCertificate: null })
+  const fetch = options.fetchFor({ insecure: false, caCertificate: null, projectId: null })
   const handlers = new Map<string, JobHandler>([
     [START_REPLICATION, startReplication({ db, log })],
     [PLAN_REPLICATION, planReplication({ db, sites })],
@@ -120,7 +119,8 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
       atOnce: EDGES_AT_ONCE,
       attempts: PREHEAT_ATTEMPTS,
       backoff: { first: PREHEAT_BACKOFF_MS, most: PREHEAT_BACKOFF_LIMIT_MS },
-      attempt: (task, _, signal) => warmAtEdge({ pullToken: options.pullToken, fetchFor: options.fetchFor }, task, signal),
+      attempt: (task, _, signal) =>
+        warmAtEdge({ pullToken: options.pullToken, fetchFor: (trust) => options.fetchFor({ ...trust, projectId: null }) }, task, signal),
     }),
     receiver && forwardAudit({ db, receiver, owner, clock, log, signal }),
   ])

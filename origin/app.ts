@@ -9,6 +9,7 @@ import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
 import { cause } from '../schema/cause.ts'
 import { auditApi } from './audit/routes.ts'
+import { customersApi } from './customers/routes.ts'
 import { sessionRoutes } from './identity/sessions/routes.ts'
 import { tokenRoutes } from './identity/token-routes.ts'
 import { UploadTickets } from './identity/upload-tickets.ts'
@@ -95,6 +96,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .route('/', webhooksApi(services))
     .route('/', projectRulesApi(services))
     .route('/', quotasApi(services))
+    .route('/', customersApi(services, origin.fetchFor))
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

@@ -14,6 +14,7 @@ import { createFetch } from '../runtime/fetch.ts'
 import { observedFetch } from '../runtime/observe/fetch.ts'
 import { RequestIdentity } from '../runtime/observe/request-id.ts'
 import { Places } from '../runtime/places.ts'
+import { ReachableNetworks } from '../runtime/public-networks.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
@@ -87,6 +88,8 @@ export interface OpenOrigin {
   /** Where the bytes of `local` are. */
   readonly blobs: BlobStore
   readonly proxies: ProxyCaches
+  /** For asking an endpoint. */
+  readonly fetchFor: FetchFor
   readonly mesh: Mesh
   /** The names of the requests that are being answered. */
   readonly identity: RequestIdentity
@@ -166,8 +169,11 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
   })
   const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId })
   const identity = new RequestIdentity(newId)
-  const fetchFor: FetchFor = ({ insecure, caCertificate }) =>
-    observedFetch(createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }), { identity, log })
+  const reachable = new ReachableNetworks(config['outbound.private_networks'])
+  const fetchFor: FetchFor = ({ insecure, caCertificate, projectId }) => {
+    const trust = { verifyTls: !insecure, ca: caCertificate ?? undefined, reachable: projectId === null ? undefined : reachable }
+    return observedFetch(createFetch(trust), { identity, log })
+  }
   const proxies = new ProxyCaches({
     db,
     facts,
@@ -248,6 +254,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     local,
     blobs: stores.blobs,
     proxies,
+    fetchFor,
     mesh,
     identity,
     nearest,

@@ -19,8 +19,8 @@ import type { Facts } from './identity/facts.ts'
 import { upstreamRulesOf } from './project-rules/settings.ts'
 import type { Secrets } from './services.ts'
 
-/** A fetch that trusts what this endpoint's certificate needs. */
-export type FetchFor = (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => Fetch
+/** A fetch that trusts what this endpoint's certificate needs; for a project's own endpoint, one that reaches what anybody reaches. */
+export type FetchFor = (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate' | 'projectId'>) => Fetch
 
 export interface ProxyCachesOptions {
   readonly db: Database

@@ -50,7 +50,7 @@ const GRANTS: Readonly<Record<RoleId, Readonly<Record<string, readonly string[]>
     'preheat-policy': ['create', 'read', 'update', 'delete', 'list'],
     'export-cve': ['create', 'read', 'list'],
   },
-  [ROLES.projectAdmin]: { project: ['delete'] },
+  [ROLES.projectAdmin]: { project: ['delete'], customer: ['manage'] },
 }
 
 export function roleAllows(role: RoleId, { resource, action }: Target): boolean {

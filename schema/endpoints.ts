@@ -22,9 +22,13 @@ export interface NewEndpoint {
   readonly sealedSecret?: string | null | undefined
   readonly insecure?: boolean | undefined
   readonly caCertificate?: string | null | undefined
+  /** The project that it is for alone. It stays with it. */
+  readonly projectId?: number | undefined
+  /** Milliseconds since the epoch; null: no end. */
+  readonly expiresAt?: number | null | undefined
 }
 
-export interface EndpointPatch extends Omit<Partial<NewEndpoint>, 'type' | 'name' | 'url'> {
+export interface EndpointPatch extends Omit<Partial<NewEndpoint>, 'type' | 'name' | 'url' | 'projectId'> {
   readonly name?: string | undefined
   readonly url?: string | undefined
 }
@@ -38,10 +42,24 @@ export async function createEndpoint(db: Database, endpoint: NewEndpoint, actor:
     const now = db.clock.now()
     const row = await connection.sql
       .insert(endpoints)
-      .values({ ...given(endpoint), name: endpoint.name, type: endpoint.type, url: endpoint.url, createdAt: now, updatedAt: now })
+      .values({
+        ...given(endpoint),
+        name: endpoint.name,
+        type: endpoint.type,
+        url: endpoint.url,
+        projectId: endpoint.projectId,
+        createdAt: now,
+        updatedAt: now,
+      })
       .returning()
       .get()
-    await tell(db, connection, { actor, kind: 'endpoint.created', subject: `endpoint:${row.id}`, detail: { name: row.name } })
+    await tell(db, connection, {
+      actor,
+      kind: 'endpoint.created',
+      subject: `endpoint:${row.id}`,
+      detail: { name: row.name },
+      projectId: endpoint.projectId,
+    })
     return row
   })
 }
@@ -151,8 +169,8 @@ export async function deleteEndpoint(db: Database, id: number, actor: string): P
 
 /** The fields that were given. */
 function given(patch: EndpointPatch): Partial<Endpoint> {
-  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate } = patch
-  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate }
+  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, expiresAt } = patch
+  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, expiresAt }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 

@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { uploads } from './tables/blobs.ts'
+import { endpoints } from './tables/endpoints.ts'
 import { labels } from './tables/labels.ts'
 import { preheatPolicies } from './tables/preheat.ts'
 import { members, projects } from './tables/projects.ts'
@@ -264,6 +265,9 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
     if (await sql.select({ id: repositories.id }).from(repositories).where(eq(repositories.projectId, id)).limit(1).get()) {
       throw precondition(`Project ${found.name} has repositories; delete them first.`)
     }
+    // Their rules go by the project's name, which another project may have tomorrow.
+    const customer = await sql.select({ name: endpoints.name }).from(endpoints).where(eq(endpoints.projectId, id)).limit(1).get()
+    if (customer !== undefined) throw precondition(`Project ${found.name} has the customer ${customer.name}; remove it first.`)
     const now = db.clock.now()
     await sql.delete(members).where(eq(members.projectId, id))
     await sql.delete(robots).where(eq(robots.projectId, id))

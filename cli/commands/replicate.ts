@@ -3,6 +3,7 @@ import { type Context, contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { bytes } from '../output.ts'
 import { lineFromStdin } from '../prompt.ts'
+import { customerCommands } from './customers.ts'
 import { endpointId } from './project.ts'
 
 interface Endpoint {
@@ -56,6 +57,7 @@ export function replicateCommands(program: Command): void {
   const replicate = program.command('replicate').description('copy images between this origin and other registries')
   endpointCommands(replicate)
   ruleCommands(replicate)
+  customerCommands(replicate)
 
   replicate
     .command('run <rule>')

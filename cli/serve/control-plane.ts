@@ -15,14 +15,17 @@ import { createHasher } from '../../stores/hasher.ts'
 export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControlPlane> {
   const { db, log, secrets, config, newId } = origin.services
   const projectOwner = await firstAdministrator(db)
+  // Who names a host and is not the system's administrator reaches what anybody reaches.
+  const reachable = new ReachableNetworks(config['outbound.private_networks'])
   return startControlPlane({
     db,
     local: origin.local,
     blobs: origin.blobs,
     garbageGraceMs: config['garbage.grace'] * 1000,
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
-    fetchFor: ({ insecure, caCertificate }) => createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined }),
-    webhookFetch: webhookFetch(new ReachableNetworks(config['outbound.private_networks'])),
+    fetchFor: ({ insecure, caCertificate, projectId }) =>
+      createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined, reachable: projectId === null ? undefined : reachable }),
+    webhookFetch: webhookFetch(reachable),
     pullToken: (repository) => pullToken(origin, projectOwner, repository),
     webhooksEnabled: () => origin.services.live.get('notification_enable'),
     host: new URL(configuredUrl(config) ?? `http://${config['http.host']}:${config['http.port']}`).host,

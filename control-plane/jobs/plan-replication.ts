@@ -23,6 +23,8 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
       if (execution?.status !== 'InProgress') return
       const policy = await findReplicationPolicy(db, execution.policyId)
       if (policy === undefined) return
+      // A destination that may not be used any more makes all of it fail, and not each task.
+      await sites.of(policy.destinationEndpointId)
       // A plan that was broken off is made again from its beginning. Tasks are added in one order, so the first ones are there.
       let known = execution.total
       const resources = only

@@ -5,6 +5,7 @@ import type { CopyProgress, ResumeStore } from '../../registry/copy/options.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
+import { forgetDelivery, recordDelivery } from '../../schema/deliveries.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
 import { isInProgress, settleExecution, updateTask } from '../../schema/replication-executions.ts'
@@ -43,7 +44,7 @@ export function replicate(options: ReplicateOptions): JobHandler {
           `${title} ${payload.repository}:[${payload.tags.join(',')}] from ${source.name} as ${payload.destination} at ${destination.name}, attempt ${job.attempts} of ${job.maxAttempts}.`,
         )
         if (payload.operation === 'copy') await copyTags({ ...options, payload, policy, source, destination, task: log, signal })
-        else await deleteTags({ payload, destination, task: log, signal })
+        else await deleteTags({ db, policy, payload, destination, task: log, signal })
         log.line('INFO', 'Done.')
       } finally {
         await log.flush()
@@ -101,6 +102,11 @@ async function copyTags(work: Work & ReplicateOptions & { readonly policy: Repli
         signal,
       },
     )
+    const { destinationEndpointId: endpointId } = policy
+    if (endpointId !== null) {
+      const { repository, destination: there } = payload
+      await recordDelivery(db, { endpointId, repository, destination: there, tag, digest: report.digest, bytes: report.bytes })
+    }
     task.line(
       'INFO',
       `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved.`,
@@ -108,10 +114,20 @@ async function copyTags(work: Work & ReplicateOptions & { readonly policy: Repli
   }
 }
 
-async function deleteTags({ payload, destination, task, signal }: Work): Promise<void> {
+async function deleteTags({
+  db,
+  policy,
+  payload,
+  destination,
+  task,
+  signal,
+}: Work & { readonly db: Database; readonly policy: ReplicationPolicy }): Promise<void> {
   const { tags } = destination.open(signal, 'system').repository(payload.destination)
-  for (const tag of payload.tags)
+  for (const tag of payload.tags) {
     task.line('INFO', (await tags.delete(tag)) ? `${payload.destination}:${tag} is deleted.` : `${payload.destination}:${tag} was not there.`)
+    const { destinationEndpointId: endpointId } = policy
+    if (endpointId !== null) await forgetDelivery(db, { endpointId, destination: payload.destination, tag })
+  }
 }
 
 function progressInto(task: TaskLog): (event: CopyProgress) => void {

@@ -6,6 +6,7 @@ import { probe } from '../../registry/remote/probe.ts'
 import type { Database } from '../../schema/database.ts'
 import { type Endpoint, recordEndpointStatus, takeEndpointsToCheck } from '../../schema/endpoints.ts'
 import { ENDPOINT_CHECK_MS, ENDPOINT_CHECK_TIME_MS, ENDPOINTS_AT_ONCE, ENDPOINTS_POLL_MS } from '../limits.ts'
+import { expiryOf } from './expiry.ts'
 import { endpointCredentials, type SitesOptions } from './sites.ts'
 
 export interface EndpointHealthOptions extends Pick<SitesOptions, 'fetchFor' | 'unseal'> {
@@ -33,6 +34,11 @@ export async function watchEndpoints(options: EndpointHealthOptions): Promise<vo
 }
 
 async function check(endpoint: Endpoint, { db, clock, log, signal, fetchFor, unseal }: EndpointHealthOptions): Promise<void> {
+  const expired = expiryOf(endpoint, clock.now())
+  if (expired !== undefined) {
+    await recordEndpointStatus(db, endpoint, 'unhealthy', expired)
+    return
+  }
   const result = await probe({
     url: new URL(endpoint.url),
     vendor: vendorOf(endpoint.type),

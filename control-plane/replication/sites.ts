@@ -9,6 +9,7 @@ import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
 import { createProject, findProjectByName } from '../../schema/projects.ts'
+import { refuseExpired } from './expiry.ts'
 
 /** One end of a replication. */
 export interface Site {
@@ -21,10 +22,13 @@ export interface Site {
   prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
 }
 
+/** What decides how an endpoint may be reached: what certificate it needs, and whether somebody named it who may not name every host. */
+export type EndpointTrust = Pick<Endpoint, 'insecure' | 'caCertificate' | 'projectId'>
+
 export interface SitesOptions {
   readonly db: Database
   readonly local: LocalRegistry
-  readonly fetchFor: (endpoint: Pick<Endpoint, 'insecure' | 'caCertificate'>) => typeof fetch
+  readonly fetchFor: (endpoint: EndpointTrust) => typeof fetch
   readonly unseal: (sealed: string, purpose: string) => Promise<string>
   readonly createHasher: CreateHasher
   readonly clock: Clock
@@ -42,11 +46,12 @@ export class Sites {
     this.#options = options
   }
 
-  /** `endpointId` null: this registry. @throws RegistryError UNKNOWN when the endpoint is gone */
+  /** `endpointId` null: this registry. @throws RegistryError NAME_UNKNOWN when the endpoint is gone, DENIED when its time is over */
   async of(endpointId: number | null): Promise<Site> {
     if (endpointId === null) return this.#local()
     const endpoint = await findEndpointById(this.#options.db, endpointId)
     if (endpoint === undefined) throw new RegistryError('NAME_UNKNOWN', `There is no registry endpoint ${endpointId} any more.`)
+    refuseExpired(endpoint, this.#options.clock.now())
     const known = this.#remotes.get(endpointId)
     if (known?.updatedAt === endpoint.updatedAt) return known.site
     const site = await this.#remote(endpoint)

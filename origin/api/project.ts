@@ -164,7 +164,9 @@ export const projects = ({ services, guard }: ApiParts) => {
       const endpointId = body.registry_id ?? undefined
       if (endpointId !== undefined) {
         if (!principal.admin) throw new ApiError('FORBIDDEN', 'registry_id: only a system administrator makes proxy caches.')
-        if ((await findEndpointById(db, endpointId)) === undefined) throw badField('registry_id', `there is no registry ${endpointId}`)
+        const endpoint = await findEndpointById(db, endpointId)
+        if (endpoint === undefined) throw badField('registry_id', `there is no registry ${endpointId}`)
+        if (endpoint.projectId !== null) throw badField('registry_id', `${endpoint.name} is a customer of a project, and nobody's upstream`)
       }
       const project = await createProject(
         db,

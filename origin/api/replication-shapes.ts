@@ -2,7 +2,9 @@ import { z } from '@hono/zod-openapi'
 import { readFilters } from '../../control-plane/replication/filters.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { isRepositoryName } from '../../registry/spec/names.ts'
+import { filterOfProject } from '../../schema/customers.ts'
 import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
+import { findProjectById } from '../../schema/projects.ts'
 import type { NewReplicationPolicy, ReplicationPolicy as Row } from '../../schema/replication.ts'
 import type { ReplicationExecution, ReplicationTask } from '../../schema/replication-executions.ts'
 import type { OriginServices } from '../services.ts'
@@ -120,6 +122,8 @@ export async function readPolicy(
   const destination = await endpointOf(db, body.dest_registry, 'dest_registry')
   if ((source === null) === (destination === null))
     throw badField('src_registry', 'one side is another registry (its id), the other is this one (no id, or 0)')
+  if (source !== null && source.projectId !== null)
+    throw badField('src_registry.id', `${source.name} is a customer of a project: nothing is got from it`)
   const trigger = body.trigger?.type ?? 'manual'
   const cron = body.trigger?.trigger_settings?.cron ?? ''
   if (trigger === 'scheduled') refuseBadCron('trigger.trigger_settings.cron', cron, db.clock.now())
@@ -132,16 +136,19 @@ export async function readPolicy(
     if (error instanceof RegistryError) throw badField('filters', error.message)
     throw error
   }
+  // Whatever the rule says besides, a customer gets what is of its project.
+  const project = destination?.projectId ? await findProjectById(db, destination.projectId) : undefined
+  const own = project && filterOfProject(project.name)
   return {
     name: body.name,
     description: body.description ?? '',
-    sourceEndpointId: source,
-    destinationEndpointId: destination,
+    sourceEndpointId: source?.id ?? null,
+    destinationEndpointId: destination?.id ?? null,
     destinationNamespace: body.dest_namespace ?? '',
     destinationReplaceCount: body.dest_namespace_replace_count ?? -1,
     trigger,
     cron: cron === '' ? null : cron,
-    filters,
+    filters: own === undefined ? filters : [own, ...filters.filter(({ type, value }) => type !== own.type || value !== own.value)],
     replicateDeletion: body.replicate_deletion ?? body.deletion ?? false,
     override: body.override ?? absent,
     enabled: body.enabled ?? absent,
@@ -151,11 +158,12 @@ export async function readPolicy(
   }
 }
 
-async function endpointOf(db: Db, given: z.infer<typeof EndpointRef>, field: string): Promise<number | null> {
+async function endpointOf(db: Db, given: z.infer<typeof EndpointRef>, field: string): Promise<Endpoint | null> {
   const endpointId = given?.id ?? 0
   if (endpointId === 0) return null
-  if ((await findEndpointById(db, endpointId)) === undefined) throw badField(`${field}.id`, `there is no registry ${endpointId}`)
-  return endpointId
+  const endpoint = await findEndpointById(db, endpointId)
+  if (endpoint === undefined) throw badField(`${field}.id`, `there is no registry ${endpointId}`)
+  return endpoint
 }
 
 export async function showPolicy(db: Db, row: Row, here: string): Promise<z.infer<typeof Policy>> {

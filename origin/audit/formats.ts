@@ -1,4 +1,5 @@
 import type { AuditRow } from '../../schema/audit/read.ts'
+import { csvRow } from '../exports.ts'
 
 // How entries of the audit log look outside.
 
@@ -20,16 +21,13 @@ const COLUMNS = [
 
 export const CSV_HEAD = `${COLUMNS.join(',')}\r\n`
 
-/** RFC 4180. What a spreadsheet would take for a formula is kept a text by an apostrophe. */
 export function csvLine(row: AuditRow): string {
   const entry = show(row)
-  const cells = COLUMNS.map((column) => {
-    const value = column === 'detail' ? row.detail : entry[column]
-    const text = String(value ?? '')
-    const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) && column !== 'hash' ? `'${text}` : text
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  })
-  return `${cells.join(',')}\r\n`
+  // A hash may begin like a formula, and is none.
+  return csvRow(
+    COLUMNS.map((column) => (column === 'detail' ? row.detail : entry[column])),
+    COLUMNS.indexOf('hash'),
+  )
 }
 
 export function jsonLine(row: AuditRow): string {

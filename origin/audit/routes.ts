@@ -4,6 +4,7 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import { type AuditFilter, type AuditRow, readAudit } from '../../schema/audit/read.ts'
 import { verifyAudit } from '../../schema/audit/verify.ts'
 import { findProjectByName } from '../../schema/projects.ts'
+import { streamed } from '../exports.ts'
 import type { OriginServices } from '../services.ts'
 import { CSV_HEAD, csvLine, jsonLine } from './formats.ts'
 
@@ -46,7 +47,7 @@ export function auditApi(services: Services): Hono {
       const { head } = read(verifyQuery, c.req.query())
       const [id, hash] = head?.split(':') ?? []
       const kept = id === undefined || hash === undefined ? undefined : { id: Number(id), hash }
-      return lines('application/jsonl', async function* () {
+      return streamed('application/jsonl', async function* () {
         for await (const { rows, purged, faults, head } of verifyAudit(db, { kept })) {
           yield `${JSON.stringify({ rows, purged, faults, head: `${head.id}:${head.hash}` })}\n`
         }
@@ -64,7 +65,7 @@ export function auditApi(services: Services): Hono {
         ...(project !== undefined && { projectIds: [await projectId(services, project)] }),
       }
       const csv = format === 'csv'
-      return lines(csv ? 'text/csv; charset=utf-8' : 'application/jsonl', async function* () {
+      return streamed(csv ? 'text/csv; charset=utf-8' : 'application/jsonl', async function* () {
         if (csv) yield CSV_HEAD
         for await (const page of pages(services, filter)) yield page.map(csv ? csvLine : jsonLine).join('')
       })
@@ -85,23 +86,6 @@ async function projectId({ db }: Services, name: string): Promise<number> {
   const project = await findProjectByName(db, name)
   if (project === undefined) throw new RegistryError('NAME_UNKNOWN', `There is no project ${name}.`)
   return project.id
-}
-
-/** Read from the database as the client takes it. */
-function lines(contentType: string, make: () => AsyncGenerator<string>): Response {
-  const source = make()
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await source.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
-    },
-    async cancel() {
-      await source.return(undefined)
-    },
-  })
-  return new Response(body, { headers: { 'Content-Type': contentType, 'Cache-Control': 'no-store' } })
 }
 
 function read<T>(schema: z.ZodType<T>, query: Readonly<Record<string, string>>): T {

@@ -73,6 +73,19 @@ CREATE TABLE `cursors` (
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `deliveries` (
+	`endpoint_id` integer NOT NULL,
+	`destination` text NOT NULL,
+	`tag` text NOT NULL,
+	`repository` text NOT NULL,
+	`digest` text NOT NULL,
+	`bytes` integer NOT NULL,
+	`delivered_at` integer NOT NULL,
+	PRIMARY KEY(`endpoint_id`, `destination`, `tag`),
+	FOREIGN KEY (`endpoint_id`) REFERENCES `endpoints`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `deliveries_by_time` ON `deliveries` (`endpoint_id`,`delivered_at`);--> statement-breakpoint
 CREATE TABLE `endpoints` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`name` text NOT NULL,
@@ -87,12 +100,16 @@ CREATE TABLE `endpoints` (
 	`status` text DEFAULT 'unknown' NOT NULL,
 	`status_text` text DEFAULT '' NOT NULL,
 	`checked_at` integer,
+	`project_id` integer,
+	`expires_at` integer,
 	`created_at` integer NOT NULL,
-	`updated_at` integer NOT NULL
+	`updated_at` integer NOT NULL,
+	FOREIGN KEY (`project_id`) REFERENCES `projects`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `endpoints_name` ON `endpoints` (`name`);--> statement-breakpoint
 CREATE INDEX `endpoints_by_check` ON `endpoints` (`checked_at`);--> statement-breakpoint
+CREATE INDEX `endpoints_of_project` ON `endpoints` (`project_id`);--> statement-breakpoint
 CREATE TABLE `immutable_rules` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,

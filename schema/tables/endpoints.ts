@@ -1,5 +1,6 @@
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { type AnySQLiteColumn, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
+import { projects } from './projects.ts'
 
 export const ENDPOINT_STATUSES = ['unknown', 'healthy', 'unhealthy'] as const
 
@@ -26,8 +27,12 @@ export const endpoints = sqliteTable(
     statusText: text('status_text').notNull().default(''),
     /** When it was looked at last, or when somebody began to. */
     checkedAt: time('checked_at'),
+    /** The project that it is for alone, whose administrator entered it; null: everybody's, entered by the system's. */
+    projectId: integer('project_id').references((): AnySQLiteColumn => projects.id),
+    /** Nothing is sent to it or got from it afterwards; null: no end. */
+    expiresAt: time('expires_at'),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('endpoints_name').on(t.name), index('endpoints_by_check').on(t.checkedAt)],
+  (t) => [uniqueIndex('endpoints_name').on(t.name), index('endpoints_by_check').on(t.checkedAt), index('endpoints_of_project').on(t.projectId)],
 )

@@ -1,6 +1,7 @@
 export * from './audit.ts'
 export * from './blobs.ts'
 export * from './changes.ts'
+export * from './deliveries.ts'
 export * from './endpoints.ts'
 export * from './immutable-rules.ts'
 export * from './jobs.ts'
