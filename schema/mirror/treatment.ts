@@ -30,6 +30,7 @@ export const TREATMENT = {
   preheatInstances: 'mirrored',
   preheatPolicies: 'mirrored',
   replicationPolicies: 'mirrored',
+  deliveries: 'mirrored',
   schedules: 'mirrored',
   settings: 'mirrored',
   signingKeys: 'mirrored',
@@ -69,7 +70,10 @@ export const TREATMENT = {
 } as const satisfies Record<TableExport, Treatment>
 
 /** Columns that change without anybody depending on them: a row is not sent again for these. It is sent whole when another changes. */
-const QUIET: Readonly<Record<string, readonly string[]>> = { edges: ['last_seen_at', 'cursor', 'stats', 'version'] }
+const QUIET: Readonly<Record<string, readonly string[]>> = {
+  edges: ['last_seen_at', 'cursor', 'stats', 'version'],
+  endpoints: ['status', 'status_text', 'checked_at'],
+}
 
 export interface MirroredTable {
   readonly name: string
