@@ -2,6 +2,7 @@ import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Database } from './database.ts'
 import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { SUFFIXES, tagsBeside } from './metadata/standing.ts'
 import { manifestReferences, manifests, tags } from './tables/repositories.ts'
 
 /** What belongs to another artifact: a signature, an SBOM. Times in milliseconds since the epoch. */
@@ -17,15 +18,8 @@ export interface Accessory {
   readonly pushedAt: number
 }
 
-// Cosign before OCI 1.1 names no subject: it sets the tag sha256-<hex>.sig beside it.
-const SUFFIXES = ['.sig', '.att', '.sbom'] as const
 const subjectInTag = raw<Digest>`'sha256:' || substr(${tags.name}, 8, 64)`
 const isCosignTag = raw`${tags.name} GLOB 'sha256-*' AND substr(${tags.name}, 72) IN ${[...SUFFIXES]}`
-
-/** For functions of this room that select from `manifests`: those that stand beside another by such a tag. */
-export const isBesideAnother = raw`EXISTS (SELECT 1 FROM tags t JOIN manifests s ON s.repository_id = t.repository_id
-  AND s.digest = 'sha256:' || substr(t.name, 8, 64)
-  WHERE t.repository_id = ${manifests.repositoryId} AND t.digest = ${manifests.digest} AND t.name GLOB 'sha256-*' AND substr(t.name, 72) IN ${[...SUFFIXES]})`
 
 const shown = {
   id: manifests.id,
@@ -38,7 +32,7 @@ const shown = {
 
 /** Of one artifact; sorted by `creation_time`, `size`, `digest` or `id`. */
 export async function listAccessories(db: Database, repositoryId: number, subject: Digest, listing: Listing): Promise<Listed<Accessory>> {
-  const condition = and(eq(manifests.repositoryId, repositoryId), belongsTo(repositoryId, subject))
+  const condition = belongsTo(repositoryId, subject)
   const { id, digest, totalSize, pushedAt } = manifests
   const { limit, offset } = window(listing)
   const rows = await db.read.sql
@@ -107,9 +101,11 @@ async function idsOf(db: Database, repositoryId: number, digests: readonly Diges
   return new Map(rows.map(({ id, digest }) => [digest, id]))
 }
 
+/** By what it refers to, or by a tag that sets it beside: a question each, for both at once would read the whole repository. */
 function belongsTo(repositoryId: number, subject: Digest): SQL {
-  const beside = raw`${manifests.digest} IN (SELECT ${tags.digest} FROM ${tags} WHERE ${tags.repositoryId} = ${repositoryId} AND ${tags.name} IN ${tagNames(subject)})`
-  return raw`(${manifests.subject} = ${subject} OR ${beside})`
+  return raw`${manifests.id} IN (SELECT m.id FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.subject = ${subject}
+    UNION SELECT m.id FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest
+      WHERE t.repository_id = ${repositoryId} AND t.name IN ${tagNames(subject)})`
 }
 
-const tagNames = (subject: Digest) => SUFFIXES.map((suffix) => `${subject.replace(':', '-')}${suffix}`) as (typeof tags.$inferSelect)['name'][]
+const tagNames = (subject: Digest) => tagsBeside(subject) as (typeof tags.$inferSelect)['name'][]

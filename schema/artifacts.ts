@@ -1,8 +1,7 @@
-import { and, asc, desc, eq, exists, inArray, notExists, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, exists, inArray, sql as raw, type SQL } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
-import { isBesideAnother } from './accessories.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { carrying } from './labels.ts'
@@ -47,17 +46,42 @@ export async function listArtifacts(db: Database, place: ArtifactPlace, filter: 
     push_time: manifests.pushedAt,
     pull_time: manifests.pulledAt,
   }
-  const { limit, offset } = window(listing)
   const order = (listing.sort ?? []).length > 0 ? ordering(listing, sortable, manifests.id) : [desc(manifests.pushedAt), desc(manifests.id)]
+  const { ids, total } = await pageOfIds(db, condition, order, isSelective(filter), listing)
+  if (ids.length === 0) return { items: [], total }
   const rows = await sql
     .select()
+    .from(manifests)
+    .where(inArray(manifests.id, ids))
+    .orderBy(...order)
+  return { items: await withTags(db, rows), total }
+}
+
+/** Whether few rows are left of a repository: then they are found first and ordered and counted after that. */
+const isSelective = ({ tag, exactTag, digest, labels, latest }: ArtifactFilter) =>
+  tag !== undefined || exactTag !== undefined || digest !== undefined || labels !== undefined || latest === true
+
+/** The ids of a page, and how many rows there are on all pages. */
+async function pageOfIds(
+  db: Database,
+  condition: SQL | undefined,
+  order: readonly SQL[],
+  selective: boolean,
+  listing: Listing,
+): Promise<{ readonly ids: readonly number[]; readonly total: number }> {
+  const { sql } = db.read
+  const { limit, offset } = window(listing)
+  const count = async () => (await sql.select({ total: COUNT }).from(manifests).where(condition).get())?.total ?? 0
+  // What is hard to find is found once; what is many rows of an index is counted there, and not carried along.
+  const found = { id: manifests.id, total: selective ? raw<number>`count(*) OVER ()`.mapWith(Number) : raw<null>`NULL` }
+  const rows = await sql
+    .select(found)
     .from(manifests)
     .where(condition)
     .orderBy(...order)
     .limit(limit)
     .offset(offset)
-  const counted = await sql.select({ total: COUNT }).from(manifests).where(condition).get()
-  return { items: await withTags(db, rows), total: counted?.total ?? 0 }
+  return { ids: rows.map(({ id }) => id), total: rows[0]?.total ?? (await count()) }
 }
 
 function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter): SQL | undefined {
@@ -66,26 +90,38 @@ function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: Artifact
       .select({ one: raw`1` })
       .from(tags)
       .where(and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.digest, manifests.digest), more))
+  // In one repository its tags are read once, not those of each manifest.
+  const havingTag = (more?: SQL) =>
+    'repositoryId' in place
+      ? inArray(
+          manifests.digest,
+          sql
+            .select({ digest: tags.digest })
+            .from(tags)
+            .where(and(eq(tags.repositoryId, place.repositoryId), more)),
+        )
+      : exists(tagsOf(more))
   return and(
     'repositoryId' in place ? eq(manifests.repositoryId, place.repositoryId) : eq(manifests.projectId, place.projectId),
-    filter.tagged === undefined ? undefined : filter.tagged ? exists(tagsOf()) : notExists(tagsOf()),
-    filter.tag === undefined ? undefined : exists(tagsOf(contains(tags.name, filter.tag))),
-    filter.exactTag === undefined ? undefined : exists(tagsOf(raw`${tags.name} = ${filter.exactTag}`)),
+    filter.tagged === undefined ? undefined : eq(manifests.tagged, filter.tagged),
+    filter.tag === undefined ? undefined : havingTag(contains(tags.name, filter.tag)),
+    filter.exactTag === undefined ? undefined : havingTag(raw`${tags.name} = ${filter.exactTag}`),
     filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
     filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
     filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
     filter.labels === undefined ? undefined : carrying(filter.labels),
-    filter.top === true ? raw`${manifests.subject} IS NULL AND NOT ${isChild} AND NOT ${isBesideAnother}` : undefined,
-    filter.latest === true ? isLatest : undefined,
+    // With a plus no index is looked up by it: the order that one would give is not worth reading the whole repository for.
+    filter.top === true ? (isSelective(filter) ? raw`+${manifests.top} = 1` : eq(manifests.top, true)) : undefined,
+    filter.latest === true ? latestOf(place) : undefined,
   )
 }
 
-const isChild = raw`EXISTS (SELECT 1 FROM manifest_references r
-  WHERE r.repository_id = ${manifests.repositoryId} AND r.digest = ${manifests.digest} AND r.kind = 'manifest')`
-
-const isLatest = raw`NOT EXISTS (SELECT 1 FROM manifests n WHERE n.repository_id = ${manifests.repositoryId} AND n.subject IS NULL
-  AND (n.pushed_at, n.id) > (${manifests.pushedAt}, ${manifests.id})
-  AND NOT EXISTS (SELECT 1 FROM manifest_references r WHERE r.repository_id = n.repository_id AND r.digest = n.digest AND r.kind = 'manifest'))`
+/** Those that were pushed last to their repositories, of those that stand by themselves. */
+function latestOf(place: ArtifactPlace): SQL {
+  const where = 'repositoryId' in place ? raw`r.id = ${place.repositoryId}` : raw`r.project_id = ${place.projectId}`
+  return raw`${manifests.id} IN (SELECT (SELECT n.id FROM manifests n WHERE n.repository_id = r.id AND n.top = 1
+    ORDER BY n.pushed_at DESC, n.id DESC LIMIT 1) FROM repositories r WHERE ${where})`
+}
 
 export async function findArtifact(db: Database, name: RepositoryName, reference: Reference): Promise<Artifact | undefined> {
   const repository = await findRepository(db.read, name)

@@ -135,7 +135,7 @@ export async function removeLabel(db: Database, artifact: ArtifactName, labelId:
 export function carrying({ match, ids }: { readonly match: 'any' | 'all'; readonly ids: readonly number[] }): SQL {
   const wanted = [...new Set(ids)]
   const least = match === 'all' ? wanted.length : 1
-  return raw`(SELECT count(*) FROM artifact_labels l WHERE l.manifest_id = ${manifests.id} AND l.label_id IN ${wanted}) >= ${least}`
+  return raw`${manifests.id} IN (SELECT l.manifest_id FROM artifact_labels l WHERE l.label_id IN ${wanted} GROUP BY l.manifest_id HAVING count(*) >= ${least})`
 }
 
 const inScope = (projectId: number | null) => (projectId === null ? isNull(labels.projectId) : eq(labels.projectId, projectId))

@@ -226,7 +226,7 @@ describe('the metadata store', () => {
     expect(await store.listTags(app, { limit: 0 })).toEqual({ items: [], more: false })
     expect(await store.deleteManifest(app, manifest(1).descriptor.digest, 'user:1')).toBe(true)
     expect(await store.listTags(app, ALL)).toEqual({ items: [], more: false })
-  })
+  }, 120_000)
 
   it('keeps an upload for its repository only', async () => {
     await using held = await opened()

@@ -69,6 +69,9 @@ export interface ProjectFilter {
   readonly ids?: readonly number[] | undefined
 }
 
+/** Which projects somebody may know of; nothing: all of them. */
+export type Visibility = Pick<ProjectFilter, 'public' | 'visibleTo' | 'visibleIds'>
+
 export interface Membership {
   readonly userId: number
   readonly groups: readonly number[]
@@ -183,13 +186,11 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     isNull(projects.deletedAt),
     contains(projects.name, filter.name),
     filter.exactName === undefined ? undefined : eq(projects.name, filter.exactName),
-    filter.public === undefined ? undefined : eq(projects.public, filter.public),
     filter.ownerId === undefined ? undefined : eq(projects.ownerId, filter.ownerId),
     filter.proxy === undefined ? undefined : filter.proxy ? isNotNull(projects.endpointId) : isNull(projects.endpointId),
     filter.endpointId === undefined ? undefined : eq(projects.endpointId, filter.endpointId),
     filter.memberOf === undefined ? undefined : membershipOf(filter.memberOf),
-    filter.visibleTo === undefined ? undefined : raw`(${projects.public} = 1 OR ${membershipOf(filter.visibleTo)})`,
-    filter.visibleIds === undefined ? undefined : or(eq(projects.public, true), inArray(projects.id, [...filter.visibleIds])),
+    isVisible(filter),
     filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
   )
@@ -202,13 +203,40 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     storage_used: projects.storageUsed,
   }
   const { limit, offset } = window(listing)
-  const items = await select(sql)
+  const order = ordering(listing, sortable, projects.name)
+  // First which rows they are: what is told of each (how many repositories) would be found for every row that is sorted.
+  const page = sql
+    .select({ id: projects.id })
+    .from(projects)
+    .innerJoin(users, eq(users.id, projects.ownerId))
     .where(condition)
-    .orderBy(...ordering(listing, sortable, projects.name))
+    .orderBy(...order)
     .limit(limit)
     .offset(offset)
+  const items = await select(sql)
+    .where(inArray(projects.id, page))
+    .orderBy(...order)
   const counted = await sql.select({ total: COUNT }).from(projects).innerJoin(users, eq(users.id, projects.ownerId)).where(condition).get()
   return { items, total: counted?.total ?? 0 }
+}
+
+function isVisible({ public: isPublic, visibleTo, visibleIds }: Visibility): SQL | undefined {
+  return and(
+    isPublic === undefined ? undefined : eq(projects.public, isPublic),
+    visibleTo === undefined ? undefined : raw`(${projects.public} = 1 OR ${membershipOf(visibleTo)})`,
+    visibleIds === undefined ? undefined : or(eq(projects.public, true), inArray(projects.id, [...visibleIds])),
+  )
+}
+
+/** The ids of those projects, for a condition; undefined: of all. For functions of this room. */
+export function idsOfVisible(sql: LibSQLDatabase, visibility: Visibility): SQL | undefined {
+  const condition = isVisible(visibility)
+  if (condition === undefined) return undefined
+  const ids = sql
+    .select({ id: projects.id })
+    .from(projects)
+    .where(and(isNull(projects.deletedAt), condition))
+  return raw`(${ids.getSQL()})`
 }
 
 function membershipOf({ userId, groups }: Membership): SQL {

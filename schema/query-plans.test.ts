@@ -62,7 +62,9 @@ async function statements(run: () => Promise<unknown>, client: Client): Promise<
 async function scans(client: Client, sql: string): Promise<string[]> {
   if (!/^\s*(select|insert|update|delete)/i.test(sql)) return []
   const { rows } = await client.execute({ sql: `EXPLAIN QUERY PLAN ${sql}`, args: Array(sql.split('?').length - 1).fill(null) })
-  return rows.map((row) => String(row.detail)).filter((detail) => /^SCAN (?!json_each|CONSTANT|\(|.* USING (COVERING )?INDEX)/.test(detail))
+  return rows
+    .map((row) => String(row.detail))
+    .filter((detail) => /^SCAN (?!json_each|sqlite_sequence|CONSTANT|\(|.* USING (COVERING )?INDEX)/.test(detail))
 }
 
 /** Questions asked at every request, or over what grows without bound. */
@@ -104,7 +106,7 @@ const questions = (db: Database): Record<string, () => Promise<unknown>> => {
     'find a user': () => findUserByUsername(db, 'ADMIN'),
     'find a robot of a project': () => findRobotByName(db, 'ci', 'team'),
     'find a robot of the system': () => findRobotByName(db, 'ci', undefined),
-    'repositories of a project': () => listRepositorySummaries(db, { projectIds: [1] }, listing),
+    'repositories of a project': () => listRepositorySummaries(db, { projectId: 1 }, listing),
     'find a repository': () => findRepositorySummary(db, app),
     'what may not move': () => immutability(db.read, { projectId: 1, name: app }),
     'rules of a project': () => listImmutableRules(db, 1, listing),

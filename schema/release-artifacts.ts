@@ -6,6 +6,7 @@ import type { Database } from './database.ts'
 import { immutability } from './immutable-rules.ts'
 import { removeManifest } from './metadata/manifests.ts'
 import { findRepository } from './metadata/repositories.ts'
+import { standAfterTags, tagAgain } from './metadata/standing.ts'
 import { manifests, tags } from './tables/repositories.ts'
 
 /** An artifact as somebody saw it who decided that it may go. */
@@ -44,6 +45,8 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
         continue
       }
       await sql.delete(tags).where(ofDigest)
+      await tagAgain(connection, repositoryId, [digest])
+      await standAfterTags(connection, repositoryId, now, [digest])
       await tellAll(
         db,
         connection,

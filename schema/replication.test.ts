@@ -148,7 +148,7 @@ describe('repositories and artifacts', () => {
     await put('team/app', 1)
     await put('team/app', 2, ['a', 'b'], [1])
     await put('team/app', 3, ['c'])
-    expect((await listRepositorySummaries(db, { projectIds: [projectId] }, listing)).items).toMatchObject([
+    expect((await listRepositorySummaries(db, { projectId }, listing)).items).toMatchObject([
       { name: 'team/app', artifactCount: 3 },
       { name: 'team/other', artifactCount: 1 },
     ])

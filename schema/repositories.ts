@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
@@ -9,6 +9,7 @@ import { refuseImmutable } from './immutable-rules.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
+import { idsOfVisible, type Visibility } from './projects.ts'
 import { blobs, repositoryBlobs } from './tables/blobs.ts'
 import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
 
@@ -38,7 +39,9 @@ const summary = {
 
 export interface RepositoryFilter {
   /** undefined: of all projects. */
-  readonly projectIds?: readonly number[] | undefined
+  readonly projectId?: number | undefined
+  /** Only those of projects that somebody may know of. */
+  readonly visible?: Visibility | undefined
   /** Part of the name. */
   readonly name?: string | undefined
   /** With or without its project. */
@@ -47,13 +50,7 @@ export interface RepositoryFilter {
 
 /** Sorted by `name`, `creation_time`, `update_time`, `pull_count` or `id`. */
 export async function listRepositorySummaries(db: Database, filter: RepositoryFilter, listing: Listing): Promise<Listed<RepositorySummary>> {
-  const condition = and(
-    filter.projectIds === undefined ? undefined : inArray(repositories.projectId, [...filter.projectIds]),
-    contains(repositories.name, filter.name),
-    filter.exactName === undefined
-      ? undefined
-      : raw`(${repositories.name} = ${filter.exactName} OR substr(${repositories.name}, instr(${repositories.name}, '/') + 1) = ${filter.exactName})`,
-  )
+  const condition = conditionOf(db, filter)
   const sortable = {
     id: repositories.id,
     name: repositories.name,
@@ -62,15 +59,39 @@ export async function listRepositorySummaries(db: Database, filter: RepositoryFi
     pull_count: repositories.pullCount,
   }
   const { limit, offset } = window(listing)
+  const order = ordering(listing, sortable, repositories.name)
+  // First which rows they are: how many artifacts each has would be counted for every row that is sorted.
+  const page = db.read.sql
+    .select({ id: repositories.id })
+    .from(repositories)
+    .where(condition)
+    .orderBy(...order)
+    .limit(limit)
+    .offset(offset)
   const items = await db.read.sql
     .select(summary)
     .from(repositories)
-    .where(condition)
-    .orderBy(...ordering(listing, sortable, repositories.name))
-    .limit(limit)
-    .offset(offset)
+    .where(inArray(repositories.id, page))
+    .orderBy(...order)
   const counted = await db.read.sql.select({ total: COUNT }).from(repositories).where(condition).get()
   return { items, total: counted?.total ?? 0 }
+}
+
+/** The same without saying how many there are: the first by name, at most `limit`. */
+export function findRepositorySummaries(db: Database, filter: RepositoryFilter, limit: number): Promise<RepositorySummary[]> {
+  return db.read.sql.select(summary).from(repositories).where(conditionOf(db, filter)).orderBy(asc(repositories.name)).limit(limit)
+}
+
+function conditionOf(db: Database, { projectId, visible, name, exactName }: RepositoryFilter): SQL | undefined {
+  const ids = visible && idsOfVisible(db.read.sql, visible)
+  return and(
+    projectId === undefined ? undefined : eq(repositories.projectId, projectId),
+    ids && raw`${repositories.projectId} IN ${ids}`,
+    contains(repositories.name, name),
+    exactName === undefined
+      ? undefined
+      : raw`(${repositories.name} = ${exactName} OR substr(${repositories.name}, instr(${repositories.name}, '/') + 1) = ${exactName})`,
+  )
 }
 
 export function findRepositorySummary(db: Database, name: RepositoryName): Promise<RepositorySummary | undefined> {

@@ -1,7 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { ProjectFacts } from '../../policy/facts.ts'
 import { isRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
-import { listProjects } from '../../schema/projects.ts'
 import {
   deleteRepository,
   describeRepository,
@@ -124,9 +123,7 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
     .openapi(listAll, async (c) => {
       const query = c.req.valid('query')
       const name = textCondition(parseQuery(query.q, ['name']), 'name')
-      const { principal } = c.var
-      const projects = principal.admin ? undefined : await listProjects(db, visibleProjects(principal), { page: 1, pageSize: PROJECTS_LIMIT })
-      const filter = { projectIds: projects?.items.map((project) => project.id), name: name.part, exactName: name.exact }
+      const filter = { visible: visibleProjects(c.var.principal), name: name.part, exactName: name.exact }
       const { items, total } = await listRepositorySummaries(db, filter, listingOf(query, SORTABLE))
       describePage(c, query, total)
       return c.json(items.map(showRepository), 200)
@@ -134,7 +131,7 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
       const name = textCondition(parseQuery(query.q, ['name']), 'name')
-      const filter = { projectIds: [c.var.project.id], name: name.part, exactName: name.exact }
+      const filter = { projectId: c.var.project.id, name: name.part, exactName: name.exact }
       const { items, total } = await listRepositorySummaries(db, filter, listingOf(query, SORTABLE))
       describePage(c, query, total)
       return c.json(items.map(showRepository), 200)

@@ -1,11 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { listProjects } from '../../schema/projects.ts'
-import { listRepositorySummaries } from '../../schema/repositories.ts'
+import { findRepositorySummaries } from '../../schema/repositories.ts'
 import { json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { visibleProjects } from './principals.ts'
 import { Project, showProject } from './project-shapes.ts'
-import { PROJECTS_LIMIT } from './repository.ts'
 
 /** How many of each kind are found. */
 const FOUND_LIMIT = 100
@@ -41,14 +40,15 @@ export const search = ({ services }: ApiParts) =>
     const { db } = services
     const { q } = c.req.valid('query')
     const { principal } = c.var
-    const visible = await listProjects(db, visibleProjects(principal), { page: 1, pageSize: PROJECTS_LIMIT })
-    const named = visible.items.filter(({ name }) => name.includes(q.toLowerCase())).slice(0, FOUND_LIMIT)
-    const byId = new Map(visible.items.map((project) => [project.id, project]))
-    const repositories = await listRepositorySummaries(db, { projectIds: [...byId.keys()], name: q }, { page: 1, pageSize: FOUND_LIMIT })
+    const visible = visibleProjects(principal)
+    const { items: named } = await listProjects(db, { ...visible, name: q }, { page: 1, pageSize: FOUND_LIMIT })
+    const repositories = await findRepositorySummaries(db, { visible, name: q }, FOUND_LIMIT)
+    const ids = [...new Set(repositories.map(({ projectId }) => projectId))]
+    const byId = new Map((await listProjects(db, { ids }, { page: 1, pageSize: FOUND_LIMIT })).items.map((project) => [project.id, project]))
     return c.json(
       {
         project: await Promise.all(named.map((project) => showProject(services, principal, project))),
-        repository: repositories.items.flatMap(({ projectId, name, pullCount, artifactCount }) => {
+        repository: repositories.flatMap(({ projectId, name, pullCount, artifactCount }) => {
           const project = byId.get(projectId)
           if (project === undefined) return []
           return [

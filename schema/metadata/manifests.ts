@@ -14,6 +14,7 @@ import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
 import { charge, refund, settleCharge } from './quota.ts'
 import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
+import { digestsBeside, standAgain } from './standing.ts'
 import { removeTagsOf, setTag } from './tags.ts'
 
 /** What the audit log says of the tags that come with a manifest. */
@@ -81,6 +82,9 @@ const writes = (sql: LibSQLDatabase) => ({
       size: raw.placeholder('size'),
       totalSize: raw.placeholder('totalSize'),
       subject: raw.placeholder('subject'),
+      top: raw`${raw.placeholder('subject')} IS NULL AND NOT EXISTS (SELECT 1 FROM manifest_references p
+        WHERE p.repository_id = ${raw.placeholder('repositoryId')} AND p.digest = ${raw.placeholder('digest')} AND p.kind = 'manifest')`,
+      tagged: raw`${raw.placeholder('tagged')}`,
       annotations: raw.placeholder('annotations'),
       pusher: raw.placeholder('pusher'),
       pushedAt: raw.placeholder('pushedAt'),
@@ -120,6 +124,11 @@ const writes = (sql: LibSQLDatabase) => ({
         AND ${repositoryBlobs.repositoryId} <> ${raw.placeholder('repositoryId')}
         AND ${repositoryBlobs.digest} IN (SELECT value FROM json_each(${raw.placeholder('digests')}))`,
     )
+    .prepare(),
+  children: sql
+    .select({ digest: manifestReferences.digest })
+    .from(manifestReferences)
+    .where(and(eq(manifestReferences.manifestId, raw.placeholder('manifestId')), eq(manifestReferences.kind, 'manifest')))
     .prepare(),
   remove: sql
     .delete(manifests)
@@ -182,6 +191,8 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
     size,
     totalSize: references.reduce((sum, reference) => sum + reference.size, size),
     subject: parsed.subject?.digest ?? null,
+    // The tags that come with it follow in the same transaction.
+    tagged: manifest.tags.length > 0 ? 1 : 0,
     annotations: parsed.annotations ?? null,
     pusher: actor,
     pushedAt: db.clock.now(),
@@ -190,6 +201,8 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   for (let from = 0; from < rows.length; from += INSERT_ROWS) {
     await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
   }
+  const beside = await digestsBeside(connection, repositoryId, digest)
+  await standAgain(connection, repositoryId, [...beside, ...parsed.manifests.map((child) => child.digest)])
   await tell(db, connection, {
     actor,
     kind: 'manifest.put',
@@ -255,7 +268,9 @@ export async function removeManifest(
   const { projectId } = repository
   const statements = connection.prepared(writes)
   await statements.letGo.run({ repositoryId: repository.id, manifestId: id, now: db.clock.now() })
+  const children = (await statements.children.all({ manifestId: id })).map((child) => child.digest)
   await statements.remove.run({ id })
+  await standAgain(connection, repository.id, [...children, ...(await digestsBeside(connection, repository.id, digest))])
   await releaseManifest(connection, projectId, digest, size)
   await tell(db, connection, { actor, kind: 'manifest.deleted', subject: `${repository.name}@${digest}`, projectId, before: digest })
 }

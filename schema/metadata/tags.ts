@@ -9,9 +9,10 @@ import { tell } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { refuseImmutable } from '../immutable-rules.ts'
-import { repositories, tags } from '../tables/repositories.ts'
+import { manifests, repositories, tags } from '../tables/repositories.ts'
 import { keyset, sliceOf } from './paging.ts'
 import { findRepository, type RepositoryRow } from './repositories.ts'
+import { standAfterTags, tagAgain } from './standing.ts'
 
 const reads = (sql: LibSQLDatabase) => ({
   list: sql
@@ -35,6 +36,12 @@ const reads = (sql: LibSQLDatabase) => ({
 })
 
 const writes = (sql: LibSQLDatabase) => ({
+  aim: sql
+    .select({ tagged: manifests.tagged, tag: { id: tags.id, digest: tags.digest } })
+    .from(manifests)
+    .leftJoin(tags, and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.name, raw.placeholder('name'))))
+    .where(and(eq(manifests.repositoryId, raw.placeholder('repositoryId')), eq(manifests.digest, raw.placeholder('digest'))))
+    .prepare(),
   find: sql
     .select({ id: tags.id, digest: tags.digest })
     .from(tags)
@@ -75,13 +82,17 @@ export async function setTag(
   actor: Actor,
   audit?: AuditEvent,
 ): Promise<boolean> {
-  const { find, add, move } = connection.prepared(writes)
-  const found = await find.get({ repositoryId: repository.id, name })
+  const { aim, add, move } = connection.prepared(writes)
+  const target = await aim.get({ repositoryId: repository.id, name, digest })
+  const found = target?.tag ?? undefined
   if (found?.digest === digest) return false
   if (found !== undefined) await refuseImmutable(connection, repository, [name])
   const pushedAt = db.clock.now()
   if (found === undefined) await add.run({ repositoryId: repository.id, name, digest, pushedAt })
   else await move.run({ id: found.id, digest, pushedAt })
+  const before = found === undefined ? [] : [found.digest]
+  await tagAgain(connection, repository.id, target?.tagged === true ? before : [digest, ...before])
+  await standAfterTags(connection, repository.id, [name], [digest, ...before])
   await tell(db, connection, {
     actor,
     kind: 'tag.set',
@@ -113,6 +124,8 @@ export function deleteTag(db: Database, name: RepositoryName, tag: Tag, actor: A
     if (found === undefined) return false
     await refuseImmutable(connection, repository, [tag])
     await connection.sql.delete(tags).where(eq(tags.id, found.id))
+    await tagAgain(connection, repository.id, [found.digest])
+    await standAfterTags(connection, repository.id, [tag], [found.digest])
     await tell(db, connection, {
       actor,
       kind: 'tag.deleted',

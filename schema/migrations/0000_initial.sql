@@ -15,8 +15,11 @@ CREATE TABLE `audit_log` (
 	`purged` integer DEFAULT false NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `audit_log_of_project` ON `audit_log` (`project_id`,`id`);--> statement-breakpoint
-CREATE INDEX `audit_log_by_time` ON `audit_log` (`time`);--> statement-breakpoint
+CREATE INDEX `audit_log_of_project` ON `audit_log` (`project_id`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_of_user` ON `audit_log` (`username`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_of_operation` ON `audit_log` (`operation`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_by_time` ON `audit_log` (`time`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_purged` ON `audit_log` (`purged`) WHERE "audit_log"."purged" = 1;--> statement-breakpoint
 CREATE TABLE `blobs` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`size` integer NOT NULL,
@@ -406,6 +409,8 @@ CREATE TABLE `manifests` (
 	`size` integer NOT NULL,
 	`total_size` integer NOT NULL,
 	`subject` text,
+	`top` integer NOT NULL,
+	`tagged` integer NOT NULL,
 	`annotations` text,
 	`pusher` text NOT NULL,
 	`pushed_at` integer NOT NULL,
@@ -417,7 +422,10 @@ CREATE TABLE `manifests` (
 CREATE UNIQUE INDEX `manifests_digest` ON `manifests` (`repository_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_of_project` ON `manifests` (`project_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`);--> statement-breakpoint
-CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`pushed_at`,`id`);--> statement-breakpoint
+CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`top`,`pushed_at`,`tagged`);--> statement-breakpoint
+CREATE INDEX `manifests_by_pull` ON `manifests` (`repository_id`,`top`,`pulled_at`);--> statement-breakpoint
+CREATE INDEX `manifests_by_size` ON `manifests` (`repository_id`,`top`,`total_size`);--> statement-breakpoint
+CREATE INDEX `manifests_of_project_by_push` ON `manifests` (`project_id`,`top`,`pushed_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_subject` ON `manifests` (`repository_id`,`subject`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `manifests_by_subject_type` ON `manifests` (`repository_id`,`subject`,`artifact_type`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `repositories` (

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 
@@ -28,5 +29,12 @@ export const auditLog = sqliteTable(
     /** Its content was purged; its hash still holds the chain together. */
     purged: flag().notNull().default(false),
   },
-  (t) => [index('audit_log_of_project').on(t.projectId, t.id), index('audit_log_by_time').on(t.time)],
+  (t) => [
+    // Within each, rows are in the order of their ids; with `purged`, rows are counted without being read.
+    index('audit_log_of_project').on(t.projectId, t.purged),
+    index('audit_log_of_user').on(t.username, t.purged),
+    index('audit_log_of_operation').on(t.operation, t.purged),
+    index('audit_log_by_time').on(t.time, t.purged),
+    index('audit_log_purged').on(t.purged).where(sql`${t.purged} = 1`),
+  ],
 )

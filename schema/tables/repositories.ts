@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
-import { bytes, time } from './columns.ts'
+import { bytes, flag, time } from './columns.ts'
 import { projects } from './projects.ts'
 
 export const repositories = sqliteTable(
@@ -49,6 +49,10 @@ export const manifests = sqliteTable(
     /** Of the manifest and everything it names, in bytes. */
     totalSize: integer('total_size').notNull(),
     subject: text().$type<Digest>(),
+    /** It stands by itself in lists: no index of the repository names it, it refers to nothing, and no tag sets it beside another. */
+    top: flag().notNull(),
+    /** A tag points at it. */
+    tagged: flag().notNull(),
     annotations: text({ mode: 'json' }).$type<Readonly<Record<string, string>>>(),
     /** `user:3`, `robot:12`, `system`. */
     pusher: text().notNull(),
@@ -59,7 +63,10 @@ export const manifests = sqliteTable(
     uniqueIndex('manifests_digest').on(t.repositoryId, t.digest),
     index('manifests_of_project').on(t.projectId, t.digest),
     index('manifests_by_digest').on(t.digest),
-    index('manifests_by_push').on(t.repositoryId, t.pushedAt, t.id),
+    index('manifests_by_push').on(t.repositoryId, t.top, t.pushedAt, t.tagged),
+    index('manifests_by_pull').on(t.repositoryId, t.top, t.pulledAt),
+    index('manifests_by_size').on(t.repositoryId, t.top, t.totalSize),
+    index('manifests_of_project_by_push').on(t.projectId, t.top, t.pushedAt),
     index('manifests_by_subject').on(t.repositoryId, t.subject, t.digest).where(sql`${t.subject} IS NOT NULL`),
     index('manifests_by_subject_type').on(t.repositoryId, t.subject, t.artifactType, t.digest).where(sql`${t.subject} IS NOT NULL`),
   ],

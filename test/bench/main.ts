@@ -1,11 +1,12 @@
 import { edge } from './edge.ts'
 import { fair } from './fair.ts'
+import { growth } from './growth/growth.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
 import { pushes } from './pushes.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { local, upstream, edge, fair, memory, pushes }
+const SECTIONS = { local, upstream, edge, fair, memory, pushes, growth }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
