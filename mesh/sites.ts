@@ -107,6 +107,8 @@ export interface LogAnswer {
 
 export interface StandingAnswer {
   readonly role: 'primary' | 'standby' | 'fenced'
+  /** At a site that took over: where the log of the one before stood. What is after that, only that one has. */
+  readonly tookOverAt?: number | undefined
 }
 
 export interface StepDownAnswer {

@@ -18,7 +18,7 @@ import { ReachableNetworks } from '../runtime/public-networks.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
-import { replacePasswordHash } from '../schema/users.ts'
+import { firstAdministrator, replacePasswordHash } from '../schema/users.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { RecentChanges } from './changes.ts'
 import { LiveSettings } from './config/live.ts'
@@ -212,6 +212,15 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     random: Math.random,
     robotKey: robotKey(secretKey),
     ownIssuer,
+    local: local.as('system'),
+    pushToken: async (name, from) => {
+      const account = await facts.account(`user:${await firstAdministrator(db)}`)
+      const access = [
+        { type: 'repository', name, actions: ['pull', 'push'] },
+        { type: 'repository', name: from, actions: ['pull'] },
+      ]
+      return (await issuer.issue(account, access)).token
+    },
     forget: async () => {
       manifests.restart()
       await recent.restart()

@@ -1,8 +1,10 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 
 const DR = '/api/atoll/v1/dr'
+const POLL_MS = 1_000
 
 interface Status {
   readonly site: string
@@ -16,6 +18,7 @@ interface Status {
   readonly lease_seconds: number | null
   readonly lease_left_seconds: number | null
   readonly takes_writes: boolean
+  readonly rejoining: { readonly state: string; readonly quarantined_artifacts: number; readonly quarantined_bytes: number } | null
   readonly problem: string | null
 }
 
@@ -88,6 +91,20 @@ See docs/disaster-recovery.md.`,
       out.item(body, promoted(body))
     })
 
+  dr.command('rejoin')
+    .description('at the old primary: put what only it has into quarantine at the new one, and become its standby')
+    .option('--no-wait', 'do not wait until the quarantine is done')
+    .action(async (options: { wait: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      let { body } = await api.call<Status>('POST', `${DR}/rejoin`)
+      while (options.wait && body.rejoining?.state === 'quarantining') {
+        await setTimeout(POLL_MS)
+        body = await api.get<Status>(DR)
+      }
+      if (body.rejoining?.state === 'failed') throw new CliError(`${body.problem} Nothing is lost; run it again.`, EXIT.failed)
+      out.item(body, rejoined(body))
+    })
+
   dr.command('set')
     .description('at the primary: what it does when its standby is away')
     .option('--when-standby-is-away <what>', 'stop: take no changes, so that there are never two primaries; continue: take them, at that risk')
@@ -97,6 +114,12 @@ See docs/disaster-recovery.md.`,
       const { body } = await api.call<Status>('PUT', `${DR}/settings`, { away: options.whenStandbyIsAway, lease_seconds: options.lease })
       out.item(body, described(body))
     })
+}
+
+function rejoined({ peer, rejoining }: Status): string {
+  if (rejoining?.state === 'quarantining') return 'What only this site has goes into quarantine. See: atoll dr status'
+  const { quarantined_artifacts: artifacts = 0 } = rejoining ?? {}
+  return `This site becomes the standby of ${peer?.name}. ${artifacts} artifacts that only it had are there in quarantine. See: atoll dr status`
 }
 
 interface Promoted {

@@ -27,7 +27,7 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
   return new Hono()
     .get(DR, async (c) => {
       await administrator(c.req.raw, 'read')
-      return c.json(await statusOf(room))
+      return c.json(await statusOf(room, sites.rejoining))
     })
     .post(`${DR}/invitations`, async (c) => {
       await administrator(c.req.raw, 'create')
@@ -45,6 +45,11 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
       const { primary_is_gone: gone } = await readBody(c.req.raw, promotion)
       const { epoch, handedOver, waitedMs, lostMs } = await sites.promote(id, gone)
       return c.json({ epoch, handed_over: handedOver, waited_seconds: seconds(waitedMs), lost_seconds: seconds(lostMs) })
+    })
+    .post(`${DR}/rejoin`, async (c) => {
+      await administrator(c.req.raw, 'update')
+      await sites.rejoin()
+      return c.json(await statusOf(room, sites.rejoining), 202)
     })
     .put(`${DR}/settings`, async (c) => {
       await administrator(c.req.raw, 'update')

@@ -36,5 +36,9 @@ export const STEP_DOWN_MS = 60_000
 export const LOG_LIMIT = 5_000_000
 /** How often that is looked at. */
 export const LOG_CHECK_MS = 60_000
+/** Rows that are no artifacts, of those that only a site which comes back has. */
+export const QUARANTINED_ROWS = 50_000
+/** How long a token for the quarantine is used before another is asked for. */
+export const TOKEN_REUSE_MS = 30_000
 /** How often a process that does not talk to the other site looks which role this one has. */
 export const ROLE_LOOK_MS = 1_000

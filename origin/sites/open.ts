@@ -2,12 +2,15 @@ import type { Hono } from 'hono'
 import type { BlobStore, CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
 import { Nonces } from '../identity/nonces.ts'
 import type { Secrets } from '../services.ts'
 import { followPrimary } from './follow.ts'
 import { LOG_CHECK_MS, ROLE_LOOK_MS } from './limits.ts'
 import { askPeer, fencePeer, type Promotion, precondition, promote } from './promote.ts'
+import { findSuccessor, type Rejoining, rejoin } from './rejoin.ts'
 import { sitesRoutes } from './routes.ts'
 import { Source } from './source.ts'
 import type { Standing } from './standing.ts'
@@ -28,6 +31,10 @@ export interface SitesOptions {
   readonly robotKey: Buffer
   /** `iss` of tokens as long as this site has no other. */
   readonly ownIssuer: string
+  /** What this site owns, as the system changes it. */
+  readonly local: Registry
+  /** A token to push to a repository, and to pull from another. */
+  readonly pushToken: (name: string, from: string) => Promise<string>
   /** Forgets what is remembered of the database: it is another one now. */
   readonly forget: () => Promise<void>
 }
@@ -46,6 +53,7 @@ export class Sites {
   #work: { readonly role: string; readonly stop: AbortController; readonly ended: Promise<void> } | undefined
   /** Nothing is begun: the process ends, or the role is being changed. */
   #held = true
+  #rejoining: Rejoining | undefined
   readonly #stopListening: () => void
   #cancelCheck: () => void = () => undefined
 
@@ -77,6 +85,24 @@ export class Sites {
     await this.room.standing.change((pair) => {
       if (pair.role !== 'primary') throw precondition('The primary decides this, and tells its standby.')
       return { ...pair, ...(away !== undefined && { away }), ...(leaseSeconds !== undefined && { leaseMs: leaseSeconds * 1000 }) }
+    })
+  }
+
+  /** How the last rejoining of this process is doing. */
+  get rejoining(): Rejoining | undefined {
+    return this.#rejoining
+  }
+
+  /** Begins to become the standby of the site that has taken over; resolves when it has begun. */
+  async rejoin(): Promise<void> {
+    const successor = await findSuccessor(this.room)
+    if (this.#rejoining?.state === 'quarantining') return
+    const progress: Rejoining = { state: 'quarantining', artifacts: 0, bytes: 0, problem: undefined }
+    this.#rejoining = progress
+    rejoin(this.room, successor, progress).catch((error: unknown) => {
+      this.room.log.error({ err: error }, 'This site could not rejoin; nothing is lost, and it can be told to again.')
+      progress.state = 'failed'
+      progress.problem = error instanceof RegistryError ? error : new RegistryError('UNKNOWN', 'Something went wrong here; the log says what.')
     })
   }
 

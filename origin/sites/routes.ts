@@ -18,9 +18,11 @@ import { headOfLog } from '../../schema/mirror/log.ts'
 import { SITE_QUESTION_BYTES } from './limits.ts'
 import type { SitesRoom } from './open.ts'
 import { admit } from './pairing.ts'
+import { openQuarantine } from './quarantine.ts'
 
 const key = z.array(z.union([z.string().max(1024), z.number()])).max(4)
 const fillRequest = z.object({ table: z.string().max(64).optional(), after: key.optional(), robotKey: z.string().max(4096).optional() })
+const quarantineRequest = z.object({ repository: z.string().max(512) })
 const logRequest = z.object({ after: z.number().int().min(0), beat: z.string().max(256).optional(), whole: z.boolean() })
 
 /** What the other site of a pair asks: see mesh/sites.ts. */
@@ -52,6 +54,7 @@ export function sitesRoutes(room: SitesRoom): Hono {
     return { nonce: message.nonce, epoch: message.epoch, body: body.data }
   }
   const empty = z.object({})
+  const standingNow = (): StandingAnswer => ({ role: asRole(standing.role), tookOverAt: standing.pair?.tookOverAt })
   const serving = () => {
     const { role } = standing
     // One that has stepped down still has what its standby lacks.
@@ -74,11 +77,15 @@ export function sitesRoutes(room: SitesRoom): Hono {
     })
     .post(SITES.standing, async (c) => {
       const { nonce } = await asked(c.req.raw, SITES.standing, empty)
-      return await answered(SITES.standing, nonce, { role: asRole(standing.role) } satisfies StandingAnswer)
+      return await answered(SITES.standing, nonce, standingNow())
+    })
+    .post(SITES.quarantine, async (c) => {
+      const { nonce, body } = await asked(c.req.raw, SITES.quarantine, quarantineRequest)
+      return await answered(SITES.quarantine, nonce, await openQuarantine(room, body))
     })
     .post(SITES.fence, async (c) => {
       const { nonce } = await asked(c.req.raw, SITES.fence, empty)
-      return await answered(SITES.fence, nonce, { role: asRole(standing.role) } satisfies StandingAnswer)
+      return await answered(SITES.fence, nonce, standingNow())
     })
     .post(SITES.stepDown, async (c) => {
       const { nonce, epoch } = await asked(c.req.raw, SITES.stepDown, empty)

@@ -55,6 +55,16 @@ export async function resealRow(name: string, row: string, reseal: Reseal): Prom
   return JSON.stringify(parsed)
 }
 
+/** Columns that let somebody in, or could be tried for it. */
+const CREDENTIALS: readonly string[] = ['password_hash', 'secret_hash', 'hash', 'sealed_secret', 'sealed_private', 'sealed_refresh_token', 'targets']
+
+/** A row for a person to read. */
+export function withoutSecrets(name: string, row: string): Row {
+  const parsed = JSON.parse(row) as Row
+  const kept = Object.entries(parsed).filter(([column]) => !CREDENTIALS.includes(column) && !(name === 'settings' && column === 'value'))
+  return Object.fromEntries(kept)
+}
+
 export async function resealEntries(entries: readonly LogEntry[], reseal: Reseal): Promise<LogEntry[]> {
   const done: LogEntry[] = []
   for (const entry of entries) done.push(entry.kind === 'put' ? { ...entry, row: await resealRow(entry.name, entry.row, reseal) } : entry)

@@ -1,6 +1,7 @@
 import { steady } from '../../registry/clock.ts'
 import { MIRRORED } from '../../schema/mirror/treatment.ts'
 import type { SitesRoom } from './open.ts'
+import type { Rejoining } from './rejoin.ts'
 
 /** What a pair of sites looks like from here. Times in seconds. */
 export interface DrStatus {
@@ -19,10 +20,15 @@ export interface DrStatus {
   /** At a primary: for how much longer it writes without a word of its standby. */
   readonly lease_left_seconds: number | null
   readonly takes_writes: boolean
+  /** At a site that comes back: what only it had, so far. */
+  readonly rejoining: { readonly state: Rejoining['state']; readonly quarantined_artifacts: number; readonly quarantined_bytes: number } | null
   readonly problem: string | null
 }
 
-export async function statusOf({ standing, source, clock }: Pick<SitesRoom, 'standing' | 'source' | 'clock'>): Promise<DrStatus> {
+export async function statusOf(
+  { standing, source, clock }: Pick<SitesRoom, 'standing' | 'source' | 'clock'>,
+  rejoining?: Rejoining,
+): Promise<DrStatus> {
   const { pair, peer, role, contact, lease } = standing
   const silence = contact.heardAt === undefined ? undefined : steady(clock) - contact.heardAt
   const filling = pair?.filling
@@ -39,7 +45,9 @@ export async function statusOf({ standing, source, clock }: Pick<SitesRoom, 'sta
     lease_seconds: pair === undefined ? null : pair.leaseMs / 1000,
     lease_left_seconds: role === 'primary' && pair?.guarded === true ? seconds(Math.max(0, lease.left)) : null,
     takes_writes: standing.writing() === undefined,
-    problem: contact.problem ?? standing.writing()?.message ?? null,
+    rejoining:
+      rejoining === undefined ? null : { state: rejoining.state, quarantined_artifacts: rejoining.artifacts, quarantined_bytes: rejoining.bytes },
+    problem: rejoining?.problem?.message ?? contact.problem ?? standing.writing()?.message ?? null,
   }
 
   async function rpo(): Promise<number | null> {
