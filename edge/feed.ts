@@ -1,5 +1,5 @@
 import { MESH } from '../mesh/enrolment.ts'
-import type { FeedBatch, FeedEntry } from '../mesh/feed.ts'
+import type { FeedBatch, FeedEntry, FeedSites } from '../mesh/feed.ts'
 import { type Clock, pause } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
@@ -33,6 +33,8 @@ export interface FeedOptions {
 interface Position {
   readonly cursor?: number
   readonly run: number
+  /** The two sites of a pair, as the primary last said it. */
+  readonly sites?: FeedSites | undefined
   /** By the origin's clock: no batch older than this is news. */
   readonly time: number
 }
@@ -49,6 +51,9 @@ export class Feed {
   #run: number
   #time: number
   #revoked = false
+  #sites: FeedSites | undefined
+  /** Where the origin was said to be at first. */
+  readonly #home: URL
   /** Batches that were news or a sign of life. */
   #heard = 0
 
@@ -57,6 +62,8 @@ export class Feed {
     this.#cursor = position?.cursor
     this.#run = position?.run ?? 0
     this.#time = position?.time ?? 0
+    this.#sites = position?.sites
+    this.#home = options.origin.url
   }
 
   static async open(options: FeedOptions): Promise<Feed> {
@@ -86,6 +93,7 @@ export class Feed {
     let wait = FEED_RETRY_FIRST_MS
     while (!signal.aborted) {
       const heard = this.#heard
+      const { run } = this
       try {
         await this.#stream(signal)
       } catch (error) {
@@ -94,6 +102,8 @@ export class Feed {
       }
       // An origin that was heard is there: whatever was lost since (a line, the connection) is asked for again soon.
       if (this.#heard > heard) wait = FEED_RETRY_FIRST_MS
+      // Where the thread was lost, somebody answers with whom it can begin anew.
+      else if (this.#run === run) this.#lookElsewhere()
       try {
         await trust.keep()
         await pause(clock, wait * (0.5 + random() / 2), signal)
@@ -105,6 +115,14 @@ export class Feed {
     }
   }
 
+  /** Nobody who is the primary answers there: the next try is at the other site. */
+  #lookElsewhere(): void {
+    const known = [...(this.#sites?.urls ?? []), this.#home.href].filter((url) => URL.canParse(url)).map((url) => new URL(url).href)
+    const places = [...new Set(known)]
+    const next = places[(places.indexOf(this.#options.origin.url.href) + 1) % places.length]
+    if (next !== undefined) this.#options.origin.use(new URL(next))
+  }
+
   async #stream(outer: AbortSignal): Promise<void> {
     const { origin, clock, verify, newId } = this.#options
     const stalled = new AbortController()
@@ -112,7 +130,7 @@ export class Feed {
     const signal = AbortSignal.any([outer, stalled.signal])
     const nonce = newId()
     const response = await origin.follow(MESH.feed, {
-      query: { nonce, ...(this.#cursor !== undefined && { after: String(this.#cursor) }) },
+      query: { nonce, ...(this.#cursor !== undefined && { after: String(this.#cursor), ...(this.#sites && { epoch: String(this.#sites.epoch) }) }) },
       signal,
       timeout: FEED_OPEN_MS,
     })
@@ -149,6 +167,11 @@ export class Feed {
     const answersUs = batch.nonce === nonce
     // A batch that was said before is no news, and no sign of life. When nothing else comes, a new stream tells what time it is.
     if (batch.time < this.#time && !answersUs) throw new RangeError('the feed says what is older than what it has said already')
+    // A primary of old, which does not know yet that the other site has taken over.
+    if (batch.sites !== undefined && batch.sites.epoch < (this.#sites?.epoch ?? 0)) throw new RangeError('the feed is that of an earlier primary')
+    const pair = batch.sites
+    const news = JSON.stringify(pair) !== JSON.stringify(this.#sites)
+    this.#sites = pair
     const before = this.#cursor
     if (before === undefined) {
       await this.#begin(batch.upto)
@@ -163,7 +186,7 @@ export class Feed {
       this.#cursor = batch.upto
     } else if (batch.time === this.#time && !answersUs) return
     this.#time = batch.time
-    if (this.#cursor !== before) await this.#keep()
+    if (this.#cursor !== before || news) await this.#keep()
     origin.observe(batch.time)
     await trust.confirm()
     this.#heard++
@@ -180,11 +203,11 @@ export class Feed {
     this.#cursor = undefined
     this.#run += 1
     await this.#options.listener.restart(this.#run)
-    await this.#options.kept.set(POSITION, { run: this.#run, time: 0 } satisfies Position)
+    await this.#options.kept.set(POSITION, { run: this.#run, time: 0, sites: this.#sites } satisfies Position)
     this.#time = 0
   }
 
   async #keep(): Promise<void> {
-    await this.#options.kept.set(POSITION, { cursor: this.cursor, run: this.#run, time: this.#time } satisfies Position)
+    await this.#options.kept.set(POSITION, { cursor: this.cursor, run: this.#run, time: this.#time, sites: this.#sites } satisfies Position)
   }
 }

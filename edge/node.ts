@@ -189,7 +189,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       signal: ending.signal,
     })
     const pushes = new PushThrough({
-      origin: link.origin.url,
+      get origin() {
+        return link.origin.url
+      },
       fetch: fetchFor({ verifyTls: true }),
       cache: { blobs, ofOrigin: () => sources.ofOrigin },
       createHasher,

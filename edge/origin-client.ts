@@ -33,8 +33,8 @@ export interface Answer {
 
 /** What an edge asks of its origin. Every request after the enrolment carries a proof, signed for it alone with the edge's key. */
 export class OriginClient {
-  readonly url: URL
   readonly #options: OriginClientOptions
+  #url: URL
   #member: Member | undefined
   #jwks: { readonly keys: readonly JWK[] } = { keys: [] }
   #keysReadAt = Number.NEGATIVE_INFINITY
@@ -42,8 +42,18 @@ export class OriginClient {
   #offset = 0
 
   constructor(options: OriginClientOptions) {
-    this.url = options.url
+    this.#url = options.url
     this.#options = options
+  }
+
+  /** Where the origin is asked now. */
+  get url(): URL {
+    return this.#url
+  }
+
+  /** From here on the origin is asked there: of a pair of sites, the other may be the primary. */
+  use(url: URL): void {
+    if (url.href !== this.#url.href) this.#url = url
   }
 
   /** From here on requests are signed as this member. */

@@ -57,24 +57,15 @@ export class Sources {
   /** What is learned of upstreams, and of how often they may be asked. */
   readonly memory: UpstreamMemory
   readonly #upstreams = new LRUCache<string, Upstream>({ max: UPSTREAMS_IN_MEMORY })
-  readonly #origin: RemoteRegistry
   /** What was done for each source, by its name: two projects of one upstream are one source here. */
   readonly counters = new SourceCounters()
-  #ofOrigin: { readonly run: number; readonly cache: PullThrough } | undefined
+  #remote: { readonly url: URL; readonly registry: RemoteRegistry } | undefined
+  #ofOrigin: { readonly run: number; readonly url: URL; readonly cache: PullThrough } | undefined
 
   constructor(options: SourcesOptions) {
     this.#options = options
-    const { mesh, fetchFor, cache, clock, log } = options
+    const { cache, clock, log } = options
     this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log, heard: options.budgetHeard })
-    this.#origin = new RemoteRegistry({
-      url: mesh.origin.url,
-      vendor: vendorOf('atoll'),
-      fetch: fetchFor({ verifyTls: true }),
-      authorizer: mesh.origin.authorizer(),
-      clock,
-      log,
-      limits: SOURCE_LIMITS,
-    })
   }
 
   /** All projects as one registry, for one caller. Who may see what is for others to say. */
@@ -107,17 +98,39 @@ export class Sources {
 
   #originCache(): PullThrough {
     const { run } = this.#options.mesh.status()
-    if (this.#ofOrigin?.run !== run) {
-      const { mesh } = this.#options
+    const { mesh } = this.#options
+    const { url } = mesh.origin
+    // Another site, or another run of the feed: what is believed of tags is asked for anew.
+    if (this.#ofOrigin?.run !== run || this.#ofOrigin.url !== url) {
       const freshness = followed(() => mesh.status().state === 'connected')
-      this.#ofOrigin = { run, cache: this.#pullThrough(this.#originSource(), freshness) }
+      this.#ofOrigin = { run, url, cache: this.#pullThrough(this.#originSource(), freshness) }
     }
     return this.#ofOrigin.cache
   }
 
   #originSource(): Source {
     const id = originSourceId(this.#options.mesh.status().run)
-    return this.#near({ id, name: 'the origin', with: (signal) => this.#origin.with(signal) }, (name) => name)
+    const origin = this.#remoteOrigin()
+    return this.#near({ id, name: 'the origin', with: (signal) => origin.with(signal) }, (name) => name)
+  }
+
+  /** Where the origin is asked now. */
+  #remoteOrigin(): RemoteRegistry {
+    const { mesh, fetchFor, clock, log } = this.#options
+    const { url } = mesh.origin
+    if (this.#remote?.url !== url) {
+      const registry = new RemoteRegistry({
+        url,
+        vendor: vendorOf('atoll'),
+        fetch: fetchFor({ verifyTls: true }),
+        authorizer: mesh.origin.authorizer(),
+        clock,
+        log,
+        limits: SOURCE_LIMITS,
+      })
+      this.#remote = { url, registry }
+    }
+    return this.#remote.registry
   }
 
   #near(source: Source, ours: (name: RepositoryName) => RepositoryName): Source {
@@ -149,7 +162,7 @@ export class Sources {
 
   async #open(document: ProjectDocument, facts: UpstreamFacts, upstream: Upstream): Promise<PullThrough> {
     const { mesh, fetchFor, clock, log } = this.#options
-    const source = await openUpstream(document, facts, { mesh, fetchFor, origin: this.#origin, memory: this.memory, clock, log })
+    const source = await openUpstream(document, facts, { mesh, fetchFor, origin: this.#remoteOrigin(), memory: this.memory, clock, log })
     return this.#pullThrough(
       this.#near(source, (name) => parseRepositoryName(`${document.facts.name}/${name}`)),
       leases((tag) => leaseTimesOf(upstream.rules, tag)),

@@ -28,8 +28,16 @@ export interface FeedBatch {
   readonly entries: readonly FeedEntry[]
   /** Milliseconds since the epoch, by the origin's clock. */
   readonly time: number
+  /** At a pair of sites: where both are, and which of the primaries that there have been says this. Absent: this origin stands alone. */
+  readonly sites?: FeedSites
   /** In the first batch of a stream: what the edge asked for it with. So that one is new, whatever the clock of the origin shows. */
   readonly nonce?: string
+}
+
+export interface FeedSites {
+  /** Goes up when the other site takes over. A feed of a lower one is that of a primary of old. */
+  readonly epoch: number
+  readonly urls: readonly string[]
 }
 
 export const HEARTBEAT_MS = 1_000

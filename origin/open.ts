@@ -185,7 +185,25 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     log,
     fetchFor,
   })
-  const mesh = openMesh({ db, log, clock, newId, secrets, fetchFor, source, facts, keys, callers, logins, issuer, knowledge: authorities })
+  const mesh = openMesh({
+    db,
+    log,
+    clock,
+    newId,
+    secrets,
+    fetchFor,
+    source,
+    facts,
+    keys,
+    callers,
+    logins,
+    issuer,
+    knowledge: authorities,
+    sites: () => standing.sites,
+  })
+  standing.on(() => {
+    if (standing.role === 'standby' || standing.role === 'fenced') mesh.interrupt()
+  })
   const places = Places.of({ networks: config['nearest.networks'], header: config['nearest.header'], places: config['nearest.places'] })
   const nearest = places && new Nearest({ places, db, presence: mesh.presence, issuer, facts, addresses, clock, log })
   const pulls = new PullLedger({ db, may: writes, clock, log })

@@ -168,6 +168,7 @@ export class LinkObject {
       status,
       trusted: link.trusted,
       offset: link.origin.offset,
+      origin: link.origin.url.href,
       ...(known && { entries: this.#entries.filter(({ seq }) => seq > after) }),
       ...(news && { budgets: news }),
       ...(link.origin.enrolled && {

@@ -76,6 +76,7 @@ export class LinkedMesh implements Mesh {
     this.#status = answer.status
     await forgotten
     if (answer.member !== undefined) await this.#join(answer.member)
+    this.origin.use(new URL(answer.origin))
     this.origin.observe(Date.now() + answer.offset)
     this.#polledAt = now
     if (answer.budgets === undefined) return

@@ -23,6 +23,8 @@ export interface PollAnswer {
   readonly entries?: readonly FeedEntry[]
   /** How far the origin's clock is ahead, in milliseconds. */
   readonly offset: number
+  /** Where the origin is asked now: of a pair of sites, the primary. */
+  readonly origin: string
   /** What upstreams say of their limits, if that is news. */
   readonly budgets?: { readonly version: number; readonly budgets: readonly UpstreamBudget[] }
   /** Absent before the enrolment. The key never leaves this Worker. */

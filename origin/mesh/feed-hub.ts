@@ -1,4 +1,4 @@
-import { type FeedBatch, HEARTBEAT_MS } from '../../mesh/feed.ts'
+import { type FeedBatch, type FeedSites, HEARTBEAT_MS } from '../../mesh/feed.ts'
 import { type SigningKey, signDocument } from '../../mesh/signing.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
@@ -14,6 +14,8 @@ export interface FeedHubOptions {
   readonly log: Log
   readonly signing: () => SigningKey
   readonly lookups: Lookups
+  /** undefined: this origin stands alone. */
+  readonly sites?: () => FeedSites | undefined
 }
 
 /** One signed line of the feed. */
@@ -119,6 +121,11 @@ export class FeedHub {
     this.#endAll()
   }
 
+  /** Ends every feed: whoever asks again is told where to go. */
+  interrupt(): void {
+    this.#endAll()
+  }
+
   #endAll(): void {
     for (const subscriber of this.#subscribers) subscriber.end()
     this.#stop()
@@ -143,6 +150,7 @@ export class FeedHub {
   #stop(): void {
     this.#running?.stop.abort()
     this.#running = undefined
+    this.#lines = []
   }
 
   /** Follows the changes for all. Never rejects: when the database fails, the feeds end, and edges come again. */
@@ -194,7 +202,7 @@ export class FeedHub {
   }
 
   async #sign(after: number, changes: readonly Change[], nonce?: string): Promise<Line> {
-    const { lookups, clock, signing } = this.#options
+    const { lookups, clock, signing, sites } = this.#options
     const entries: FeedBatch['entries'][number][] = []
     for (const change of changes) {
       entries.push(...(await entriesOf(change, lookups)))
@@ -204,7 +212,8 @@ export class FeedHub {
     }
     const time = clock.now()
     const upto = changes.at(-1)?.seq ?? after
-    const batch: FeedBatch = { after, upto, entries, time, ...(nonce !== undefined && { nonce }) }
+    const pair = sites?.()
+    const batch: FeedBatch = { after, upto, entries, time, ...(pair && { sites: pair }), ...(nonce !== undefined && { nonce }) }
     return { after, upto, time, text: await signDocument('atoll-feed+jws', batch, signing()) }
   }
 }

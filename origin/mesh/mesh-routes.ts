@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { BUDGETS_LIMIT, CACHES_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import type { FeedSites } from '../../mesh/feed.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
 import type { PullBatch } from '../../mesh/pulls.ts'
@@ -33,6 +34,8 @@ export interface MeshRoutesOptions {
   readonly hub: FeedHub
   readonly presence: EdgePresence
   readonly upstreamTokens: UpstreamTokens
+  /** The epoch of this site, where it is one of a pair. */
+  readonly sites: () => FeedSites | undefined
   readonly newId: () => string
   readonly now: () => number
 }
@@ -114,7 +117,7 @@ const JOSE = { 'Content-Type': 'application/jose', 'Cache-Control': 'no-store' }
 
 /** What edges ask of their origin: see mesh/enrolment.ts. Everything but enrolling needs an edge's proof, made for that request. */
 export function meshRoutes(options: MeshRoutesOptions): Hono {
-  const { db, callers, logins, issuer, knowledge, keys, documents, hub, presence, upstreamTokens, newId, now } = options
+  const { db, callers, logins, issuer, knowledge, keys, documents, hub, presence, upstreamTokens, sites, newId, now } = options
   return new Hono()
     .post(MESH.enrol, async (c) => {
       const edge = await admitEdge(db, await readBody(c.req.raw, enrolmentRequest), c.req.raw, { newId, now })
@@ -149,6 +152,10 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       const after = c.req.query('after')
       if (after !== undefined && !/^\d{1,15}$/.test(after))
         throw new RegistryError('UNSUPPORTED', 'after is not a sequence number.', undefined, { status: 400 })
+      // What another primary said, this one may never have heard of.
+      const epoch = c.req.query('epoch')
+      if (after !== undefined && epoch !== undefined && Number(epoch) !== sites()?.epoch)
+        throw new RegistryError('RANGE_INVALID', 'Another site has taken over since: what it says begins anew.')
       const nonce = c.req.query('nonce')
       if (nonce !== undefined && !/^[\w-]{1,64}$/.test(nonce))
         throw new RegistryError('UNSUPPORTED', 'nonce has letters, digits and dashes, and at most 64 of them.', undefined, { status: 400 })

@@ -1,4 +1,5 @@
 import type { Hono } from 'hono'
+import type { FeedSites } from '../../mesh/feed.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
@@ -36,6 +37,8 @@ export interface MeshOptions {
   readonly logins: Logins
   readonly issuer: Issuer
   readonly knowledge: Knowledge
+  /** Where the two sites of a pair are; undefined: this origin stands alone. */
+  readonly sites: () => FeedSites | undefined
 }
 
 /** What an origin is to its edges. */
@@ -45,6 +48,8 @@ export interface Mesh {
   edgesByStatus(): Promise<Readonly<Record<string, number>>>
   /** What each edge that is not revoked has reported last, and whether it is connected. */
   edgeReports(): AsyncIterable<ReportedEdge>
+  /** Ends all feeds that are open now. */
+  interrupt(): void
   /** Ends all feeds. */
   close(): void
 }
@@ -52,7 +57,7 @@ export interface Mesh {
 export function openMesh(options: MeshOptions): Mesh {
   const { db, log, clock, source, keys, secrets, fetchFor } = options
   const signing = () => keys.signing
-  const hub = new FeedHub({ db, clock, log, signing, lookups: lookups(options) })
+  const hub = new FeedHub({ db, clock, log, signing, lookups: lookups(options), sites: options.sites })
   const presence = new EdgePresence(hub, clock)
   const documents = new Documents({ db, source, clock, signing })
   const upstreamTokens = new UpstreamTokens({ db, secrets, fetchFor, clock })
@@ -75,6 +80,7 @@ export function openMesh(options: MeshOptions): Mesh {
         yield { name, region, connected: status === 'connected', lastSeenAt, stats }
       }
     },
+    interrupt: () => hub.interrupt(),
     close: () => hub.close(),
   }
 }

@@ -1,3 +1,4 @@
+import type { FeedSites } from '../../mesh/feed.ts'
 import { Lease, Vow } from '../../mesh/lease.ts'
 import type { SiteCard } from '../../mesh/sites.ts'
 import { type Clock, steady } from '../../registry/clock.ts'
@@ -81,6 +82,12 @@ export class Standing {
 
   get peer(): SiteCard | undefined {
     return this.pair?.peer
+  }
+
+  /** What edges are told of the pair; undefined: there is none. */
+  get sites(): FeedSites | undefined {
+    const { pair, peer } = this
+    return pair === undefined || peer === undefined ? undefined : { epoch: pair.epoch, urls: [pair.self.url, peer.url] }
   }
 
   get keys(): SiteKeys {
