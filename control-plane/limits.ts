@@ -23,6 +23,8 @@ export const CHANGES_BATCH = 500
 export const CURSOR_SAVE_MS = 1_000
 /** Bytes in one request of a copy by chunk, as Harbor's default. */
 export const CHUNK_BYTES = 10 * 1024 * 1024
+/** Blobs that the other site is asked for, to compare a new one with. */
+export const DELTA_CANDIDATES = 6
 
 /** What is done by one process only is given to another when that one has been silent for so long. */
 export const SOLE_LEASE_MS = 30_000

@@ -1,12 +1,15 @@
 import { type Context, Hono } from 'hono'
+import { ListTurns } from '../registry/delta/support.ts'
 import { errorAnswer } from '../registry/http/errors.ts'
 import { pathOf } from '../registry/http/path.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { type AdmissionLimits, admitted } from '../runtime/admission/admission.ts'
+import { createChunker } from '../runtime/chunker.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
+import { zstd } from '../runtime/zstd.ts'
 import { cause } from '../schema/cause.ts'
 import { auditApi } from './audit/routes.ts'
 import { customersApi } from './customers/routes.ts'
@@ -58,6 +61,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     log,
     requestId,
     whole: (bytes, init) => new WholeResponse(bytes, init),
+    delta: { createChunker, compression: zstd, turns: new ListTurns() },
     baseUrl: services.baseUrl,
     service: issuer.service,
     local: (actor) => local.as(actor),

@@ -3,6 +3,7 @@ import { type Challenge, unauthorized } from '../mesh/challenge.ts'
 import { catalogGate, gateOf, type Knowledge } from '../mesh/gate.ts'
 import { mountSource } from '../mesh/mount-source.ts'
 import { type AccessAction, restrict } from '../registry/access.ts'
+import type { DeltaSupport } from '../registry/delta/support.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
 import { registryHandler } from '../registry/http/routes.ts'
 import type { Log } from '../registry/log.ts'
@@ -22,6 +23,8 @@ export interface V2Options {
   readonly service: string
   readonly requestId: (request: Request) => string
   readonly whole?: MakeWhole
+  /** What other sites that move deltas are answered with. */
+  readonly delta: DeltaSupport
   /** What this origin owns, as `actor` changes it. */
   readonly local: (actor: string) => Registry
   /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
@@ -53,6 +56,7 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
     log,
     requestId,
     ...(options.whole && { whole: options.whole }),
+    delta: options.delta,
     ping: async (request) => {
       const caller = await identify(request)
       if (!caller.presented) throw unauthorized(challengeOf(request), 'authentication required')

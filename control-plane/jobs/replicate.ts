@@ -1,17 +1,19 @@
 import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { copy } from '../../registry/copy/copy.ts'
+import type { DeltaEnds } from '../../registry/copy/delta.ts'
 import type { CopyProgress, ResumeStore } from '../../registry/copy/options.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Database } from '../../schema/database.ts'
 import { forgetDelivery, recordDelivery } from '../../schema/deliveries.ts'
 import type { Job } from '../../schema/jobs.ts'
+import { layersLike } from '../../schema/layers.ts'
 import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
 import { isInProgress, settleExecution, updateTask } from '../../schema/replication-executions.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
-import { CHUNK_BYTES } from '../limits.ts'
+import { CHUNK_BYTES, DELTA_CANDIDATES } from '../limits.ts'
 import type { Site, Sites } from '../replication/sites.ts'
 import { TaskLog } from '../replication/task-log.ts'
 import { describe, type JobHandler } from '../scheduler.ts'
@@ -77,7 +79,9 @@ interface Work {
   readonly signal: AbortSignal
 }
 
-async function copyTags(work: Work & ReplicateOptions & { readonly policy: ReplicationPolicy; readonly source: Site }): Promise<void> {
+type CopyWork = Work & ReplicateOptions & { readonly policy: ReplicationPolicy; readonly source: Site }
+
+async function copyTags(work: CopyWork): Promise<void> {
   const { payload, policy, source, destination, task, signal, db, clock, createHasher, fetch } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
@@ -96,6 +100,7 @@ async function copyTags(work: Work & ReplicateOptions & { readonly policy: Repli
         override: policy.override,
         referrers: true,
         resume: resumeAt(db, destination.key),
+        ...deltaBetween(work, actor),
         ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
         ...(policy.speed > 0 && { bytesPerSecond: policy.speed * 1024 }),
         onProgress: follow,
@@ -109,7 +114,7 @@ async function copyTags(work: Work & ReplicateOptions & { readonly policy: Repli
     }
     task.line(
       'INFO',
-      `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved.`,
+      `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,
     )
   }
 }
@@ -128,6 +133,14 @@ async function deleteTags({
     const { destinationEndpointId: endpointId } = policy
     if (endpointId !== null) await forgetDelivery(db, { endpointId, destination: payload.destination, tag })
   }
+}
+
+/** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */
+function deltaBetween({ db, payload, policy, source, destination, signal }: CopyWork, actor: string): { delta: DeltaEnds } | undefined {
+  const ends = { source: source.deltas(payload.repository, signal, actor), destination: destination.deltas(payload.destination, signal, actor) }
+  if (ends.source === undefined || ends.destination === undefined) return undefined
+  const ours = policy.sourceEndpointId === null ? payload.repository : payload.destination
+  return { delta: { source: ends.source, destination: ends.destination, bases: (blob) => layersLike(db, ours, blob, DELTA_CANDIDATES) } }
 }
 
 function progressInto(task: TaskLog): (event: CopyProgress) => void {

@@ -1,11 +1,14 @@
 import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
+import { type Deltas, deltasOver } from '../../registry/delta/deltas.ts'
 import type { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { type Credentials, RemoteRegistry, vendorOf } from '../../registry/remote/index.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
+import { createChunker } from '../../runtime/chunker.ts'
+import { zstd } from '../../runtime/zstd.ts'
 import type { Database } from '../../schema/database.ts'
 import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
 import { createProject, findProjectByName } from '../../schema/projects.ts'
@@ -18,6 +21,8 @@ export interface Site {
   /** For a log. */
   readonly name: string
   open(signal: AbortSignal, actor: string): Registry
+  /** What moves only what changed inside its blobs. undefined: it is no site of ours. */
+  deltas(name: RepositoryName, signal: AbortSignal, actor: string): Deltas | undefined
   /** Makes what must be there before something is put into the repository: its project. */
   prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
 }
@@ -65,6 +70,7 @@ export class Sites {
       key: 'local',
       name: 'this registry',
       open: (_signal, actor) => local.as(actor),
+      deltas: (repository, _signal, actor) => deltasOver(local.as(actor).repository(repository), createChunker),
       prepare: async (name) => {
         const project = splitProject(name).project
         const found = await findProjectByName(db, project)
@@ -90,6 +96,7 @@ export class Sites {
       fetch: fetchFor(endpoint),
       credentials,
       createHasher,
+      compression: zstd,
       clock,
       log,
     })
@@ -97,6 +104,7 @@ export class Sites {
       key: `endpoint:${id}`,
       name: `${endpoint.name} (${remote.url.host})`,
       open: (signal) => remote.with(signal),
+      deltas: (repository, signal) => remote.deltas(repository, signal),
       prepare: (name, signal) => remote.prepare(name, signal),
     }
   }

@@ -3,6 +3,7 @@ import type { Repository, Upload } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import { appendDelta, type DeltaPlan, planFor } from './delta.ts'
 import type { ResumeKey } from './options.ts'
 import type { CopyRun } from './run.ts'
 import { RunningDigest } from './running-digest.ts'
@@ -54,6 +55,8 @@ class Transfer {
   #running: RunningDigest
   /** The id of the upload, as it was last. */
   #known: string | undefined
+  /** What need not be sent. Given up where it fails for another reason than the link. */
+  #plan: DeltaPlan | undefined
 
   constructor(source: Repository, destination: Repository, blob: Descriptor, run: CopyRun, tell: (step: 'begin' | 'moving', done: number) => void) {
     this.#source = source
@@ -66,6 +69,8 @@ class Transfer {
   }
 
   async move(): Promise<void> {
+    const { delta, chunkBytes } = this.#run.options
+    if (delta && chunkBytes === undefined) this.#plan = await planFor(this.#blob, this.#destination, delta)
     let upload = await this.#takeUp()
     for (let fruitless = 0; ; ) {
       const before = upload.size
@@ -75,7 +80,8 @@ class Transfer {
         return
       } catch (error) {
         this.#run.signal.throwIfAborted()
-        if (!(error instanceof RegistryError) || !isWorthAnother(error)) throw error
+        if (!(error instanceof RegistryError) || !(isWorthAnother(error) || this.#plan)) throw error
+        if (error.code !== 'UNAVAILABLE') this.#plan = undefined
         // The destination may still be writing what it got before the cut, and what it writes need not be sent again.
         await pause(this.#run.clock, PAUSE_MS * 2 ** fruitless, this.#run.signal)
         if (await this.#destination.blobs.stat(this.#blob.digest)) return await this.#forget()
@@ -134,6 +140,7 @@ class Transfer {
     const { size, digest } = this.#blob
     const chunkBytes = options.chunkBytes ?? size
     let upload = begun
+    while (upload.size < size && this.#plan) upload = await this.#remember(await this.#sendDelta(upload, this.#plan))
     while (upload.size < size) {
       const range = { offset: upload.size, length: Math.min(chunkBytes, size - upload.size) }
       const opened = await openAt(this.#source, this.#blob, range, options, signal)
@@ -162,6 +169,36 @@ class Transfer {
       }
     }
     return upload
+  }
+
+  async #sendDelta(upload: Upload, plan: DeltaPlan): Promise<Upload> {
+    const { options, signal } = this.#run
+    const { delta } = options
+    if (!delta) return upload
+    let failure: unknown
+    let travelled = 0
+    const passing = (stream: ReadableStream<Uint8Array>) => {
+      const seen = watched(stream, signal, {
+        see: (chunk) => {
+          travelled += chunk.byteLength
+        },
+        failed: (error) => {
+          failure = error
+        },
+      })
+      return options.bytesPerSecond ? limited(seen, this.#run.pace(options.bytesPerSecond), signal) : seen
+    }
+    const moved = (bytes: number) => {
+      this.#run.bytes += bytes
+    }
+    try {
+      const after = await appendDelta(upload, this.#blob, plan, delta, { moved, passing })
+      this.#run.reused += Math.max(0, after.size - upload.size - travelled)
+      this.#tell('moving', after.size)
+      return after
+    } catch (error) {
+      throw failure ?? error
+    }
   }
 
   async #finish(upload: Upload): Promise<void> {

@@ -2,6 +2,7 @@ import type { CreateHasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
+import type { DeltaEnds } from './delta.ts'
 
 export interface CopyOptions {
   /** Verifies what a source sends before it is finished at the destination. */
@@ -27,6 +28,8 @@ export interface CopyOptions {
    * read the copy: a source could otherwise name a digest to get at its bytes. Default: none.
    */
   readonly mountFrom?: (digest: Digest) => Promise<readonly RepositoryName[]>
+  /** With it, large blobs send only what blobs of the destination do not have. Default: they are sent whole. Not with `chunkBytes`. */
+  readonly delta?: DeltaEnds
   /** Remembers uploads that are under way at this destination, so that a copy which was broken off goes on where it was. */
   readonly resume?: ResumeStore
   readonly onProgress?: (event: CopyProgress) => void
@@ -69,6 +72,8 @@ export interface CopyReport {
   readonly skipped: number
   /** Of blobs, that travelled. */
   readonly bytes: number
+  /** Of blobs, that the destination took from others which it had. */
+  readonly reused: number
   /** Children that the source does not have. */
   readonly missing: readonly Digest[]
 }

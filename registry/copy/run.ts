@@ -14,6 +14,7 @@ export class CopyRun {
   mounted = 0
   skipped = 0
   bytes = 0
+  reused = 0
   readonly #queue: PQueue
   #pace: Pace | undefined
   readonly #controller = new AbortController()
@@ -109,7 +110,7 @@ export class CopyRun {
   }
 
   report(digest: Digest): CopyReport {
-    const { copied, mounted, skipped, bytes } = this
-    return { digest, copied, mounted, skipped, bytes, missing: [...this.missing] }
+    const { copied, mounted, skipped, bytes, reused } = this
+    return { digest, copied, mounted, skipped, bytes, reused, missing: [...this.missing] }
   }
 }

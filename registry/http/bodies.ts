@@ -10,10 +10,20 @@ export async function manifestBody(request: Request): Promise<Uint8Array> {
   if (declared !== undefined && declared > MANIFEST_LIMIT) throw manifestTooLarge(declared)
   try {
     if (declared !== undefined) return new Uint8Array(await request.arrayBuffer())
-    return await collect(request.body, MANIFEST_LIMIT)
+    return await collect(request.body, MANIFEST_LIMIT, () => manifestTooLarge())
   } catch (error) {
     if (error instanceof RegistryError) throw error
     throw new RegistryError('MANIFEST_INVALID', 'The body broke off before its end.', undefined, { cause: error })
+  }
+}
+
+/** A body of at most `limit` bytes, which are counted. @throws RegistryError what `tooLarge` makes, SIZE_INVALID when it breaks off */
+export async function boundedBody(request: Request, limit: number, tooLarge: () => RegistryError): Promise<Uint8Array> {
+  try {
+    return await collect(request.body, limit, tooLarge)
+  } catch (error) {
+    if (error instanceof RegistryError) throw error
+    throw new RegistryError('SIZE_INVALID', 'The body broke off before its end.', undefined, { cause: error })
   }
 }
 
@@ -25,13 +35,13 @@ export function contentLength(request: Request): number | undefined {
   return Number(header)
 }
 
-async function collect(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array> {
+async function collect(body: ReadableStream<Uint8Array> | null, limit: number, tooLarge: () => RegistryError): Promise<Uint8Array> {
   if (body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.byteLength
-    if (size > limit) throw manifestTooLarge()
+    if (size > limit) throw tooLarge()
     chunks.push(chunk)
   }
   const bytes = new Uint8Array(size)

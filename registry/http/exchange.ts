@@ -1,3 +1,4 @@
+import type { DeltaSupport } from '../delta/support.ts'
 import type { Registry } from '../registry.ts'
 import { type ErrorCode, RegistryError } from '../spec/errors.ts'
 
@@ -7,6 +8,8 @@ export interface Exchange {
   readonly registry: Registry
   readonly query: Query
   readonly whole: MakeWhole
+  /** What moving deltas takes; undefined: this registry moves whole blobs only. */
+  readonly delta: DeltaSupport | undefined
 }
 
 /** Makes an answer whose whole body is in memory (null: it has none): what a runtime can send without a stream. */

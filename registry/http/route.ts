@@ -1,9 +1,9 @@
-// Which resource of the specification a path names. The repository's name has any number of segments, so it is read from the end.
+// Which resource of the specification, or of ours beside it, a path names. The repository's name has any number of segments, so it is read from the end.
 
 export type Resource =
   | { readonly kind: 'ping' | 'catalog' }
   | { readonly kind: 'tags' | 'start-upload'; readonly name: string }
-  | { readonly kind: 'manifest' | 'blob' | 'upload' | 'referrers'; readonly name: string; readonly key: string }
+  | { readonly kind: 'manifest' | 'blob' | 'upload' | 'referrers' | 'chunks'; readonly name: string; readonly key: string }
 
 /**
  * `path` begins with `/v2` and is as it came over the wire: what a name or a separator would need percent-encoding for is not
@@ -32,6 +32,9 @@ export function resourceAt(path: string): Resource | undefined {
       const repository = name.slice(0, -'/blobs'.length)
       return key === '' ? { kind: 'start-upload', name: repository } : { kind: 'upload', name: repository, key: decoded(key) }
     }
+    case 'chunks':
+      // Extensions stand behind a component that begins with an underscore, as no repository's does (distribution-spec, extensions).
+      return name.endsWith('/_atoll') ? { kind: 'chunks', name: name.slice(0, -'/_atoll'.length), key: decoded(key) } : undefined
     default:
       return undefined
   }

@@ -1,11 +1,13 @@
 // The /v2 surface over any Registry. What a request may do is decided by the registry that `open` gives it; nothing is decided here.
 
 import { Hono } from 'hono'
+import type { DeltaSupport } from '../delta/support.ts'
 import type { Log } from '../log.ts'
 import type { Registry } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { deleteBlob, readBlob } from './blobs.ts'
 import { listRepositories } from './catalog.ts'
+import { listChunks, readRanges } from './chunks.ts'
 import { errorAnswer } from './errors.ts'
 import { answer, type Exchange, type MakeWhole, Query } from './exchange.ts'
 import { deleteManifest, putManifest, readManifest } from './manifests.ts'
@@ -24,6 +26,8 @@ export interface RegistryRoutesOptions {
   readonly requestId?: (request: Request) => string
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
+  /** With it, other sites may ask for deltas and send them. */
+  readonly delta?: DeltaSupport
 }
 
 type Handler = (exchange: Exchange, name: string, key: string) => Promise<Response>
@@ -38,6 +42,7 @@ const TABLE: Readonly<Record<Exclude<Resource['kind'], 'ping'>, Methods>> = {
   'start-upload': { POST: startUpload },
   upload: { GET: uploadStatus, HEAD: uploadStatus, PATCH: appendUpload, PUT: finishUpload, DELETE: cancelUpload },
   referrers: { GET: listReferrers, HEAD: listReferrers },
+  chunks: { GET: listChunks, POST: readRanges },
 }
 for (const methods of Object.values(TABLE)) Object.setPrototypeOf(methods, null)
 
@@ -74,7 +79,7 @@ async function dispatch(request: Request, options: RegistryRoutesOptions): Promi
   const handler = methods[request.method]
   if (!handler) throw notAllowed(Object.keys(methods))
   const query = new Query(mark < 0 ? '' : url.slice(mark + 1, end))
-  const exchange: Exchange = { request, registry: await options.open(request, resource), query, whole: options.whole ?? plain }
+  const exchange: Exchange = { request, registry: await options.open(request, resource), query, whole: options.whole ?? plain, delta: options.delta }
   return handler(exchange, 'name' in resource ? resource.name : '', 'key' in resource ? resource.key : '')
 }
 

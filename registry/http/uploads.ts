@@ -1,9 +1,13 @@
+import { assembled } from '../delta/streams.ts'
+import { DELTA_TYPE, decodeDelta } from '../delta/wire.ts'
 import type { Repository, Upload } from '../registry.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, parseDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import { essence } from '../spec/media-types.ts'
 import { parseRepositoryName, type RepositoryName } from '../spec/names.ts'
-import { parseChunkRange } from '../spec/ranges.ts'
+import { type ByteRange, parseChunkRange } from '../spec/ranges.ts'
 import { contentLength } from './bodies.ts'
+import { supportOf } from './chunks.ts'
 import { answer, type Exchange, type HeaderValues, type Query } from './exchange.ts'
 import { blobLocation, uploadLocation } from './headers.ts'
 
@@ -23,11 +27,14 @@ export async function startUpload({ request, registry, query }: Exchange, name: 
   return progress(202, repository.name, await repository.uploads.begin(algorithm && { algorithm }))
 }
 
-/** PATCH: a chunk, or a stream of unknown length. */
-export async function appendUpload({ request, registry }: Exchange, name: string, key: string): Promise<Response> {
+/** PATCH: a chunk, or a stream of unknown length; or what makes one out of blobs that are here (decision 0052). */
+export async function appendUpload(exchange: Exchange, name: string, key: string): Promise<Response> {
+  const { request, registry } = exchange
   const repository = registry.repository(parseRepositoryName(name))
   const id = uploadId(key)
-  return progress(202, repository.name, await append(request, repository, id))
+  const isDelta = essence(request.headers.get('Content-Type') ?? '') === DELTA_TYPE
+  const upload = isDelta ? await appendDelta(exchange, repository, id) : await append(request, repository, id)
+  return progress(202, repository.name, upload)
 }
 
 /** PUT: the end of an upload, with the last chunk or without. */
@@ -78,14 +85,27 @@ async function mounted({ uploads }: Repository, digest: Digest, query: Query): P
   return false
 }
 
-async function append(request: Request, { name, uploads }: Repository, id: string): Promise<Upload> {
+async function append(request: Request, repository: Repository, id: string): Promise<Upload> {
   const range = parseChunkRange(request.headers.get('Content-Range'))
   const length = contentLength(request)
   if (range && length !== undefined && length !== range.length) {
     throw new RegistryError('SIZE_INVALID', `Content-Range has ${range.length} bytes and Content-Length ${length}.`)
   }
+  return await appendStream(repository, id, bodyOf(request), range)
+}
+
+/** Content-Range is that of the bytes that the delta makes. */
+async function appendDelta(exchange: Exchange, repository: Repository, id: string): Promise<Upload> {
+  const { request } = exchange
+  const range = parseChunkRange(request.headers.get('Content-Range'))
+  if (!range) throw new RegistryError('BLOB_UPLOAD_INVALID', 'A delta comes with a Content-Range: that of the bytes it makes.')
+  const delta = await decodeDelta(supportOf(exchange).compression.decompress(bodyOf(request)))
+  return await appendStream(repository, id, assembled({ ...delta, blobs: repository.blobs }), range)
+}
+
+async function appendStream({ name, uploads }: Repository, id: string, stream: ReadableStream<Uint8Array>, range?: ByteRange): Promise<Upload> {
   try {
-    return await uploads.append(id, bodyOf(request), range)
+    return await uploads.append(id, stream, range)
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'RANGE_INVALID') throw error
     // distribution-spec, "Pushing a blob in chunks": the client learns where to go on.

@@ -1,5 +1,7 @@
 import type { CreateHasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
+import type { Compression } from '../delta/compression.ts'
+import type { Deltas } from '../delta/deltas.ts'
 import type { Log } from '../log.ts'
 import type { Registry, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
@@ -8,6 +10,7 @@ import type { Authorizer, Credentials } from './authorizer.ts'
 import { RemoteBlobs, type RemoteBlobsOptions } from './blobs.ts'
 import type { ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
+import { RemoteDeltas } from './deltas.ts'
 import { retryAfterSeconds } from './errors.ts'
 import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
 import { listPage } from './lists.ts'
@@ -38,6 +41,8 @@ export interface RemoteRegistryOptions {
   readonly createHasher?: CreateHasher
   /** Blobs are given as the fetch gives them, without a deadline and a count of ours: for a server that sees to both, before a client to which the runtime can hand them on by itself. */
   readonly passBlobs?: boolean
+  /** With it, deltas can be moved to and from a site of ours. */
+  readonly compression?: Compression
   readonly limits?: Partial<RemoteLimits>
   /** In [0, 1): spreads retries. */
   readonly random?: () => number
@@ -59,6 +64,7 @@ export class RemoteRegistry {
   readonly #authorizer: Authorizer
   readonly #session: VendorSession
   readonly #blobs: RemoteBlobsOptions
+  readonly #compression: Compression | undefined
 
   constructor(options: RemoteRegistryOptions) {
     const { fetch, clock, vendor = generic, createHasher, passBlobs = false, random = Math.random, onRateLimit, log } = options
@@ -75,6 +81,7 @@ export class RemoteRegistry {
     this.#session = session
     this.#authorizer = options.authorizer ?? session.authorizer
     this.#blobs = { createHasher, pass: passBlobs }
+    this.#compression = options.compression
   }
 
   /** Of a registry that may have to be asked where its API is. @throws RegistryError when it does not say */
@@ -99,6 +106,11 @@ export class RemoteRegistry {
         return slice
       },
     }
+  }
+
+  /** undefined: it is no site of ours. */
+  deltas(name: RepositoryName, signal?: AbortSignal): Deltas | undefined {
+    return this.vendor.deltas && this.#compression && new RemoteDeltas(this.#client(signal), name, this.#compression)
   }
 
   /** Whether it is there and takes who we are. @throws RegistryError that says what is wrong */

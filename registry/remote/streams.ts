@@ -58,6 +58,18 @@ export function verified(stream: ReadableStream<Uint8Array>, digest: Digest, cre
   )
 }
 
+/** The same bytes; `seen` is told how many go by. */
+export function counted(stream: ReadableStream<Uint8Array>, seen: (bytes: number) => void): ReadableStream<Uint8Array> {
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        seen(chunk.byteLength)
+        controller.enqueue(chunk)
+      },
+    }),
+  )
+}
+
 function cut(url: URL, seen: number, whole: number): RegistryError {
   return new RegistryError('UNAVAILABLE', `${url.host} sent ${seen} of ${whole} bytes and ended.`, { upstream: url.host })
 }

@@ -8,6 +8,7 @@ import type { ByteRange } from '../spec/ranges.ts'
 import { RemoteBlobs } from './blobs.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
+import { counted } from './streams.ts'
 import type { Reply } from './transport.ts'
 import { decodeUploadId, encodeUploadId } from './upload-ids.ts'
 
@@ -44,21 +45,25 @@ export class RemoteUploads implements Uploads {
   }
 
   async append(id: string, stream: ReadableStream<Uint8Array>, range?: ByteRange): Promise<Upload> {
-    const { location, size } = this.#decode(id)
+    const { size } = this.#decode(id)
     let sent = 0
-    const counted = stream.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform(chunk, controller) {
-          sent += chunk.byteLength
-          controller.enqueue(chunk)
-        },
-      }),
-    )
+    const body = counted(stream, (bytes) => {
+      sent += bytes
+    })
     const headers = {
       'Content-Type': OCTETS,
       ...(range && { 'Content-Range': `${range.offset}-${range.offset + range.length - 1}`, 'Content-Length': String(range.length) }),
     }
-    const reply = await this.#send('PATCH', location, { headers, body: counted, repeatable: false })
+    return await this.patch(id, { headers, body, size: () => size + sent })
+  }
+
+  /** Sends a body in whatever form the other side takes it; once it is sent, the upload should have `size()` bytes. */
+  async patch(
+    id: string,
+    sent: { readonly headers: Readonly<Record<string, string>>; readonly body: ReadableStream<Uint8Array>; readonly size: () => number },
+  ): Promise<Upload> {
+    const { location } = this.#decode(id)
+    const reply = await this.#send('PATCH', location, { headers: sent.headers, body: sent.body, repeatable: false })
     if (reply.status === 404) {
       await reply.discard()
       throw unknownUpload()
@@ -66,7 +71,7 @@ export class RemoteUploads implements Uploads {
     if (reply.status !== 202 && reply.status !== 204 && reply.status !== 201)
       throw await this.#client.errorOf(reply, `bytes for an upload to ${this.#name}`)
     await reply.discard()
-    const expected = size + sent
+    const expected = sent.size()
     const received = receivedOf(reply)
     // `0-0` stands for one byte, and with many registries for none as well.
     if (received !== undefined && received !== expected && !(received === 0 && expected === 1)) return this.#upload(reply, received, location)

@@ -15,6 +15,8 @@ export interface Vendor {
   repository(name: RepositoryName): string
   /** Hosts of its token service besides the registry's relatives. */
   readonly tokenHosts: readonly string[]
+  /** It is a site of ours, and moves deltas (registry/delta). */
+  readonly deltas?: true
   /** What it wants done in its own way: logging in, making the place for a push, listing. Absent: all as the specification says. */
   open?(context: VendorContext): VendorSession
   /** Where its registry API is, for those that must be asked. */

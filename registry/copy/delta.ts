@@ -1,0 +1,88 @@
+// How a copy gets by with sending what changed: it compares a blob with those that the destination has.
+
+import { targetFor } from '../delta/chunks.ts'
+import type { Deltas } from '../delta/deltas.ts'
+import { BASES, DELTA_MIN_BLOB, DELTA_REQUEST_BYTES, WORTHWHILE_SHARE } from '../delta/limits.ts'
+import { lengthOf, literalsOf, planDelta, type Step, stepsWithin } from '../delta/plan.ts'
+import type { Repository, Upload } from '../registry.ts'
+import type { Descriptor } from '../spec/descriptors.ts'
+import type { Digest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+
+/** Both ends of a copy, where both are sites of ours. */
+export interface DeltaEnds {
+  readonly source: Deltas
+  readonly destination: Deltas
+  /** Blobs of the destination's repository that may have something in common with this one, the likeliest first. */
+  readonly bases: (blob: Descriptor) => Promise<readonly Digest[]>
+}
+
+export interface DeltaPlan {
+  readonly bases: readonly Digest[]
+  readonly steps: readonly Step[]
+  /** Bytes that need not travel. */
+  readonly known: number
+}
+
+/**
+ * undefined: the blob is to be sent whole, because it is small or gzip (which lets one changed byte change all that follow), nothing like it
+ * is there, or one of the two does not know how.
+ */
+export async function planFor(blob: Descriptor, destination: Repository, ends: DeltaEnds): Promise<DeltaPlan | undefined> {
+  if (blob.size < DELTA_MIN_BLOB || /gzip$/i.test(blob.mediaType)) return undefined
+  try {
+    const bases = await basesAt(destination, blob, ends)
+    if (bases.length === 0) return undefined
+    const target = targetFor(blob.size)
+    const wanted = await ends.source.chunks(blob, target)
+    if (wanted === undefined) return undefined
+    const lists = []
+    for (const base of bases) {
+      const list = await ends.destination.chunks(base, target)
+      if (list !== undefined) lists.push({ digest: base.digest, list })
+    }
+    const steps = planDelta(
+      wanted,
+      lists.map(({ list }) => list),
+    )
+    const known = blob.size - lengthOf(literalsOf(steps))
+    return known < blob.size * WORTHWHILE_SHARE ? undefined : { bases: lists.map(({ digest }) => digest), steps, known }
+  } catch (error) {
+    // Whatever keeps the two from being compared, the blob can still be sent.
+    if (error instanceof RegistryError) return undefined
+    throw error
+  }
+}
+
+/** Sends what comes next of the blob, up to DELTA_REQUEST_BYTES of it. `moved` is told of bytes on the wire, `literal` sees those of the blob that travel. */
+export async function appendDelta(
+  upload: Upload,
+  blob: Descriptor,
+  { bases, steps }: DeltaPlan,
+  ends: DeltaEnds,
+  {
+    moved,
+    passing,
+  }: { readonly moved: (bytes: number) => void; readonly passing: (stream: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array> },
+): Promise<Upload> {
+  const range = { offset: upload.size, length: Math.min(DELTA_REQUEST_BYTES, blob.size - upload.size) }
+  const part = stepsWithin(steps, range)
+  const ranges = literalsOf(part)
+  const literals = ranges.length === 0 ? nothing() : await ends.source.read(blob.digest, ranges, moved)
+  if (literals === undefined) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `The source has no blob ${blob.digest} any more.`)
+  return await ends.destination.append(upload.id, { range, bases, steps: part, literals: passing(literals) }, moved)
+}
+
+async function basesAt(destination: Repository, blob: Descriptor, ends: DeltaEnds): Promise<readonly Descriptor[]> {
+  const there: Descriptor[] = []
+  for (const digest of await ends.bases(blob)) {
+    if (there.length >= BASES) break
+    const found = digest === blob.digest ? undefined : await destination.blobs.stat(digest)
+    if (found !== undefined) there.push(found)
+  }
+  return there
+}
+
+function nothing(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.close() })
+}
