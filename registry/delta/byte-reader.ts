@@ -36,7 +36,8 @@ export class ByteReader {
     return bytes
   }
 
-  cancel(reason?: unknown): Promise<void> {
-    return this.#reader.cancel(reason)
+  /** Ends the reading. A stream that has failed says so once more, which tells us nothing. */
+  async cancel(reason?: unknown): Promise<void> {
+    await this.#reader.cancel(reason).catch(() => undefined)
   }
 }

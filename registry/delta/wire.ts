@@ -56,14 +56,24 @@ export async function decodeDelta(
   body: ReadableStream<Uint8Array>,
 ): Promise<{ bases: readonly Digest[]; steps: AsyncGenerator<Step>; literals: ByteReader }> {
   const literals = new ByteReader(body)
-  const count = (await need(literals, 1))[0] ?? 0
+  try {
+    return { bases: await decodeBases(literals), steps: decodeSteps(literals), literals }
+  } catch (error) {
+    await literals.cancel(error)
+    if (error instanceof RegistryError) throw error
+    throw new RegistryError('BLOB_UPLOAD_INVALID', 'This is no delta: it cannot be decompressed.', undefined, { cause: error })
+  }
+}
+
+async function decodeBases(reader: ByteReader): Promise<readonly Digest[]> {
+  const count = (await need(reader, 1))[0] ?? 0
   if (count > BASES) throw new RegistryError('BLOB_UPLOAD_INVALID', `A delta takes bytes from ${BASES} blobs at most.`)
   const bases: Digest[] = []
   for (let index = 0; index < count; index++) {
-    const length = (await need(literals, 1))[0] ?? 0
-    bases.push(parseDigest(new TextDecoder().decode(length === 0 ? new Uint8Array(0) : await need(literals, length))))
+    const length = (await need(reader, 1))[0] ?? 0
+    bases.push(parseDigest(new TextDecoder().decode(length === 0 ? new Uint8Array(0) : await need(reader, length))))
   }
-  return { bases, steps: decodeSteps(literals), literals }
+  return bases
 }
 
 async function* decodeSteps(reader: ByteReader): AsyncGenerator<Step> {

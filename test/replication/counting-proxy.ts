@@ -80,7 +80,9 @@ async function forward(
   link: Link,
   count: (into: 'pushed' | 'pulled', bytes: number) => void,
 ): Promise<void> {
-  const blob = incoming.url?.includes('/blobs/') ?? false
+  // What sites of ours say of blobs counts as theirs.
+  const blob = /\/blobs\/|\/_atoll\//.test(incoming.url ?? '')
+  const gives = incoming.method === 'GET' || incoming.url?.includes('/_atoll/')
   const [hostname, port] = target.split(':')
   const outgoing = request({ hostname, port, method: incoming.method, path: incoming.url, headers: incoming.headers, agent: false })
   const answered = new Promise<IncomingMessage>((resolve, reject) => outgoing.once('response', resolve).once('error', reject))
@@ -91,7 +93,7 @@ async function forward(
   const sending = carry(incoming, outgoing, link, (bytes) => blob && count('pushed', bytes))
   const answering = answered.then((back) => {
     answer.writeHead(back.statusCode ?? 502, back.headers)
-    return carry(back, answer, link, (bytes) => blob && incoming.method === 'GET' && count('pulled', bytes))
+    return carry(back, answer, link, (bytes) => blob && gives && count('pulled', bytes))
   })
   const failed = (await Promise.allSettled([sending, answering])).find(({ status }) => status === 'rejected')
   if (failed) answer.destroy()

@@ -37,8 +37,8 @@ export function descriptorOf({ digest, bytes }: TestBlob, mediaType: string): De
 }
 
 export interface RandomImageOptions {
-  /** Sizes of the layers, in bytes. */
-  readonly layers?: readonly number[]
+  /** The layers, or their sizes in bytes. */
+  readonly layers?: readonly (number | Uint8Array)[]
   readonly architecture?: string
   /** When it says that it was made (RFC 3339). */
   readonly created?: string
@@ -48,7 +48,7 @@ export interface RandomImageOptions {
 
 /** An image with random layers. */
 export function randomImage(options: RandomImageOptions = {}): TestImage {
-  const layers = (options.layers ?? [10_000]).map((size) => testBlob(randomBytes(size)))
+  const layers = (options.layers ?? [10_000]).map((layer) => testBlob(typeof layer === 'number' ? randomBytes(layer) : layer))
   const config = json({
     ...(options.created !== undefined && { created: options.created }),
     os: 'linux',
