@@ -19,7 +19,7 @@ export interface Chunker {
   end(): readonly Chunk[]
 }
 
-/** `target` is how long a chunk is meant to be: a power of two, 16 KiB or more. */
+/** `target` is how long a chunk is meant to be: a power of two, 4 KiB or more. */
 export type CreateChunker = (target: number) => Chunker
 
 export const ID_BYTES = 16

@@ -2,8 +2,8 @@
 
 /** Smaller blobs are sent whole: there is nothing to save that a round trip more would not cost. */
 export const DELTA_MIN_BLOB = 4 * 1024 * 1024
-/** Chunks of a blob of up to a GiB. A changed file costs about one of them before and behind it. */
-export const CHUNK_TARGET = 16 * 1024
+/** Chunks of a blob of up to 256 MiB. A changed file costs about one of them before and behind it, so small ones find more. */
+export const CHUNK_TARGET = 4 * 1024
 /** Chunks in a list, as a count: for larger blobs chunks grow, so that a list never does. */
 export const CHUNKS_AIM = 65_536
 /** Of `target`, the least and the most that a chunk has. */

@@ -24,7 +24,7 @@ export async function listChunks(exchange: Exchange, name: string, key: string):
   if (!isTarget(target, found.size)) {
     throw new RegistryError(
       'RANGE_INVALID',
-      'target is how long a chunk is meant to be: a power of two from 16384, more for larger blobs.',
+      'target is how long a chunk is meant to be: a power of two from 4096, more for larger blobs.',
       undefined,
       {
         status: 400,

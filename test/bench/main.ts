@@ -1,3 +1,4 @@
+import { delta } from './delta.ts'
 import { edge } from './edge.ts'
 import { fair } from './fair.ts'
 import { growth } from './growth/growth.ts'
@@ -6,7 +7,7 @@ import { memory } from './memory.ts'
 import { pushes } from './pushes.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { local, upstream, edge, fair, memory, pushes, growth }
+const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
