@@ -31,6 +31,7 @@ import { baseUrlOf, configuredUrl } from './identity/base-url.ts'
 import { Callers } from './identity/callers.ts'
 import { databaseFacts } from './identity/database-facts.ts'
 import { Facts } from './identity/facts.ts'
+import { SharedGuesses } from './identity/guesses.ts'
 import { Issuer } from './identity/issuer.ts'
 import { tendKeys } from './identity/key-care.ts'
 import { KeyRing } from './identity/key-ring.ts'
@@ -154,6 +155,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     passwords,
     robotSecrets,
     throttle: new Throttle(clock),
+    guesses: new SharedGuesses({ db, key: secretKey.derive('guesses'), log }),
     clock,
     rehash: async ({ principal, secretHash }, hash) => {
       if (secretHash !== undefined) await replacePasswordHash(db, Number(principal.id.slice('user:'.length)), secretHash, hash)

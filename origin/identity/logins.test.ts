@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { Throttle } from '../../runtime/credentials/throttle.ts'
 import { openTestOrigin, PASSWORD } from '../testing/origin.ts'
+import { SharedGuesses } from './guesses.ts'
 import { Logins } from './logins.ts'
 
 it('an unknown robot costs as much as a known one, and an unknown person as much as a known one', async () => {
@@ -26,6 +27,7 @@ it('an unknown robot costs as much as a known one, and an unknown person as much
         },
       },
       throttle: new Throttle(origin.clock),
+      guesses: new SharedGuesses({ db: real.db, key: Buffer.alloc(32), log: real.log }),
       clock: origin.clock,
       directory: async () => undefined,
       rehash: async () => {},

@@ -8,6 +8,7 @@ import type { Throttle } from '../../runtime/credentials/throttle.ts'
 import type { RobotSecrets } from '../services.ts'
 import type { Account } from './accounts.ts'
 import type { Facts } from './facts.ts'
+import type { SharedGuesses } from './guesses.ts'
 import { ROBOT_PREFIX } from './robot-names.ts'
 
 /** How long a secret that was right is not checked anew, in milliseconds. A new password, or a disabled account, ends it at once. */
@@ -22,6 +23,8 @@ export interface LoginsOptions {
   readonly passwords: Passwords
   readonly robotSecrets: RobotSecrets
   readonly throttle: Throttle
+  /** What other processes know of guesses. */
+  readonly guesses: Pick<SharedGuesses, 'admit' | 'wrong' | 'right'>
   readonly clock: Pick<Clock, 'now'>
   /** Keeps a password's new hash, made with today's parameters, if `account` still has the old one. */
   readonly rehash: (account: Account, hash: string) => Promise<void>
@@ -55,7 +58,10 @@ export class Logins {
     if (name === '' || name.length > NAME_LIMIT || secret.length > SECRET_LIMIT) throw wrong()
     const key = createHmac('sha256', this.#key).update(name.toLowerCase()).update('\0').update(secret).digest('base64url')
     const remembered = await this.#remembered(key)
-    if (remembered !== undefined) this.#options.throttle.admit(name, address)
+    if (remembered !== undefined) {
+      this.#options.throttle.admit(name, address)
+      await this.#options.guesses.admit(name, address)
+    }
     const account = remembered ?? (await this.#check(key, name, secret, address))
     if (account === undefined) throw wrong()
     inGoodStanding(account.principal, this.#options.clock.now())
@@ -84,8 +90,9 @@ export class Logins {
   }
 
   async #verify(key: string, name: string, secret: string, address: string): Promise<Account | undefined> {
-    const { facts, passwords, robotSecrets, throttle, clock } = this.#options
+    const { facts, passwords, robotSecrets, throttle, guesses, clock } = this.#options
     const attempt = throttle.attempt(name, address)
+    const guessed = await guesses.admit(name, address)
     let account = await facts.accountNamed(name)
     // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
     const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
@@ -95,8 +102,12 @@ export class Logins {
       account = known === undefined ? undefined : await facts.accountNamed(known)
       right = account !== undefined
     }
-    if (account === undefined || !right) return undefined
+    if (account === undefined || !right) {
+      await guesses.wrong(name, address)
+      return undefined
+    }
     attempt.right()
+    if (guessed) await guesses.right(name, address)
     const { id } = account.principal
     this.#verified.set(key, { id, credentialVersion: account.credentialVersion, until: clock.now() + VERIFIED_MS })
     if (!robot && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {

@@ -12,7 +12,7 @@ export interface ThrottleLimits {
   readonly remembered: number
 }
 
-const LIMITS: ThrottleLimits = { perAccount: 10, perAddress: 100, window: 5 * 60_000, remembered: 50_000 }
+export const THROTTLE_LIMITS: ThrottleLimits = { perAccount: 10, perAddress: 100, window: 5 * 60_000, remembered: 50_000 }
 
 /** A count of failures in the current window. Guesses that are being checked count as failures until they turn out right. */
 interface Count {
@@ -31,7 +31,7 @@ export class Throttle {
   readonly #pairs = new Map<string, Count>()
   readonly #addresses = new Map<string, Count>()
 
-  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, limits: ThrottleLimits = LIMITS) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, limits: ThrottleLimits = THROTTLE_LIMITS) {
     this.#clock = clock
     this.#limits = limits
   }
@@ -40,15 +40,15 @@ export class Throttle {
   attempt(account: string, address: string): { right(): void } {
     const pair = pairOf(account, address)
     const known = this.#current(this.#pairs, pair)
-    const everything = this.#current(this.#addresses, network(address))
+    const everything = this.#current(this.#addresses, networkOf(address))
     this.#refuse(known, this.#limits.perAccount)
     this.#refuse(everything, this.#limits.perAddress)
     this.#count(this.#pairs, pair, known)
-    this.#count(this.#addresses, network(address), everything)
+    this.#count(this.#addresses, networkOf(address), everything)
     return {
       right: () => {
         this.#pairs.delete(pair)
-        const count = this.#addresses.get(network(address))
+        const count = this.#addresses.get(networkOf(address))
         if (count !== undefined) count.failures--
       },
     }
@@ -71,10 +71,7 @@ export class Throttle {
 
   #refuse(count: Count | undefined, limit: number): void {
     if (count === undefined || count.failures < limit) return
-    const seconds = Math.ceil((count.since + this.#limits.window - steady(this.#clock)) / 1000)
-    throw new RegistryError('TOOMANYREQUESTS', `Too many wrong passwords. Try again in ${seconds} s.`, undefined, {
-      headers: { 'Retry-After': String(seconds) },
-    })
+    throw tooManyGuesses(count.since + this.#limits.window - steady(this.#clock))
   }
 
   #count(counts: Map<string, Count>, key: string, count: Count | undefined): void {
@@ -90,12 +87,19 @@ export class Throttle {
   }
 }
 
-function pairOf(account: string, address: string): string {
-  return `${network(address)}\n${account.toLowerCase()}`
+export function tooManyGuesses(leftMs: number): RegistryError {
+  const seconds = Math.ceil(leftMs / 1000)
+  return new RegistryError('TOOMANYREQUESTS', `Too many wrong passwords. Try again in ${seconds} s.`, undefined, {
+    headers: { 'Retry-After': String(seconds) },
+  })
+}
+
+export function pairOf(account: string, address: string): string {
+  return `${networkOf(address)}\n${account.toLowerCase()}`
 }
 
 /** One household or machine has a whole /64 of IPv6: it counts as one address. What is before a slash is the edge that the address was seen by. */
-function network(seen: string): string {
+export function networkOf(seen: string): string {
   const slash = seen.indexOf('/')
   const [edge, address] = [seen.slice(0, slash + 1), seen.slice(slash + 1)]
   return edge + (!address.includes(':') || address.includes('.') ? address : network64(address))

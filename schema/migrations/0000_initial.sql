@@ -113,6 +113,13 @@ CREATE TABLE `endpoints` (
 CREATE UNIQUE INDEX `endpoints_name` ON `endpoints` (`name`);--> statement-breakpoint
 CREATE INDEX `endpoints_by_check` ON `endpoints` (`checked_at`);--> statement-breakpoint
 CREATE INDEX `endpoints_of_project` ON `endpoints` (`project_id`);--> statement-breakpoint
+CREATE TABLE `guesses` (
+	`key` text PRIMARY KEY NOT NULL,
+	`failures` integer NOT NULL,
+	`since` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `guesses_by_age` ON `guesses` (`since`);--> statement-breakpoint
 CREATE TABLE `immutable_rules` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,
