@@ -1,7 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { pause } from '../registry/clock.ts'
 import type { Passwords } from '../runtime/credentials/passwords.ts'
 import type { Database } from '../schema/database.ts'
 import { createEndpoint, findEndpointByName } from '../schema/endpoints.ts'
+import { dropLease, takeLease } from '../schema/leases.ts'
 import { createProject, findProjectByName } from '../schema/projects.ts'
 import { readSetting, writeSetting } from '../schema/settings.ts'
 import { createUser, findUserByUsername, setPasswordHash } from '../schema/users.ts'
@@ -9,6 +11,10 @@ import { createUser, findUserByUsername, setPasswordHash } from '../schema/users
 export const ADMIN = 'admin'
 const DONE = 'first_start'
 const ACTOR = 'system'
+/** Processes that start on one new database do this one after the other. What one that died had begun is taken up after so many milliseconds. */
+const LEASE = 'first start'
+const LEASE_MS = 15_000
+const LOOK_MS = 100
 
 const PROXIES = [
   { project: 'dockerhub-proxy', endpoint: { name: 'Docker Hub', type: 'docker-hub', url: 'https://hub.docker.com' } },
@@ -20,7 +26,18 @@ const PROXIES = [
  * where it was; done, it never does anything again. Gives the administrator's password if it was made here: show it now, nobody can later.
  */
 export async function firstStart(db: Database, passwords: Passwords, configured: string | undefined): Promise<string | undefined> {
-  if ((await readSetting(db, DONE)) !== undefined) return undefined
+  const done = async () => (await readSetting(db, DONE)) !== undefined
+  if (await done()) return undefined
+  const owner = randomUUID()
+  while (!(await takeLease(db, LEASE, owner, LEASE_MS))) await pause(db.clock, LOOK_MS)
+  try {
+    return (await done()) ? undefined : await begin(db, passwords, configured)
+  } finally {
+    await dropLease(db, LEASE, owner)
+  }
+}
+
+async function begin(db: Database, passwords: Passwords, configured: string | undefined): Promise<string | undefined> {
   const password = configured ?? randomBytes(18).toString('base64url')
   const hash = await passwords.hash(password)
   const existing = await findUserByUsername(db, ADMIN)

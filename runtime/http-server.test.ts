@@ -217,6 +217,17 @@ describe('serveHttp', () => {
     expect(await outcome.promise).toBe('broken')
   })
 
+  it('answers 408 to a body that comes by drops, and leaves a slow one alone that ends', async () => {
+    const server = await serve(async (request) => new Response(await request.text().catch(() => 'broken')), { bodyStallTimeout: 60, bodyLeast: 100 })
+    const socket = await dial(server)
+    const said = text(socket)
+    socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n')
+    const drops = setInterval(() => socket.write('x'), 10)
+    expect(await said).toMatch(/^HTTP\/1\.1 408 /)
+    clearInterval(drops)
+    expect(await exchange(server, 'PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nslow')).toContain('slow')
+  })
+
   it('lets go of a client that sends its headers too slowly, and of one that reads nothing', async () => {
     const cancelled = Promise.withResolvers<void>()
     const endless = () => new ReadableStream<Uint8Array>({ pull: (c) => c.enqueue(new Uint8Array(MIB)) })

@@ -117,7 +117,7 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
   }
   const endings: (() => void)[] = []
   const withBody = hasBody(incoming)
-  const stopWatch = withBody ? watchBody(incoming, outgoing, limits.bodyStallTimeout) : undefined
+  const stopWatch = withBody ? watchBody(incoming, outgoing, limits) : undefined
   try {
     const response = await answerOf(incoming, context, signal, (run) => endings.push(run))
     if (outgoing.headersSent) {
@@ -150,13 +150,13 @@ async function answerOf(
   }
 }
 
-/** Ends an exchange whose body does not come while we wait for it. A body that we do not read now is not the sender's fault. */
-function watchBody(incoming: IncomingMessage, outgoing: ServerResponse, stallTimeout: number): () => void {
+/** Ends an exchange whose body does not come, or comes by drops, while we wait for it. A body that we do not read now is not the sender's fault. */
+function watchBody(incoming: IncomingMessage, outgoing: ServerResponse, { bodyStallTimeout, bodyLeast }: HttpLimits): () => void {
   let seen = incoming.socket.bytesRead
   const timer = setInterval(() => {
     const { bytesRead } = incoming.socket
     const waiting = !incoming.complete && incoming.readableLength === 0
-    if (!waiting || bytesRead !== seen) {
+    if (!waiting || bytesRead - seen >= bodyLeast) {
       seen = bytesRead
       return
     }
@@ -169,7 +169,7 @@ function watchBody(incoming: IncomingMessage, outgoing: ServerResponse, stallTim
     outgoing.writeHead(408, { Connection: 'close', 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
     // Whoever reads the body learns that it broke off, and keeps what came.
     outgoing.end(body, () => incoming.destroy())
-  }, stallTimeout)
+  }, bodyStallTimeout)
   return () => clearInterval(timer)
 }
 

@@ -3,6 +3,7 @@ import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
 import { ANONYMOUS } from '../../policy/facts.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { smallBody } from '../../runtime/http/small-body.ts'
 import type { Account } from './accounts.ts'
 import type { Callers } from './callers.ts'
 import type { IssuedToken, Issuer } from './issuer.ts'
@@ -36,7 +37,7 @@ export function tokenRoutes(options: TokenRoutesOptions): Hono {
       return c.json(body(issued), 200, NOT_KEPT)
     })
     .post('/service/token', async (c) => {
-      const form = new URLSearchParams(await formOf(c.req.raw))
+      const form = new URLSearchParams((await smallBody(c.req.raw, FORM_LIMIT, 'A form')).toString('utf8'))
       const account = await loginOf(form, c.req.raw)
       const { issued, scope } = await answer(account, form.getAll('scope'))
       return c.json({ ...body(issued), token_type: 'Bearer', scope }, 200, NOT_KEPT)
@@ -60,15 +61,4 @@ const NOT_KEPT = { 'Cache-Control': 'no-store' }
 
 function body({ token, expiresIn, issuedAt }: IssuedToken) {
   return { token, access_token: token, expires_in: expiresIn, issued_at: new Date(issuedAt).toISOString() }
-}
-
-async function formOf(request: Request): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength
-    if (size > FORM_LIMIT) throw new RegistryError('SIZE_INVALID', 'The form is too large.', undefined, { status: 413 })
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { smallBody } from '../../runtime/http/small-body.ts'
 import { BODY_BYTES } from './limits.ts'
 
 /** The JSON body of a request, of at most `limit` bytes, as the schema wants it. @throws RegistryError 400, 413 */
@@ -11,15 +12,9 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>, limit:
 }
 
 async function readJson(request: Request, limit: number): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength
-    if (size > limit) throw new RegistryError('SIZE_INVALID', `A body here has at most ${limit} bytes.`, undefined, { status: 413 })
-    chunks.push(chunk)
-  }
+  const bytes = await smallBody(request, limit)
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw bad('The body is not JSON.', cause)
   }

@@ -21,10 +21,11 @@ export function webhooksApi({
     const name = c.req.param('project')
     await authorize(principal, { resource: 'notification-policy', action: 'update' }, name)
     const project = await projectFacts(name)
-    const policy = project && (await findWebhookPolicy(db, project.id, Number(c.req.param('id'))))
+    const id = /^\d{1,15}$/.exec(c.req.param('id'))?.[0]
+    const policy = project && id !== undefined ? await findWebhookPolicy(db, project.id, Number(id)) : undefined
     if (project === undefined || policy === undefined) throw new RegistryError('NAME_UNKNOWN', 'There is no such webhook.')
     const event: WebhookEvent = { type: TEST_EVENT, time: clock.now(), operator: principal.name, project: project.name, public: project.public }
-    const id = await startRun(db, webhookRun(policy, { ...event }, 'MANUAL'))
-    return c.json({ execution_id: id }, 202, { Location: `/api/v2.0/projects/${project.id}/webhook/policies/${policy.id}/executions/${id}/tasks` })
+    const run = await startRun(db, webhookRun(policy, { ...event }, 'MANUAL'))
+    return c.json({ execution_id: run }, 202, { Location: `/api/v2.0/projects/${project.id}/webhook/policies/${policy.id}/executions/${run}/tasks` })
   })
 }

@@ -5,6 +5,8 @@ export interface HttpLimits {
   readonly headersTimeout: number
   /** The longest a request's body may pause while we are ready to read it; then 408 and the connection ends. */
   readonly bodyStallTimeout: number
+  /** The least that must come of a body in that time, unless it ends: against clients that send a byte a minute. */
+  readonly bodyLeast: number
   /** The longest a client may read nothing of an answer that waits for it. */
   readonly answerStallTimeout: number
   /** How long an idle connection is kept for another request. */
@@ -21,6 +23,7 @@ export interface HttpLimits {
 export const HTTP_LIMITS: HttpLimits = {
   headersTimeout: 20_000,
   bodyStallTimeout: 60_000,
+  bodyLeast: 4 * 1024,
   answerStallTimeout: 120_000,
   keepAliveTimeout: 75_000,
   closeDeadline: 20_000,

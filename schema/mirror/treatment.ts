@@ -54,6 +54,7 @@ export const TREATMENT = {
   jobs: 'local',
   transfers: 'local',
   uploads: 'local',
+  guesses: 'local',
   leases: 'local',
   workerPools: 'local',
   runs: 'local',

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { RegistryError } from '../../../registry/spec/errors.ts'
+import { smallBody } from '../../../runtime/http/small-body.ts'
 import { setCookie } from '../cookies.ts'
 import type { Logins } from '../logins.ts'
 import type { OidcPeople } from '../oidc/people.ts'
@@ -37,7 +38,5 @@ export function sessionRoutes({ logins, sessions, oidc, addressOf, baseUrl }: Se
 
 /** @throws RegistryError SIZE_INVALID */
 export async function bodyOf(request: Request): Promise<string> {
-  const text = await request.text()
-  if (text.length > FORM_LIMIT) throw new RegistryError('SIZE_INVALID', `A form holds ${FORM_LIMIT} bytes at most.`, undefined, { status: 413 })
-  return text
+  return (await smallBody(request, FORM_LIMIT, 'A form')).toString('utf8')
 }
