@@ -1,21 +1,10 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
-import { pause, systemClock } from '../../registry/clock.ts'
-import { until } from '../support/until.ts'
-import { Clients } from './run/clients.ts'
-import { type Fault, PROCESS_FAULTS, SOURCE_FAULTS } from './run/faults.ts'
-import { Random } from './run/random.ts'
+import { afterAll, describe, it } from 'vitest'
+import { randomRun } from './run/run.ts'
 import { chaosSettings } from './run/settings.ts'
 import { Site } from './run/site.ts'
 
-const CLIENTS = 6
-/** After the last fault, everything there is may be asked for so often before all of it is answered right. */
-const ROUNDS_TO_HEAL = 40
-const { seed, seconds } = chaosSettings()
-const site = await Site.start()
+const { seed, seconds } = chaosSettings({ seconds: 60 })
+const site = await Site.start('node')
 
 describe.skipIf(site === undefined)('a random run', () => {
   afterAll(async () => {
@@ -25,71 +14,6 @@ describe.skipIf(site === undefined)('a random run', () => {
   it(`serves nothing wrong, answers in time and heals (ATOLL_CHAOS_SEED=${seed}, ATOLL_CHAOS_SECONDS=${seconds})`, {
     timeout: (seconds + 600) * 1000,
   }, async () => {
-    if (site === undefined) return
-    const say = (line: string) => process.stdout.write(`${new Date().toISOString()} ${line}\n`)
-    say(`ATOLL_CHAOS_SEED=${seed} for ${seconds} s`)
-    const clients = new Clients(site)
-    expect(await clients.everything(), 'before anything fails').toEqual([])
-
-    const end = AbortSignal.timeout(seconds * 1000)
-    await Promise.all([
-      torment(site, PROCESS_FAULTS, new Random(seed, 'processes'), end, say),
-      torment(site, SOURCE_FAULTS, new Random(seed, 'sources'), end, say),
-      ...Array.from({ length: CLIENTS }, (_, index) => clients.pull(new Random(seed, `client ${index}`), end)),
-    ])
-    say(`the faults are over: ${JSON.stringify(clients.counts)}`)
-    expect(clients.wrong).toEqual([])
-
-    // What the liar began is verified, or gone, as soon as the whole has been asked for: from then on parts are right, too.
-    let failing = await clients.everything()
-    site.lying = false
-    for (let round = 1; failing.length > 0 && round < ROUNDS_TO_HEAL; round++) {
-      await pause(systemClock, 500)
-      failing = await clients.everything()
-      if (failing.length === 0) say(`healed after ${round} rounds`)
-    }
-    if (failing.length > 0) say((await site.edge.output()).split('\n').slice(-20).join('\n'))
-    expect(failing, 'what is not healed').toEqual([])
-    await until('the edge hears its origin', async () => (await edgeState(site)) === 'connected', 60_000)
-    expect(await clients.everything(), 'and it stays so').toEqual([])
-    expect(clients.wrong).toEqual([])
-    for (const folder of [join(site.edgeFolder, 'blobs'), join(site.origin.data, 'data', 'blobs')]) expect(await wrongBlobs(folder)).toEqual([])
-    expect(clients.counts.right, 'the clients were given something').toBeGreaterThan(100)
+    if (site !== undefined) await randomRun(site, { seed, seconds }, { clients: 6, right: 100 })
   })
 })
-
-/** One fault after the other until the signal, with some peace between them. The last one is ended, too. */
-async function torment(on: Site, faults: readonly Fault[], random: Random, end: AbortSignal, say: (line: string) => void): Promise<void> {
-  while (!end.aborted) {
-    const fault = random.one(faults)
-    const [lasts, peace] = [random.between(100, 6000), random.between(0, 2000)]
-    say(`${fault.name}, ${lasts} ms`)
-    const heal = await fault.begin(on, random)
-    await elapsed(lasts, end)
-    await heal()
-    await elapsed(peace, end)
-  }
-}
-
-async function elapsed(ms: number, end: AbortSignal): Promise<void> {
-  await pause(systemClock, ms, end).catch(() => {
-    if (!end.aborted) throw new Error('a pause ended by itself')
-  })
-}
-
-async function edgeState(on: Site): Promise<string> {
-  const answer = await fetch(`http://${on.edge.edge}/healthz`)
-  return ((await answer.json()) as { status?: string }).status ?? ''
-}
-
-/** Names under which there are other bytes. */
-async function wrongBlobs(folder: string): Promise<string[]> {
-  const files = await readdir(join(folder, 'blobs', 'sha256'), { recursive: true, withFileTypes: true })
-  const wrong: string[] = []
-  for (const file of files.filter((entry) => entry.isFile())) {
-    const hash = createHash('sha256')
-    for await (const chunk of createReadStream(join(file.parentPath, file.name))) hash.update(chunk as Buffer)
-    if (hash.digest('hex') !== file.name) wrong.push(file.name)
-  }
-  return wrong
-}

@@ -5,8 +5,6 @@ import { tokenAt } from '../../support/tenant.ts'
 import type { Random } from './random.ts'
 import type { Site, Subject } from './site.ts'
 
-/** By then an edge has given up on its sources, whatever they do (its own limits are `FILL_LIMITS` and `PULL_THROUGH_LIMITS`). */
-const REQUEST_MS = 150_000
 /** A failure may be answered so; 500 would be ours. */
 const FAILURES = new Set([429, 502, 503, 504])
 const ACCEPT = 'application/vnd.oci.image.manifest.v1+json'
@@ -75,7 +73,7 @@ export class Clients {
 
   async #make(ask: Ask): Promise<Outcome> {
     const leave = new AbortController()
-    const late = AbortSignal.timeout(REQUEST_MS)
+    const late = AbortSignal.timeout(this.#site.edge.answersWithinMs)
     try {
       const token = ask.token === 'needed' ? await this.#login(late) : undefined
       const response = await fetch(`http://${this.#site.edge.edge}${ask.path}`, {
@@ -95,7 +93,7 @@ export class Clients {
       const body = new Uint8Array(await response.arrayBuffer())
       return this.#judge(ask, response, body)
     } catch (error) {
-      if (late.aborted) this.#say(ask, `is still under way after ${REQUEST_MS} ms`)
+      if (late.aborted) this.#say(ask, `is still under way after ${this.#site.edge.answersWithinMs} ms`)
       // Refused, or cut before its end: a client sees that it has no answer.
       else if (!(error instanceof Error)) throw error
       this.#reason = String(error instanceof Error ? (error.cause ?? error) : error)

@@ -11,8 +11,13 @@ export interface Fault {
 }
 
 /** One of them at a time: they are about the same processes. */
-export const PROCESS_FAULTS: readonly Fault[] = [
-  ...(['edge', 'origin'] as const).flatMap((who): Fault[] => [
+export function processFaults({ kind }: Site): readonly Fault[] {
+  const both = [...killedAndHung('edge'), ...killedAndHung('origin'), wrongClock('origin')]
+  return [...both, ...(kind === 'node' ? NODE_FAULTS : WORKER_FAULTS)]
+}
+
+function killedAndHung(who: 'edge' | 'origin'): readonly Fault[] {
+  return [
     {
       name: `the ${who} is killed`,
       async begin(site) {
@@ -28,14 +33,21 @@ export const PROCESS_FAULTS: readonly Fault[] = [
         return async () => resume(pid)
       },
     },
-    {
-      name: `the clock of the ${who} is wrong`,
-      async begin(site, random) {
-        await site.setClock(who, random.between(-HOUR_MS, HOUR_MS))
-        return () => site.setClock(who, 0)
-      },
+  ]
+}
+
+function wrongClock(who: 'edge' | 'origin'): Fault {
+  return {
+    name: `the clock of the ${who} is wrong`,
+    async begin(site, random) {
+      await site.setClock(who, random.between(-HOUR_MS, HOUR_MS))
+      return () => site.setClock(who, 0)
     },
-  ]),
+  }
+}
+
+const NODE_FAULTS: readonly Fault[] = [
+  wrongClock('edge'),
   {
     name: 'the disk of the edge is full',
     async begin(site) {
@@ -52,6 +64,23 @@ export const PROCESS_FAULTS: readonly Fault[] = [
         await site.freeDisk()
         await site.edge.restart()
       }
+    },
+  },
+]
+
+const WORKER_FAULTS: readonly Fault[] = [
+  {
+    name: 'the object that keeps the bucket to its budget is lost',
+    async begin(site) {
+      await site.worker?.loseObjects('Space')
+      return () => site.edge.restart()
+    },
+  },
+  {
+    name: 'the objects that fetch are lost',
+    async begin(site) {
+      await site.worker?.loseObjects('Fill')
+      return () => site.edge.restart()
     },
   },
 ]

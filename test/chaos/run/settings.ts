@@ -6,11 +6,14 @@ export interface ChaosSettings {
   readonly seconds: number
 }
 
-/** `ATOLL_CHAOS_SEED`: run this one again; else any. `ATOLL_CHAOS_SECONDS`: how long faults go on. */
-export function chaosSettings(environment: Readonly<Record<string, string | undefined>> = process.env): ChaosSettings {
+/** `ATOLL_CHAOS_SEED`: run this one again; else any. `ATOLL_CHAOS_SECONDS`: how long faults go on, else as long as is given. */
+export function chaosSettings(
+  { seconds }: Pick<ChaosSettings, 'seconds'>,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ChaosSettings {
   return {
     seed: number(environment, 'ATOLL_CHAOS_SEED') ?? randomInt(2 ** 32),
-    seconds: number(environment, 'ATOLL_CHAOS_SECONDS') ?? 60,
+    seconds: number(environment, 'ATOLL_CHAOS_SECONDS') ?? seconds,
   }
 }
 

@@ -7,14 +7,21 @@ import { randomImage, type TestImage } from '../../support/images.ts'
 import { fillDisk, type SmallDisk, smallDisk } from '../../support/small-disk.ts'
 import { Tenant, type TestRobot } from '../../support/tenant.ts'
 import { startUpstream, type Upstream } from '../../support/upstream/upstream.ts'
+import type { ChaosEdge } from './chaos-edge.ts'
+import { nodeEdge } from './node-edge.ts'
 import type { Random } from './random.ts'
 import { Wire } from './wire.ts'
+import { WorkerEdge } from './worker-edge.ts'
 
 const MIB = 1024 * 1024
 const DISK_MIB = 64
 /** Less than there is to pull: blobs come and go. */
-const CACHE_MIB = 24
-const LAYERS = [40_000, 700_000, 3 * MIB, 6 * MIB]
+const CACHE_MIB = { node: 24, worker: 8 } as const
+/** Under miniflare everything takes longer, so that a Worker has less to pull. */
+const CONTENT = {
+  node: { proxied: ['library/one', 'library/two', 'library/three'], tags: ['v1', 'v2', 'latest'], layers: [40_000, 700_000, 3 * MIB, 6 * MIB] },
+  worker: { proxied: ['library/one', 'library/two'], tags: ['v1', 'latest'], layers: [40_000, 700_000, 3 * MIB] },
+} as const
 const CLOCK = fileURLToPath(new URL('../../support/moved-clock.ts', import.meta.url))
 
 /** A repository at the edge, and what its tags have pointed at, the newest last. */
@@ -26,11 +33,14 @@ export interface Subject {
   readonly pushed: Set<TestImage>
 }
 
-/** An upstream, an origin behind a wire, and an edge on a small disk: all of them real, and everything about them can be made to fail. */
+/** An upstream, an origin behind a wire, and an edge on a small disk or in workerd: all of them real, and everything about them can be made to fail. */
 export class Site implements AsyncDisposable {
+  readonly kind: 'node' | 'worker'
   readonly upstream: Upstream
   readonly origin: AtollProcess
-  readonly edge: AtollProcess
+  readonly edge: ChaosEdge
+  /** The edge, if it is one in workerd. */
+  readonly worker: WorkerEdge | undefined
   readonly wire: Wire
   readonly robot: TestRobot
   readonly subjects: readonly Subject[]
@@ -40,7 +50,9 @@ export class Site implements AsyncDisposable {
   readonly #disk: SmallDisk | undefined
   readonly #stack: AsyncDisposableStack
 
-  private constructor(parts: Pick<Site, 'upstream' | 'origin' | 'edge' | 'wire' | 'robot' | 'subjects'>, inner: SiteInner) {
+  private constructor(parts: Pick<Site, 'kind' | 'upstream' | 'origin' | 'edge' | 'worker' | 'wire' | 'robot' | 'subjects'>, inner: SiteInner) {
+    this.kind = parts.kind
+    this.worker = parts.worker
     this.upstream = parts.upstream
     this.origin = parts.origin
     this.edge = parts.edge
@@ -53,12 +65,12 @@ export class Site implements AsyncDisposable {
   }
 
   /** undefined: distribution's registry is not installed, and a line said how to get it. */
-  static async start(): Promise<Site | undefined> {
+  static async start(kind: Site['kind']): Promise<Site | undefined> {
     await using stack = new AsyncDisposableStack()
     const upstream = await startUpstream()
     if (upstream === undefined) return undefined
     stack.use(upstream)
-    const disk = await smallDisk(DISK_MIB)
+    const disk = kind === 'node' ? await smallDisk(DISK_MIB) : undefined
     if (disk !== undefined) stack.use(disk)
     const moved = { ATOLL_LOG_LEVEL: 'warn', NODE_OPTIONS: `--import=${CLOCK}` }
     const origin = stack.use(await startAtoll({ role: 'origin', env: { ...moved, MOVED_CLOCK_FILE: clockOf(upstream, 'origin') } }))
@@ -68,24 +80,29 @@ export class Site implements AsyncDisposable {
     await tenant.project('hub', { public: true, registry_id: registry })
     await tenant.project('team', { public: false })
     const robot = await tenant.robot('puller', 'team')
-    const edge = stack.use(
-      await startAtoll({
+    const enrolmentToken = await tenant.enrolmentToken('chaos')
+    const startNode = async () => {
+      const atoll = await startAtoll({
         role: 'edge',
         env: {
           ...moved,
           MOVED_CLOCK_FILE: clockOf(upstream, 'edge'),
           ATOLL_EDGE_ORIGIN_URL: `http://${wire.near}`,
-          ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken('chaos'),
-          ATOLL_EDGE_CACHE_MAX_BYTES: `${CACHE_MIB}MiB`,
+          ATOLL_EDGE_ENROLMENT_TOKEN: enrolmentToken,
+          ATOLL_EDGE_CACHE_MAX_BYTES: `${CACHE_MIB.node}MiB`,
           ...(disk && { ATOLL_EDGE_DATA_VOLUME: join(disk.folder, 'edge') }),
         },
-      }),
-    )
+      })
+      return nodeEdge(atoll, join(disk?.folder ?? join(atoll.data, 'data'), 'edge'))
+    }
+    const worker = kind === 'worker' ? await WorkerEdge.start({ origin: wire.near, enrolmentToken, cacheBytes: CACHE_MIB.worker * MIB }) : undefined
+    const edge = stack.use(worker ?? (await startNode()))
     stack.defer(async () => {
       for (const who of ['origin', 'edge'] as const) await rm(clockOf(upstream, who), { force: true })
     })
+    const content = CONTENT[kind]
     const subjects: Subject[] = [
-      ...['library/one', 'library/two', 'library/three'].map((name) => ({
+      ...content.proxied.map((name) => ({
         repository: `hub/${name}`,
         private: false,
         tags: new Map(),
@@ -93,18 +110,13 @@ export class Site implements AsyncDisposable {
       })),
       { repository: 'team/app', private: true, tags: new Map(), pushed: new Set() },
     ]
-    const site = new Site({ upstream, origin, edge, wire, robot, subjects }, { tenant, disk, stack: stack.move() })
-    for (const subject of subjects) for (const tag of ['v1', 'v2', 'latest']) await site.push(subject, tag, LAYERS)
+    const site = new Site({ kind, upstream, origin, edge, worker, wire, robot, subjects }, { tenant, disk, stack: stack.move() })
+    for (const subject of subjects) for (const tag of content.tags) await site.push(subject, tag, content.layers)
     return site
   }
 
   get hasSmallDisk(): boolean {
     return this.#disk !== undefined
-  }
-
-  /** Where the edge keeps what it has. */
-  get edgeFolder(): string {
-    return this.#disk === undefined ? join(this.edge.data, 'data', 'edge') : join(this.#disk.folder, 'edge')
   }
 
   /** A new image under a tag: it counts from before it is pushed, for nobody knows when a push is seen. */
