@@ -23,16 +23,29 @@ export async function readBeginning(reply: Reply, transport: Transport, limit: n
 
 /** A JSON object. @throws RegistryError UPSTREAM_INVALID, UNAVAILABLE */
 export async function readJson(reply: Reply, transport: Transport, limit: number): Promise<Readonly<Record<string, unknown>>> {
+  const document = await parsed(reply, transport, limit)
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) throw wrongShape(reply)
+  return { ...document }
+}
+
+/** A JSON array. @throws RegistryError UPSTREAM_INVALID, UNAVAILABLE */
+export async function readArray(reply: Reply, transport: Transport, limit: number): Promise<readonly unknown[]> {
+  const document = await parsed(reply, transport, limit)
+  if (!Array.isArray(document)) throw wrongShape(reply)
+  return document
+}
+
+async function parsed(reply: Reply, transport: Transport, limit: number): Promise<unknown> {
   const bytes = await readAll(reply, transport, limit)
-  let document: unknown
   try {
-    document = JSON.parse(new TextDecoder().decode(bytes))
+    return JSON.parse(new TextDecoder().decode(bytes))
   } catch (cause) {
     throw upstreamInvalid(reply.url, 'answers with what is not JSON.', cause)
   }
-  if (typeof document !== 'object' || document === null || Array.isArray(document))
-    throw upstreamInvalid(reply.url, 'answers with JSON of the wrong shape.')
-  return { ...document }
+}
+
+function wrongShape(reply: Reply): RegistryError {
+  return upstreamInvalid(reply.url, 'answers with JSON of the wrong shape.')
 }
 
 async function read(reply: Reply, { clock, limits }: Transport, limit: number): Promise<{ bytes: Uint8Array; whole: boolean }> {

@@ -5,7 +5,7 @@ import type { Deltas } from '../delta/deltas.ts'
 import type { Log } from '../log.ts'
 import type { Registry, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
-import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
+import { isRepositoryName, type RepositoryName, type Tag } from '../spec/names.ts'
 import type { Authorizer, Credentials } from './authorizer.ts'
 import { RemoteBlobs, type RemoteBlobsOptions } from './blobs.ts'
 import type { ChallengeMemory } from './challenge-authorizer.ts'
@@ -94,8 +94,9 @@ export class RemoteRegistry {
   /** The registry for one caller: `signal` ends everything that is asked through it, also streams. */
   with(signal?: AbortSignal): Registry {
     const client = this.#client(signal)
+    const { deleteTag } = this.#session
     return {
-      repository: (name) => remoteRepository(client, name, this.#blobs),
+      repository: (name) => remoteRepository(client, name, this.#blobs, deleteTag && ((tag) => deleteTag(name, tag, signal))),
       repositories: async (page) => {
         if (this.#session.repositories) return this.#session.repositories(page, signal)
         const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
@@ -137,11 +138,16 @@ function sessionOptions(options: RemoteRegistryOptions, base: URL): SessionOptio
   return { vendor, typed, base, credentials, transport, tokenHosts, memory }
 }
 
-function remoteRepository(client: Client, name: RepositoryName, blobs: RemoteBlobsOptions): Repository {
+function remoteRepository(
+  client: Client,
+  name: RepositoryName,
+  blobs: RemoteBlobsOptions,
+  deleteTag: ((tag: Tag) => Promise<boolean>) | undefined,
+): Repository {
   return {
     name,
     manifests: new RemoteManifests(client, name),
-    tags: new RemoteTags(client, name),
+    tags: new RemoteTags(client, name, deleteTag),
     blobs: new RemoteBlobs(client, name, blobs),
     uploads: new RemoteUploads(client, name),
     referrers: new RemoteReferrers(client, name),

@@ -7,10 +7,13 @@ import { listPage } from './lists.ts'
 export class RemoteTags implements Tags {
   readonly #client: Client
   readonly #name: string
+  readonly #deleteTag: ((tag: Tag) => Promise<boolean>) | undefined
 
-  constructor(client: Client, name: RepositoryName) {
+  /** `deleteTag`: the vendor's own way. */
+  constructor(client: Client, name: RepositoryName, deleteTag?: (tag: Tag) => Promise<boolean>) {
     this.#client = client
     this.#name = client.nameOf(name)
+    this.#deleteTag = deleteTag
   }
 
   list(page: Page): Promise<Slice<Tag> | undefined> {
@@ -25,6 +28,7 @@ export class RemoteTags implements Tags {
   }
 
   async delete(tag: Tag): Promise<boolean> {
+    if (this.#deleteTag) return await this.#deleteTag(tag)
     const reply = await this.#client.send({
       method: 'DELETE',
       url: `/v2/${this.#name}/manifests/${tag}`,

@@ -132,6 +132,17 @@ describe('Amazon ECR', () => {
     expect(await names(await open('aws-ecr', `https://${REGISTRY}`, credentials))).toEqual(['zeta', 'team/app', 'alpha', 'team/b', 'c'])
   })
 
+  it('takes a tag away by the API, since the registry does not', async () => {
+    start()
+    const remote = await open('aws-ecr', `https://${REGISTRY}`, credentials)
+    const name = parseRepositoryName('team/deleted')
+    await copyTo(remote, name)
+    const { tags, manifests } = remote.with().repository(name)
+    expect(await tags.delete(v1)).toBe(true)
+    expect(await manifests.stat({ tag: v1 })).toBeUndefined()
+    expect(await tags.delete(v1)).toBe(false)
+  })
+
   it('finds the registry of an account from its region’s API, as Harbor’s forms give it', async () => {
     start()
     const remote = await open('aws-ecr', `https://${API}`, credentials)
@@ -268,6 +279,8 @@ describe('Azure', () => {
     await copyTo(remote)
     expect((await remote.with().repository(app).tags.list({ limit: 10 }))?.items).toEqual(['v1'])
     expect(await names(remote)).toEqual(['a', 'b', 'c', 'd'])
+    expect(await remote.with().repository(app).tags.delete(v1)).toBe(true)
+    expect(await remote.with().repository(app).tags.delete(v1)).toBe(false)
     expect(world.lines(HOST).filter((line) => line.startsWith('POST /oauth2'))).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { OCI_MANIFEST } from '../../registry/spec/media-types.ts'
 import { ADMIN_PASSWORD, type AtollProcess } from '../support/atoll.ts'
 import { descriptorOf, type PushTarget, pushBlob, randomImage, type TestManifest, testBlob } from '../support/images.ts'
-import type { Outcome } from '../support/run.ts'
+import { type Outcome, run } from '../support/run.ts'
 
 export interface Execution {
   readonly id: number
@@ -66,4 +66,11 @@ export async function pushSignature(target: PushTarget, subject: TestManifest): 
 
 export async function taskLogs(site: AtollProcess, execution: number): Promise<string> {
   return (await atollCli(site, 'replicate', 'logs', String(execution))).stdout
+}
+
+/** Adds an endpoint with a password, which the command line reads from its input. */
+export function addEndpointWith(site: AtollProcess, name: string, url: string, username: string, password: string) {
+  const env = { HOME: site.data, ATOLL_SERVER: `http://${site.origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD }
+  const cli = new URL('../../cli/atoll', import.meta.url).pathname
+  return run(cli, ['replicate', 'endpoint', 'add', name, url, '--login', username], { env, input: `${password}\n` })
 }

@@ -61,6 +61,12 @@ function privateSession(context: VendorContext): VendorSession {
   return {
     authorizer: basicLogin(login),
     repositories: (page, signal) => list.page(page, signal),
+    deleteTag: async (name, tag, signal) => {
+      const input = { repositoryName: name, imageIds: [{ imageTag: tag }] }
+      const answer = await callAws(transport, service, credentials, 'BatchDeleteImage', input, signal)
+      // What could not be deleted is among its failures, and a tag that is not there is the only one that a tag can have.
+      return Array.isArray(answer.imageIds) && answer.imageIds.length > 0
+    },
     prepare: async (name, signal) => {
       const call = (operation: string, input: object) => callAws(transport, service, credentials, operation, input, signal)
       try {

@@ -42,6 +42,13 @@ function open(context: VendorContext): VendorSession {
       if (slice === undefined) throw upstreamInvalid(context.base, 'has no catalog at /acr/v1/_catalog.')
       return slice
     },
+    deleteTag: async (name, tag, signal) => {
+      const api = context.client(authorizer, signal)
+      const reply = await api.send({ method: 'DELETE', url: `/acr/v1/${name}/_tags/${tag}`, scopes: [`repository:${name}:delete`], repeatable: true })
+      if (reply.status !== 202 && reply.status !== 200 && reply.status !== 404) throw await api.errorOf(reply, `deleting the tag ${name}:${tag}`)
+      await reply.discard()
+      return reply.status !== 404
+    },
   }
 
   function withToken({ base, challenge }: VendorContext, { password }: Credentials): Authorizer {

@@ -1,4 +1,4 @@
-import type { RepositoryName } from '../../spec/names.ts'
+import type { RepositoryName, Tag } from '../../spec/names.ts'
 import type { Page, Slice } from '../../spec/pages.ts'
 import type { Authorizer, Credentials } from '../authorizer.ts'
 import type { ChallengeAuthorizerOptions } from '../challenge-authorizer.ts'
@@ -47,4 +47,6 @@ export interface VendorSession {
   prepare?(name: RepositoryName, signal?: AbortSignal): Promise<void>
   /** A page of its repositories, where that is no `_catalog`. `last` is the last name of the page before, in whatever order it lists. */
   repositories?(page: Page, signal?: AbortSignal): Promise<Slice<RepositoryName>>
+  /** Takes a tag away, where a DELETE of the manifest by its tag does not. false: it was not there. */
+  deleteTag?(name: RepositoryName, tag: Tag, signal?: AbortSignal): Promise<boolean>
 }

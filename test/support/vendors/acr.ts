@@ -85,6 +85,11 @@ export class AcrServer {
     const repository = repositoryIn(url.pathname)
     const needed = repository === undefined ? undefined : `repository:${repository}:`
     const action = url.pathname.includes('/tags/') ? 'metadata_read' : request.method === 'GET' || request.method === 'HEAD' ? 'pull' : 'push'
+    const deleted = /^\/acr\/v1\/(.+)\/_tags\/(.+)$/.exec(url.pathname)
+    if (deleted !== null && request.method === 'DELETE' && held?.scopes.includes(`repository:${deleted[1]}:delete`)) {
+      const answer = await forward(new Request(new URL(`/v2/${deleted[1]}/manifests/${deleted[2]}`, url), { method: 'DELETE' }))
+      return answer.ok ? new Response(null, { status: 202 }) : json({ errors: [{ code: 'TAG_UNKNOWN' }] }, 404)
+    }
     const catalog = url.pathname === '/acr/v1/_catalog'
     const allowed = catalog
       ? held?.scopes.includes('registry:catalog:*')

@@ -44,7 +44,13 @@ export class EcrServer {
     const operation = (request.headers.get('x-amz-target') ?? '').replace('AmazonEC2ContainerRegistry_V20150921.', '')
     this.calls.push(operation)
     if (this.#options.denied?.includes(operation)) return refusal('AccessDeniedException')
-    const input = JSON.parse(body.toString()) as { repositoryNames?: string[]; repositoryName?: string; maxResults?: number; nextToken?: string }
+    const input = JSON.parse(body.toString()) as {
+      repositoryNames?: string[]
+      repositoryName?: string
+      maxResults?: number
+      nextToken?: string
+      imageIds?: { imageTag: string }[]
+    }
     switch (operation) {
       case 'GetAuthorizationToken': {
         const token = randomBytes(900).toString('base64url')
@@ -67,6 +73,14 @@ export class EcrServer {
         this.repositories.add(repositoryName)
         return json({ repository: { repositoryName } })
       }
+      case 'BatchDeleteImage': {
+        const { repositoryName = '', imageIds = [] } = input
+        const [tag = ''] = imageIds.map(({ imageTag }) => imageTag)
+        const url = new URL(`/v2/${repositoryName}/manifests/${tag}`, this.#options.registryUrl)
+        const answer = await this.#options.forward(new Request(url, { method: 'DELETE' }))
+        const failures = answer.ok ? [] : [{ failureCode: 'ImageNotFound', imageId: { imageTag: tag } }]
+        return json({ imageIds: answer.ok ? imageIds : [], failures })
+      }
       default:
         return refusal('UnknownOperationException')
     }
@@ -81,6 +95,8 @@ export class EcrServer {
       return json({ errors: [{ code: 'DENIED', message: 'Your authorization token has expired. Reauthenticate and try again.' }] }, 401, headers)
     }
     if (pathname === '/v2/_catalog') return json({ errors: [{ code: 'UNSUPPORTED', message: 'no catalog' }] }, 405)
+    if (request.method === 'DELETE' && pathname.includes('/manifests/'))
+      return json({ errors: [{ code: 'UNSUPPORTED', message: 'use the API' }] }, 405)
     const repository = repositoryIn(pathname)
     if (repository !== undefined && !this.repositories.has(repository)) {
       return json({ errors: [{ code: 'NAME_UNKNOWN', message: `The repository with name '${repository}' does not exist` }] }, 404)
