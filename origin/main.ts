@@ -3,9 +3,12 @@ import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
 import { Exposition } from '../runtime/observe/metrics-page.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
+import { logDestination } from '../runtime/settings/log.ts'
 import { originApp, SECURITY_HEADERS, STRICT_TRANSPORT } from './app.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { ADMIN } from './first-start.ts'
+import { readTls, redirectToHttps } from './https.ts'
+import { configuredUrl } from './identity/base-url.ts'
 import { originMetrics } from './metrics.ts'
 import { type OpenOrigin, openOrigin } from './open.ts'
 import type { OriginServices } from './services.ts'
@@ -18,6 +21,8 @@ export interface RunningOrigin {
   readonly open: OpenOrigin
   /** The administrator's password, if this start made it. */
   readonly madePassword: string | undefined
+  /** Where an edge of this process finds it; the same, unless that is by https. */
+  readonly innerUrl: string
   /** Where `/metrics` is by itself; undefined: beside the registry. */
   readonly metricsUrl: string | undefined
   /** Tells load balancers to send nothing more; everything is answered all the same. */
@@ -28,6 +33,8 @@ export interface RunningOrigin {
 export interface StartOptions {
   /** Shows a person what is said only once. Standard output when absent. */
   readonly print?: (text: string) => void
+  /** Whether an edge of this process will ask it. */
+  readonly inner?: boolean
   /** The settings that file or environment gave. */
   readonly fixed?: ReadonlySet<string>
   /** Instead of the system's, for tests. */
@@ -37,41 +44,59 @@ export interface StartOptions {
 /** Starts an origin in this process; resolves when it listens. @throws SettingsError, and the system's error when the port is taken */
 export async function startOrigin(config: OriginConfig, options: StartOptions = {}): Promise<RunningOrigin> {
   const print = options.print ?? ((text: string) => process.stdout.write(text))
-  const log = createLogger({ level: config['log.level'] })
+  const destination = await logDestination(config)
+  const log = createLogger({ level: config['log.level'], ...(destination && { destination }) })
   const startedAt = systemClock.now()
   const origin = await openOrigin({ config, ...(options.fixed && { fixed: options.fixed }), log, clock: options.clock ?? systemClock })
-  let metrics: HttpServer | undefined
+  const others: HttpServer[] = []
   let leaving = false
   try {
     const times = new AnswerTimes()
-    const page = new Exposition(originMetrics(origin), times)
-    const separate = config['http.metrics']
-    if (separate !== undefined) metrics = await page.serve(separate, log)
-    const server = await serveHttp({
-      fetch: originApp(origin, {
-        admission: {
-          max: config['transfers.max'],
-          perClient: config['transfers.per_client'],
-          perProject: config['transfers.per_project'],
-          waiting: config['transfers.waiting'],
-          clientRate: config['transfers.client_rate'],
-          projectRate: config['transfers.project_rate'],
-        },
-        times,
-        ...(separate === undefined && { page }),
-        leaving: () => leaving,
-      }),
-      headers: config.external_url?.startsWith('https:') ? { ...SECURITY_HEADERS, ...STRICT_TRANSPORT } : SECURITY_HEADERS,
+    const tls = await readTls(config)
+    const named = config['http.metrics']
+    const page = new Exposition(originMetrics(origin), times, named === undefined ? config['metric.path'] : undefined)
+    const separate = named ?? (config['metric.enabled'] ? { host: config['http.host'], port: config['metric.port'] } : undefined)
+    const metrics = separate && (await page.serve(separate, log))
+    if (metrics !== undefined) others.push(metrics)
+    const answer = originApp(origin, {
+      admission: {
+        max: config['transfers.max'],
+        perClient: config['transfers.per_client'],
+        perProject: config['transfers.per_project'],
+        waiting: config['transfers.waiting'],
+        clientRate: config['transfers.client_rate'],
+        projectRate: config['transfers.project_rate'],
+      },
+      times,
+      ...(separate === undefined && { page }),
+      leaving: () => leaving,
+    })
+    const secure = tls !== undefined || configuredUrl(config)?.startsWith('https:')
+    const common = {
+      headers: secure ? { ...SECURITY_HEADERS, ...STRICT_TRANSPORT } : SECURITY_HEADERS,
       host: config['http.host'],
-      port: config['http.port'],
       trustedProxies: config['http.trusted_proxies'],
       log,
-    })
+    }
+    const server = await serveHttp({ ...common, fetch: answer, port: tls ? config['https.port'] : config['http.port'], ...(tls && { tls }) })
+    others.push(server)
+    let innerUrl = server.url
+    if (tls !== undefined) {
+      const redirect = redirectToHttps(config, server.port, (request) => answer(request, { remoteAddress: '' }))
+      others.push(await serveHttp({ ...common, fetch: redirect, port: config['http.port'] }))
+      if (options.inner === true) {
+        // The edge beside us need not trust our certificate.
+        const inner = await serveHttp({ fetch: answer, host: '127.0.0.1', port: 0, log })
+        others.push(inner)
+        innerUrl = inner.url
+      }
+    }
     if (origin.madePassword !== undefined) print(banner(server.url, origin.madePassword))
     log.info({ url: server.url, ms: systemClock.now() - startedAt }, 'The origin listens.')
     return {
       url: server.url,
       services: origin.services,
+      innerUrl,
       open: origin,
       madePassword: origin.madePassword,
       metricsUrl: metrics?.url,
@@ -81,13 +106,12 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
       close: async () => {
         // Feeds have no end of their own, and would hold the server open.
         origin.mesh.close()
-        await server.close()
-        await metrics?.close()
+        await Promise.all(others.map((each) => each.close()))
         await origin.close()
       },
     }
   } catch (error) {
-    await metrics?.close()
+    await Promise.all(others.map((each) => each.close()))
     await origin.close()
     throw error
   }

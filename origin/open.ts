@@ -15,6 +15,7 @@ import { observedFetch } from '../runtime/observe/fetch.ts'
 import { RequestIdentity } from '../runtime/observe/request-id.ts'
 import { Places } from '../runtime/places.ts'
 import { ReachableNetworks } from '../runtime/public-networks.ts'
+import { proxyFor } from '../runtime/settings/proxy.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
@@ -167,13 +168,14 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     metadata,
     changes: { head: () => headOfChanges(db), since: (after, limit) => readChanges(db, after, limit) },
     soon: setImmediate,
-    limit: MANIFEST_MEMORY,
+    limit: config['cache.enabled'] ? MANIFEST_MEMORY : 1,
   })
   const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId })
   const identity = new RequestIdentity(newId)
   const reachable = new ReachableNetworks(config['outbound.private_networks'])
+  const proxy = proxyFor(config, 'core')
   const fetchFor: FetchFor = ({ insecure, caCertificate, projectId }) => {
-    const trust = { verifyTls: !insecure, ca: caCertificate ?? undefined, reachable: projectId === null ? undefined : reachable }
+    const trust = { verifyTls: !insecure, ca: caCertificate ?? undefined, proxy, reachable: projectId === null ? undefined : reachable }
     return observedFetch(createFetch(trust), { identity, log })
   }
   const proxies = new ProxyCaches({

@@ -1,5 +1,6 @@
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import type { ReachableNetworks } from './public-networks.ts'
+import type { ForwardProxy } from './settings/proxy.ts'
 
 export interface FetchOptions {
   /** false: any certificate will do. */
@@ -8,6 +9,8 @@ export interface FetchOptions {
   readonly ca?: string | undefined
   /** Where it may go; anywhere when absent. */
   readonly reachable?: ReachableNetworks | undefined
+  /** What requests go through. */
+  readonly proxy?: ForwardProxy | undefined
 }
 
 /** Connections to one host at once; with HTTP/1.1 each carries one request. */
@@ -17,17 +20,26 @@ const CONNECT_MS = 10_000
 const KEEP_ALIVE_MS = 30_000
 
 /** A fetch with its own pool of connections, so that what is trusted for one endpoint is trusted for no other. */
-export function createFetch({ verifyTls = true, ca, reachable }: FetchOptions = {}): typeof fetch {
-  const dispatcher: Dispatcher = new Agent({
+export function createFetch({ verifyTls = true, ca, reachable, proxy }: FetchOptions = {}): typeof fetch {
+  const tls = { rejectUnauthorized: verifyTls, ...(ca !== undefined && { ca }) }
+  const options = {
     connections: CONNECTIONS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: CONNECT_MS, rejectUnauthorized: verifyTls, ...(ca !== undefined && { ca }), ...(reachable && { lookup: reachable.lookup }) },
-  })
-  const options = { dispatcher }
-  return async (input, init) => {
-    reachable?.checkHost(new URL(input instanceof Request ? input.url : input).hostname)
-    return await fetch(input, Object.assign({}, init, options))
+    connect: { timeout: CONNECT_MS, ...tls, ...(reachable && { lookup: reachable.lookup }) },
   }
+  const dispatcher: Dispatcher = proxy === undefined ? new Agent(options) : throughProxy(options, proxy, tls)
+  return async (input, init) => {
+    const { hostname } = new URL(input instanceof Request ? input.url : input)
+    reachable?.checkHost(hostname)
+    // A proxy looks names up by itself.
+    if (proxy !== undefined) await reachable?.checkName(hostname)
+    return await fetch(input, Object.assign({}, init, { dispatcher }))
+  }
+}
+
+/** An empty text is no proxy; nothing at all would be what the environment of the process says, which is read elsewhere. */
+function throughProxy(options: Agent.Options, { http = '', https = '', except }: ForwardProxy, tls: object): Dispatcher {
+  return new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https || http, noProxy: except.join(','), requestTls: tls })
 }

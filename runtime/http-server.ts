@@ -67,9 +67,11 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
     // We say it ourselves, in the shape of every other error.
     requireHostHeader: false,
   }
-  const server: Server = options.tls ? createTlsServer({ ...serverOptions, ...options.tls }, listener) : createServer(serverOptions, listener)
+  const server: Server = options.tls
+    ? createTlsServer({ ...serverOptions, ...options.tls, handshakeTimeout: limits.headersTimeout }, listener)
+    : createServer(serverOptions, listener)
   server.on('clientError', refuseConnection)
-  const unused = unusedConnections(server)
+  const unused = unusedConnections(server, options.tls !== undefined)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -222,9 +224,10 @@ function refusalBody(status: number, message: string): string {
 }
 
 /** Connections on which nothing was ever asked: Node does not count them among the idle ones, and clients open them in advance. */
-function unusedConnections(server: Server): ReadonlySet<Socket> {
+function unusedConnections(server: Server, secure: boolean): ReadonlySet<Socket> {
   const unused = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
+  // What requests come by is the secure end of a connection; one that never becomes secure has its own deadline.
+  server.on(secure ? 'secureConnection' : 'connection', (socket: Socket) => {
     unused.add(socket)
     socket.once('close', () => unused.delete(socket))
   })

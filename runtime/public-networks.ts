@@ -1,4 +1,5 @@
 import { lookup as resolve } from 'node:dns'
+import { lookup as resolveAll } from 'node:dns/promises'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
 /** What belongs to no public host (IANA special-purpose registries), with what IPv6 wraps an IPv4 address in. */
@@ -49,6 +50,12 @@ export class ReachableNetworks {
   checkHost(hostname: string): void {
     const bare = hostname.replace(/^\[|\]$/g, '')
     if (isIP(bare) !== 0) this.check(bare)
+  }
+
+  /** For a name that somebody else will look up. @throws PrivateAddress, and the resolver's error */
+  async checkName(hostname: string): Promise<void> {
+    if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return
+    for (const { address } of await resolveAll(hostname, { all: true })) this.check(address)
   }
 
   /** Looks a name up, and hands out only addresses that may be asked: what is connected to is what was checked. */

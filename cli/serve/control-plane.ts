@@ -7,6 +7,7 @@ import type { OpenOrigin } from '../../origin/open.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createFetch } from '../../runtime/fetch.ts'
 import { ReachableNetworks } from '../../runtime/public-networks.ts'
+import { type ForwardProxy, proxyFor } from '../../runtime/settings/proxy.ts'
 import type { SenderOptions } from '../../runtime/syslog/sender.ts'
 import { firstAdministrator } from '../../schema/users.ts'
 import { createHasher } from '../../stores/hasher.ts'
@@ -17,6 +18,7 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
   const projectOwner = await firstAdministrator(db)
   // Who names a host and is not the system's administrator reaches what anybody reaches.
   const reachable = new ReachableNetworks(config['outbound.private_networks'])
+  const proxy = proxyFor(config, 'jobservice')
   return startControlPlane({
     db,
     local: origin.local,
@@ -24,8 +26,8 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     garbageGraceMs: config['garbage.grace'] * 1000,
     unseal: (sealed, purpose) => secrets.unseal(sealed, purpose),
     fetchFor: ({ insecure, caCertificate, projectId }) =>
-      createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined, reachable: projectId === null ? undefined : reachable }),
-    webhookFetch: webhookFetch(reachable),
+      createFetch({ verifyTls: !insecure, ca: caCertificate ?? undefined, proxy, reachable: projectId === null ? undefined : reachable }),
+    webhookFetch: webhookFetch(reachable, proxy),
     pullToken: (repository) => pullToken(origin, projectOwner, repository),
     webhooksEnabled: () => origin.services.live.get('notification_enable'),
     host: new URL(configuredUrl(config) ?? `http://${config['http.host']}:${config['http.port']}`).host,
@@ -47,9 +49,9 @@ async function auditReceiver(config: OriginConfig): Promise<SenderOptions | unde
 }
 
 /** Two pools of connections, whoever asks: what is trusted for one receiver must not be trusted for another. */
-function webhookFetch(reachable: ReachableNetworks) {
-  const strict = createFetch({ reachable })
-  const trusting = createFetch({ reachable, verifyTls: false })
+function webhookFetch(reachable: ReachableNetworks, proxy: ForwardProxy | undefined) {
+  const strict = createFetch({ reachable, proxy })
+  const trusting = createFetch({ reachable, proxy, verifyTls: false })
   return ({ verifyTls }: { readonly verifyTls: boolean }) => (verifyTls ? strict : trusting)
 }
 

@@ -5,7 +5,7 @@ import { SettingsError } from '../../runtime/settings/read.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import type { Config } from './config.ts'
 
-const PORTS = ['http.port', 'edge.port'] as const
+const PORTS = ['http.port', 'https.port', 'metric.port', 'edge.port'] as const
 
 /** What a person can do about it when something does not start. Anything else is passed on as it is. */
 export function startFailure(error: unknown, config?: Config): unknown {

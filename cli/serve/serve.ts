@@ -55,17 +55,19 @@ async function start(running: Running, role: Role | undefined, config: Config, f
   } else if (role === 'control-plane') {
     const { openOrigin } = await import('../../origin/open.ts')
     const { createLogger } = await import('../../runtime/logger.ts')
-    const log = createLogger({ level: config['log.level'] })
+    const { logDestination } = await import('../../runtime/settings/log.ts')
+    const destination = await logDestination(config)
+    const log = createLogger({ level: config['log.level'], ...(destination && { destination }) })
     const origin = running.adopt(await openOrigin({ config, fixed, log, clock: systemClock, watching: true }))
     await startControlPlane(running, origin)
     log.info({}, 'The control plane works.')
   } else {
     const { startOrigin } = await import('../../origin/main.ts')
-    const origin = running.adopt(await startOrigin(config, { fixed }))
+    const origin = running.adopt(await startOrigin(config, { fixed, inner: role === undefined }))
     if (config['control_plane.enabled']) await startControlPlane(running, origin.open)
     if (role === undefined) {
       const { enrolmentTokenFor } = await import('../../origin/mesh/enrolment-tokens.ts')
-      await startEdge(running, { ...config, 'edge.origin_url': config['edge.origin_url'] ?? origin.url }, () =>
+      await startEdge(running, { ...config, 'edge.origin_url': config['edge.origin_url'] ?? origin.innerUrl }, () =>
         enrolmentTokenFor(origin.services, { name: OWN_EDGE, region: OWN_EDGE, replace: true }),
       )
     }

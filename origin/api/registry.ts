@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { isRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
 import { createFetch } from '../../runtime/fetch.ts'
+import { proxyFor } from '../../runtime/settings/proxy.ts'
 import {
   createEndpoint,
   deleteEndpoint,
@@ -226,7 +227,7 @@ export const registries = ({ services, guard }: ApiParts) => {
           type,
           username,
           password,
-          fetch: createFetch({ verifyTls: !insecure, ca: caCertificate || undefined }),
+          fetch: createFetch({ verifyTls: !insecure, ca: caCertificate || undefined, proxy: proxyFor(services.config, 'core') }),
           repository: repositoryOf(body.repository),
           signal: c.req.raw.signal,
         })

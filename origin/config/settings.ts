@@ -14,6 +14,8 @@ import {
   text,
 } from '../../runtime/settings/kinds.ts'
 import { optionalListen } from '../../runtime/settings/listen.ts'
+import { LOG_SETTINGS } from '../../runtime/settings/log.ts'
+import { PROXY_SETTINGS } from '../../runtime/settings/proxy.ts'
 import { SHUTDOWN_DELAY } from '../../runtime/settings/shutdown.ts'
 import { optionalSyslogUrl } from '../../runtime/settings/syslog.ts'
 import { TRANSFER_SETTINGS } from '../../runtime/settings/transfers.ts'
@@ -29,6 +31,13 @@ export const originSettings = defineSettings({
   ),
   'http.host': setting(text, '127.0.0.1', 'The address to listen on; `0.0.0.0` for every one.'),
   'http.port': setting(port, 8080, 'The port to listen on; 0 for any free one.'),
+  'https.port': setting(port, 443, 'The port to listen on for https, where there is a certificate; `http.port` then sends everybody there.'),
+  'https.certificate': setting(
+    optionalText,
+    undefined,
+    'A file with the certificate (PEM), and after it those between it and an authority that clients trust. With it, this registry is served by https.',
+  ),
+  'https.private_key': setting(optionalText, undefined, 'A file with the key of that certificate (PEM).'),
   'http.trusted_proxies': setting(
     networks,
     [],
@@ -62,8 +71,16 @@ export const originSettings = defineSettings({
   'storage_service.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
   'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
   'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  ...PROXY_SETTINGS,
   'shutdown.delay': SHUTDOWN_DELAY,
   'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  ...LOG_SETTINGS,
+  'cache.enabled': setting(boolean, true, 'Whether the manifests that were asked for last are kept in memory.'),
+  'cache.expire_hours': setting(
+    integer(1, 8_760),
+    24,
+    'Read from Harbor’s files and without meaning here: what is kept in memory is never older than the last change.',
+  ),
   'uploads.expire': setting(
     duration(86_400, 365 * 86_400),
     7 * 86_400,
@@ -106,6 +123,13 @@ export const originSettings = defineSettings({
     undefined,
     'Where Prometheus finds `/metrics`, for instance `0.0.0.0:9464`; when absent, programs on this machine find it beside the registry.',
   ),
+  'metric.enabled': setting(
+    boolean,
+    false,
+    'Whether Prometheus finds the metrics at a port of their own, at the address of `http.host`; as `http.metrics`, in Harbor’s words.',
+  ),
+  'metric.port': setting(port, 9090, 'That port.'),
+  'metric.path': setting(text, '/metrics', 'Where they are at that port.'),
   'transfers.max': TRANSFER_SETTINGS.max,
   'transfers.per_client': TRANSFER_SETTINGS.perClient,
   'transfers.per_project': TRANSFER_SETTINGS.perProject,

@@ -3,20 +3,24 @@ import { type ConnectionInfo, type HttpServer, serveHttp } from '../http-server.
 import type { Shown } from './shown.ts'
 import type { AnswerTimes } from './times.ts'
 
+const METRICS_PATH = '/metrics'
+
 /** `/metrics`, wherever it is shown. */
 export class Exposition {
   readonly #shown: readonly Shown[]
   readonly #times: AnswerTimes
+  readonly #path: string
   #render: Promise<() => Promise<{ readonly text: string; readonly type: string }>> | undefined
 
-  constructor(shown: readonly Shown[], times: AnswerTimes) {
+  constructor(shown: readonly Shown[], times: AnswerTimes, path = METRICS_PATH) {
+    this.#path = path
     this.#shown = shown
     this.#times = times
   }
 
   /** Beside the registry, only programs on this machine see it, and nobody who comes through a proxy that is on it too. */
   admits({ url, headers }: Request, { remoteAddress }: ConnectionInfo): boolean {
-    return new URL(url).pathname === '/metrics' && isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name))
+    return new URL(url).pathname === METRICS_PATH && isLoopback(remoteAddress) && !FORWARDED.some((name) => headers.has(name))
   }
 
   async answer(): Promise<Response> {
@@ -31,7 +35,7 @@ export class Exposition {
       host,
       port,
       log,
-      fetch: async ({ url }) => (new URL(url).pathname === '/metrics' ? await this.answer() : new Response('see /metrics\n', { status: 404 })),
+      fetch: async ({ url }) => (new URL(url).pathname === this.#path ? await this.answer() : new Response(`see ${this.#path}\n`, { status: 404 })),
     })
   }
 }
