@@ -10,7 +10,7 @@ import { ADMIN } from './first-start.ts'
 import { readTls, redirectToHttps } from './https.ts'
 import { configuredUrl } from './identity/base-url.ts'
 import { originMetrics } from './metrics.ts'
-import { type OpenOrigin, openOrigin } from './open.ts'
+import { type OpenOrigin, type OriginOptions, openOrigin } from './open.ts'
 import type { OriginServices } from './services.ts'
 
 export interface RunningOrigin {
@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly inner?: boolean
   /** The settings that file or environment gave. */
   readonly fixed?: ReadonlySet<string>
+  /** Starts an origin of its own for a drill. */
+  readonly startDrillProcess?: OriginOptions['startDrillProcess'] | undefined
   /** Instead of the system's, for tests. */
   readonly clock?: Clock
 }
@@ -47,7 +49,8 @@ export async function startOrigin(config: OriginConfig, options: StartOptions = 
   const destination = await logDestination(config)
   const log = createLogger({ level: config['log.level'], ...(destination && { destination }) })
   const startedAt = systemClock.now()
-  const origin = await openOrigin({ config, ...(options.fixed && { fixed: options.fixed }), log, clock: options.clock ?? systemClock })
+  const { fixed, startDrillProcess, clock = systemClock } = options
+  const origin = await openOrigin({ config, ...(fixed && { fixed }), log, clock, startDrillProcess })
   const others: HttpServer[] = []
   let leaving = false
   try {

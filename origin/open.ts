@@ -51,7 +51,7 @@ import { type FetchFor, ProxyCaches } from './proxy-caches.ts'
 import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
 import type { OriginServices } from './services.ts'
-import { Sites } from './sites/open.ts'
+import { type DrillMeans, Sites } from './sites/open.ts'
 import { peerRobotKey } from './sites/robot-keys.ts'
 import { Standing } from './sites/standing.ts'
 import { openStores } from './stores.ts'
@@ -71,6 +71,8 @@ export interface OriginOptions {
   readonly clock: Clock
   /** Whether another process of this site talks to the other one of its pair. */
   readonly watching?: boolean
+  /** Starts an origin of its own for a drill. */
+  readonly startDrillProcess?: DrillMeans['startProcess'] | undefined
   /** What passwords are hashed with; today's parameters when absent. */
   readonly scrypt?: ScryptParameters
 }
@@ -105,7 +107,15 @@ export interface OpenOrigin {
   close(): Promise<void>
 }
 
-export async function openOrigin({ config, fixed = new Set(), log, clock, watching = false, scrypt }: OriginOptions): Promise<OpenOrigin> {
+export async function openOrigin({
+  config,
+  fixed = new Set(),
+  log,
+  clock,
+  watching = false,
+  startDrillProcess,
+  scrypt,
+}: OriginOptions): Promise<OpenOrigin> {
   const secretKey = await loadSecretKey(config.secret_key, config.data_volume)
   const secrets = createSecrets(secretKey)
   const passwords = createPasswords(scrypt)
@@ -234,6 +244,7 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
     random: Math.random,
     robotKey: robotKey(secretKey),
     ownIssuer,
+    drills: { dataVolume: config.data_volume, settings: drillSettings(config), startProcess: startDrillProcess },
     local: local.as('system'),
     pushToken: async (name, from) => {
       const account = await facts.account(`user:${await firstAdministrator(db)}`)
@@ -302,4 +313,10 @@ export async function openOrigin({ config, fixed = new Set(), log, clock, watchi
       await db.close()
     },
   }
+}
+
+/** Where bytes and sealed secrets are: the same for a drill. */
+function drillSettings(config: OriginConfig): Readonly<Record<string, string>> {
+  const shared = Object.entries(config).filter(([key]) => key === 'secret_key' || key.startsWith('storage_service.'))
+  return Object.fromEntries(shared.flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])))
 }

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { contextOf } from '../context.ts'
+import { contextOf, parsePositive } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { bytes } from '../output.ts'
 
 const DR = '/api/atoll/v1/dr'
 const POLL_MS = 1_000
@@ -81,6 +82,16 @@ See docs/disaster-recovery.md.`,
       out.item(status, described(status))
     })
 
+  dr.command('drill')
+    .description('at the standby: start an origin beside it on what it has, pull a sample, verify it, and take all of it away again')
+    .option('--sample <n>', 'artifacts to pull, chosen by chance', parsePositive, 20)
+    .action(async (options: { sample: number }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const { body } = await api.call<Drilled>('POST', `${DR}/drill`, { sample: options.sample })
+      out.item(body, drilled(body))
+      if (body.problems.length > 0) throw new CliError(`This standby could not take over: ${body.problems.join('; ')}`, EXIT.failed)
+    })
+
   dr.command('promote')
     .description('make this standby the primary; the other one stops, or has stopped by itself when its lease is over')
     .option('--primary-is-gone', 'you have made sure that the primary is down: needed where it goes on without its standby')
@@ -120,6 +131,19 @@ function rejoined({ peer, rejoining }: Status): string {
   if (rejoining?.state === 'quarantining') return 'What only this site has goes into quarantine. See: atoll dr status'
   const { quarantined_artifacts: artifacts = 0 } = rejoining ?? {}
   return `This site becomes the standby of ${peer?.name}. ${artifacts} artifacts that only it had are there in quarantine. See: atoll dr status`
+}
+
+interface Drilled {
+  readonly rto_seconds: number
+  readonly rpo_seconds: number | null
+  readonly artifacts: number
+  readonly blobs: number
+  readonly bytes: number
+  readonly problems: readonly string[]
+}
+
+function drilled({ rto_seconds: rto, rpo_seconds: rpo, artifacts, blobs, bytes: size }: Drilled): string {
+  return `RTO ${rto} s, RPO ${rpo} s. Pulled and verified ${artifacts} artifacts, ${blobs} blobs, ${bytes(size)}.`
 }
 
 interface Promoted {

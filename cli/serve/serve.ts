@@ -2,6 +2,7 @@ import type { EdgeConfig } from '../../edge/settings.ts'
 import { pause, systemClock } from '../../registry/clock.ts'
 import { type Config, readConfig } from './config.ts'
 import { type FolderSetting, prepareDataFolder, takeDataFolder } from './data-folder.ts'
+import { startDrillProcess } from './drill-process.ts'
 import { startFailure } from './failures.ts'
 import type { Role } from './roles.ts'
 import { Running } from './running.ts'
@@ -63,7 +64,7 @@ async function start(running: Running, role: Role | undefined, config: Config, f
     log.info({}, 'The control plane works.')
   } else {
     const { startOrigin } = await import('../../origin/main.ts')
-    const origin = running.adopt(await startOrigin(config, { fixed, inner: role === undefined }))
+    const origin = running.adopt(await startOrigin(config, { fixed, startDrillProcess, inner: role === undefined }))
     if (config['control_plane.enabled']) await startControlPlane(running, origin.open)
     if (role === undefined) {
       const { enrolmentTokenFor } = await import('../../origin/mesh/enrolment-tokens.ts')

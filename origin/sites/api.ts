@@ -3,6 +3,8 @@ import { z } from 'zod'
 import type { Principal } from '../../policy/facts.ts'
 import { readBody } from '../mesh/bodies.ts'
 import type { OriginServices } from '../services.ts'
+import { drill } from './drill.ts'
+import { DRILL_SAMPLE } from './limits.ts'
 import type { Sites } from './open.ts'
 import { invite, join } from './pairing.ts'
 import { statusOf } from './status.ts'
@@ -14,6 +16,7 @@ const url = z.url({ protocol: /^https?$/ }).max(2048)
 const invitation = z.object({ name, url })
 const joining = z.object({ name, url, primary: url, token: z.string().min(1).max(256) })
 const promotion = z.object({ primary_is_gone: z.boolean().default(false) })
+const drilling = z.object({ sample: z.number().int().min(1).max(DRILL_SAMPLE).default(20) })
 const settings = z.object({ away: z.enum(['stop', 'continue']).optional(), lease_seconds: z.number().int().min(2).max(600).optional() })
 
 /** What administrators do with a pair of sites. */
@@ -50,6 +53,11 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
       await administrator(c.req.raw, 'update')
       await sites.rejoin()
       return c.json(await statusOf(room, sites.rejoining), 202)
+    })
+    .post(`${DR}/drill`, async (c) => {
+      await administrator(c.req.raw, 'read')
+      const { sample } = await readBody(c.req.raw, drilling)
+      return c.json(await drill(room, sample))
     })
     .put(`${DR}/settings`, async (c) => {
       await administrator(c.req.raw, 'update')

@@ -40,5 +40,10 @@ export const LOG_CHECK_MS = 60_000
 export const QUARANTINED_ROWS = 50_000
 /** How long a token for the quarantine is used before another is asked for. */
 export const TOKEN_REUSE_MS = 30_000
+/** Until the origin of a drill answers, and how often it is looked. */
+export const DRILL_START_MS = 60_000
+export const DRILL_LOOK_MS = 100
+/** Artifacts that a drill pulls at most. */
+export const DRILL_SAMPLE = 1_000
 /** How often a process that does not talk to the other site looks which role this one has. */
 export const ROLE_LOOK_MS = 1_000

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import type { Hono } from 'hono'
 import type { BlobStore, CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
@@ -16,6 +17,15 @@ import { Source } from './source.ts'
 import type { Standing } from './standing.ts'
 import { SiteTalk } from './talk.ts'
 
+/** What a drill is done with. */
+export interface DrillMeans {
+  readonly dataVolume: string
+  /** Settings that the origin of a drill shares with this one. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Starts an origin with these settings in its environment. Absent: this process starts no other. */
+  readonly startProcess: ((folder: string, env: Readonly<Record<string, string>>) => ChildProcess) | undefined
+}
+
 export interface SitesOptions {
   readonly db: Database
   readonly standing: Standing
@@ -33,6 +43,7 @@ export interface SitesOptions {
   readonly ownIssuer: string
   /** What this site owns, as the system changes it. */
   readonly local: Registry
+  readonly drills: DrillMeans
   /** A token to push to a repository, and to pull from another. */
   readonly pushToken: (name: string, from: string) => Promise<string>
   /** Forgets what is remembered of the database: it is another one now. */
