@@ -1,11 +1,12 @@
 import { and, asc, eq, gt, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
-import { appendAudit, type NewAuditEntry, nameOf } from './audit/chain.ts'
+import { appendAuditAll, type NewAuditEntry, nameOf } from './audit/chain.ts'
 import { type AuditEvent, auditEventOf } from './audit/events.ts'
 import type { ChangeKind } from './change-kinds.ts'
 import { lastChange } from './change-watch.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
+import { CHANGE_ROWS } from './limits.ts'
 import { changes, cursors } from './tables/changes.ts'
 
 export type { ChangeKind } from './change-kinds.ts'
@@ -28,28 +29,34 @@ export interface NewChange {
 const insertStatement = (sql: LibSQLDatabase) =>
   sql
     .insert(changes)
-    .values({
-      site: raw.placeholder('site'),
-      time: raw.placeholder('time'),
-      actor: raw.placeholder('actor'),
-      kind: raw.placeholder('kind'),
-      subject: raw.placeholder('subject'),
-      projectId: raw.placeholder('projectId'),
-      before: raw.placeholder('before'),
-      after: raw.placeholder('after'),
-      detail: raw.placeholder('detail'),
-    })
-    .returning({ seq: changes.seq })
+    .select(
+      raw`SELECT NULL, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8
+        FROM json_each(${raw.placeholder('rows')}) WHERE true ORDER BY key`,
+    )
     .prepare()
 
 /** Tells of a change, in the feed and in the audit log, in the transaction that makes it. For functions of this room. */
 export async function tell(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, change: NewChange): Promise<number> {
-  const { actor, kind, subject, projectId = null, before = null, after = null, detail = null, audit } = change
+  await tellAll(db, connection, [change])
+  return connection.lastChange
+}
+
+/** Tells of many, in their order. */
+export async function tellAll(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, list: readonly NewChange[]): Promise<void> {
   const time = db.clock.now()
-  const row = await connection.prepared(insertStatement).get({ site: db.site, time, actor, kind, subject, projectId, before, after, detail })
-  connection.lastChange = row.seq
-  if (audit !== 'silent') await appendAudit(connection, await auditEntry(connection, change, time, audit ?? auditEventOf(kind)))
-  return row.seq
+  for (let from = 0; from < list.length; from += CHANGE_ROWS) {
+    const some = list.slice(from, from + CHANGE_ROWS)
+    const rows = some.map(({ actor, kind, subject, projectId = null, before = null, after = null, detail }) => {
+      return [db.site, time, actor, kind, subject, projectId, before, after, detail === undefined ? null : JSON.stringify(detail)]
+    })
+    const { lastInsertRowid } = await connection.prepared(insertStatement).run({ rows: JSON.stringify(rows) })
+    connection.lastChange = Number(lastInsertRowid)
+    const entries: NewAuditEntry[] = []
+    for (const change of some) {
+      if (change.audit !== 'silent') entries.push(await auditEntry(connection, change, time, change.audit ?? auditEventOf(change.kind)))
+    }
+    await appendAuditAll(connection, entries)
+  }
 }
 
 async function auditEntry(connection: WriteConnection, change: NewChange, time: number, event: AuditEvent): Promise<NewAuditEntry> {
@@ -68,11 +75,6 @@ async function auditEntry(connection: WriteConnection, change: NewChange, time: 
     count: 1,
     detail: Object.keys(more).length === 0 ? '' : JSON.stringify(more),
   }
-}
-
-/** Tells of many. */
-export async function tellAll(db: Pick<Database, 'clock' | 'site'>, connection: WriteConnection, list: readonly NewChange[]): Promise<void> {
-  for (const change of list) await tell(db, connection, change)
 }
 
 /** Adds a change that no other write makes (a pull reported by an edge, say). Resolves with its sequence number. */

@@ -29,3 +29,5 @@ export const NAMES_LIMIT = 4_096
 
 /** Bytes of pushes in progress that a project with a quota may always have; with a larger quota, as many as that. */
 export const PENDING_LEAST = 10 * 1024 ** 3
+/** How many changes one statement tells of. */
+export const CHANGE_ROWS = 500

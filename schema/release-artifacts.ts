@@ -1,13 +1,13 @@
-import { and, eq, sql as raw } from 'drizzle-orm'
+import { sql as raw } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../registry/spec/names.ts'
 import { tellAll } from './changes.ts'
+import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { immutability } from './immutable-rules.ts'
-import { removeManifest } from './metadata/manifests.ts'
-import { findRepository } from './metadata/repositories.ts'
+import { removeManifests } from './metadata/manifests.ts'
+import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { standAfterTags, tagAgain } from './metadata/standing.ts'
-import { manifests, tags } from './tables/repositories.ts'
 
 /** An artifact as somebody saw it who decided that it may go. */
 export interface SeenArtifact {
@@ -18,7 +18,19 @@ export interface SeenArtifact {
 /** What became of it: gone; or only its tags are, since an index needs it; or kept, since its tags are not what they were, or may not go. */
 export type Outcome = 'deleted' | 'untagged' | 'changed' | 'immutable'
 
-/** Takes artifacts away that are still as they were seen, in one transaction. Resolves with what became of each. */
+interface Row {
+  readonly id: number
+  readonly digest: Digest
+  readonly size: number
+  /** JSON: the names of its tags, and the ids of the indexes that name it. */
+  readonly tags: string
+  readonly parents: string
+}
+
+/**
+ * Takes artifacts away that are still as they were seen, in one transaction, by sets: everybody else's writes wait meanwhile. Resolves with what
+ * became of each.
+ */
 export function releaseArtifacts(db: Database, name: RepositoryName, seen: readonly SeenArtifact[], actor: string): Promise<Map<Digest, Outcome>> {
   return db.write(async (connection) => {
     const { sql } = connection
@@ -27,37 +39,68 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
     if (repository === undefined) return outcomes
     const { id: repositoryId, projectId } = repository
     const isImmutable = await immutability(connection, repository)
-    for (const { digest, tags: before } of seen) {
-      const manifest = await sql
-        .select({ id: manifests.id, size: manifests.size })
-        .from(manifests)
-        .where(and(eq(manifests.repositoryId, repositoryId), eq(manifests.digest, digest)))
-        .get()
-      if (manifest === undefined) continue
-      const ofDigest = and(eq(tags.repositoryId, repositoryId), eq(tags.digest, digest))
-      const now = (await sql.select({ name: tags.name }).from(tags).where(ofDigest)).map((tag) => tag.name)
-      if (now.length !== before.length || now.some((tag) => !before.includes(tag))) {
-        outcomes.set(digest, 'changed')
-        continue
-      }
-      if (isImmutable !== undefined && now.some(isImmutable)) {
-        outcomes.set(digest, 'immutable')
-        continue
-      }
-      await sql.delete(tags).where(ofDigest)
-      await tagAgain(connection, repositoryId, [digest])
-      await standAfterTags(connection, repositoryId, now, [digest])
-      await tellAll(
-        db,
-        connection,
-        now.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
-      )
-      const [part] = await sql.all(
-        raw`SELECT 1 FROM manifest_references p WHERE p.repository_id = ${repositoryId} AND p.digest = ${digest} AND p.kind = 'manifest' LIMIT 1`,
-      )
-      if (part === undefined) await removeManifest(db, connection, repository, { ...manifest, digest }, actor)
-      outcomes.set(digest, part === undefined ? 'deleted' : 'untagged')
-    }
+    const rows = await sql.all<Row>(
+      raw`SELECT m.id, m.digest, m.size,
+          (SELECT json_group_array(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tags,
+          (SELECT json_group_array(p.manifest_id) FROM manifest_references p
+            WHERE p.repository_id = m.repository_id AND p.digest = m.digest AND p.kind = 'manifest') AS parents
+        FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.digest IN ${listOf(seen.map(({ digest }) => digest))} ORDER BY m.id`,
+    )
+    const before = new Map(seen.map((each) => [each.digest, each.tags]))
+    const going = rows.flatMap(({ tags, parents, ...row }) => {
+      const now = JSON.parse(tags) as Tag[]
+      const known = before.get(row.digest) ?? []
+      const changed = now.length !== known.length || now.some((tag) => !known.includes(tag))
+      const outcome = changed ? 'changed' : isImmutable !== undefined && now.some(isImmutable) ? 'immutable' : undefined
+      if (outcome === undefined) return [{ ...row, tags: now, parents: JSON.parse(parents) as number[] }]
+      outcomes.set(row.digest, outcome)
+      return []
+    })
+    const deleted = withoutParts(going)
+    for (const row of going) outcomes.set(row.digest, deleted.has(row) ? 'deleted' : 'untagged')
+    await removeTags(db, connection, repository, going, actor)
+    const untagged = going.filter((row) => !deleted.has(row))
+    await tagAgain(
+      connection,
+      repositoryId,
+      untagged.map(({ digest }) => digest),
+    )
+    await standAfterTags(
+      connection,
+      repositoryId,
+      untagged.flatMap(({ tags }) => tags),
+      untagged.map(({ digest }) => digest),
+    )
+    await removeManifests(db, connection, { id: repositoryId, projectId, name }, [...deleted], actor)
     return outcomes
   })
 }
+
+/** Those of them that no index names that stays. */
+function withoutParts<T extends { readonly id: number; readonly parents: readonly number[] }>(going: readonly T[]): ReadonlySet<T> {
+  const deleted = new Map(going.map((row) => [row.id, row]))
+  for (let before = -1; before !== deleted.size; ) {
+    before = deleted.size
+    for (const { id, parents } of deleted.values()) if (parents.some((parent) => !deleted.has(parent))) deleted.delete(id)
+  }
+  return new Set(deleted.values())
+}
+
+async function removeTags(
+  db: Database,
+  connection: WriteConnection,
+  { id: repositoryId, projectId, name }: RepositoryRow,
+  list: readonly { readonly digest: Digest; readonly tags: readonly Tag[] }[],
+  actor: string,
+): Promise<void> {
+  await connection.sql.run(raw`DELETE FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${listOf(list.map(({ digest }) => digest))}`)
+  await tellAll(
+    db,
+    connection,
+    list.flatMap(({ digest, tags }) =>
+      tags.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
+    ),
+  )
+}
+
+const listOf = (digests: readonly Digest[]) => raw`(SELECT value FROM json_each(${JSON.stringify(digests)}))`

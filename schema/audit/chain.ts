@@ -56,32 +56,44 @@ const statements = (sql: LibSQLDatabase) => ({
 /** The last id that was ever given, whatever has become of its row: SQLite keeps that where ids are never given again. */
 const LAST_GIVEN = raw`max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit_log'), 0), coalesce((SELECT max(id) FROM audit_log), 0))`
 
-/** A row behind the last, which whoever remembers it need not ask for: nothing is written if another process has gone on from there. */
+/** Rows behind the last, which whoever remembers it need not ask for: nothing is written if another process has gone on from there. */
 function insertBehind(sql: LibSQLDatabase) {
-  const value = raw.placeholder
   return sql
     .insert(auditLog)
     .select(
-      raw`SELECT ${value('id')}, ${value('time')}, ${value('actor')}, ${value('username')}, ${value('operation')}, ${value('resourceType')},
-        ${value('resource')}, ${value('projectId')}, ${value('address')}, ${value('succeeded')}, ${value('count')}, ${value('detail')}, ${value('hash')}, 0
-        WHERE ${LAST_GIVEN} = ${value('id')} - 1`,
+      raw`SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9,
+        value ->> 10, value ->> 11, value ->> 12, 0 FROM json_each(${raw.placeholder('rows')}) WHERE ${LAST_GIVEN} = ${raw.placeholder('before')} ORDER BY key`,
     )
     .prepare()
 }
 
 /** Writes an entry in the transaction of what it tells of. For functions of this room. */
 export async function appendAudit(connection: WriteConnection, entry: NewAuditEntry): Promise<void> {
-  const row = { ...entry, address: entry.address ?? cause.getStore()?.address ?? '', username: await nameOf(connection, entry.actor) }
-  const remembered = connection.auditHead && (await appendBehind(connection, connection.auditHead, row))
-  connection.auditHead = remembered ?? (await appendBehind(connection, await headOf(connection), row))
+  await appendAuditAll(connection, [entry])
+}
+
+/** As many in one statement. */
+export async function appendAuditAll(connection: WriteConnection, entries: readonly NewAuditEntry[]): Promise<void> {
+  if (entries.length === 0) return
+  const named: Omit<AuditEntry, 'id'>[] = []
+  for (const entry of entries) {
+    named.push({ ...entry, address: entry.address ?? cause.getStore()?.address ?? '', username: await nameOf(connection, entry.actor) })
+  }
+  const remembered = connection.auditHead && (await appendBehind(connection, connection.auditHead, named))
+  connection.auditHead = remembered ?? (await appendBehind(connection, await headOf(connection), named))
 }
 
 /** Resolves with the new end; undefined: `before` is not the end. */
-async function appendBehind(connection: WriteConnection, before: Link, entry: Omit<AuditEntry, 'id'>): Promise<Link | undefined> {
-  const row = { ...entry, id: before.id + 1 }
-  const hash = hashOf(before.hash, row)
-  const { rowsAffected } = await connection.prepared(statements).insert.run({ ...row, succeeded: row.succeeded ? 1 : 0, hash })
-  return rowsAffected === 0 ? undefined : { id: row.id, hash }
+async function appendBehind(connection: WriteConnection, before: Link, entries: readonly Omit<AuditEntry, 'id'>[]): Promise<Link | undefined> {
+  let head = before
+  const rows = entries.map((entry) => {
+    const row = { ...entry, id: head.id + 1 }
+    head = { id: row.id, hash: hashOf(head.hash, row) }
+    const { id, time, actor, username, operation, resourceType, resource, projectId, address, succeeded, count, detail } = row
+    return [id, time, actor, username, operation, resourceType, resource, projectId, address, succeeded ? 1 : 0, count, detail, head.hash]
+  })
+  const { rowsAffected } = await connection.prepared(statements).insert.run({ rows: JSON.stringify(rows), before: before.id })
+  return rowsAffected === 0 ? undefined : head
 }
 
 /** The end of the chain as this connection sees it. Where somebody cut rows off, their ids stay missing. */

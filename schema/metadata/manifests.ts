@@ -47,6 +47,10 @@ const reads = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
+/** Lists that are given as JSON, for statements that are made once. */
+const IDS = raw`(SELECT value FROM json_each(${raw.placeholder('ids')}))`
+const DIGESTS = raw`(SELECT value FROM json_each(${raw.placeholder('digests')}))`
+
 const writes = (sql: LibSQLDatabase) => ({
   find: sql
     .select({ id: manifests.id, size: manifests.size })
@@ -54,16 +58,13 @@ const writes = (sql: LibSQLDatabase) => ({
     .where(and(eq(manifests.repositoryId, raw.placeholder('repositoryId')), eq(manifests.digest, raw.placeholder('digest'))))
     .prepare(),
   inProject: sql
-    .select({ id: manifests.id })
+    .selectDistinct({ digest: manifests.digest })
     .from(manifests)
-    .where(and(eq(manifests.projectId, raw.placeholder('projectId')), eq(manifests.digest, raw.placeholder('digest'))))
-    .limit(1)
+    .where(and(eq(manifests.projectId, raw.placeholder('projectId')), inArray(manifests.digest, DIGESTS)))
     .prepare(),
-  anywhere: sql
-    .select({ id: manifests.id })
-    .from(manifests)
-    .where(eq(manifests.digest, raw.placeholder('digest')))
-    .limit(1)
+  dropContents: sql
+    .delete(manifestContents)
+    .where(and(inArray(manifestContents.digest, DIGESTS), raw`NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = ${manifestContents}.digest)`))
     .prepare(),
   addContent: sql
     .insert(manifestContents)
@@ -99,10 +100,7 @@ const writes = (sql: LibSQLDatabase) => ({
         eq(repositoryBlobs.repositoryId, raw.placeholder('repositoryId')),
         inArray(
           repositoryBlobs.digest,
-          sql
-            .select({ digest: manifestReferences.digest })
-            .from(manifestReferences)
-            .where(eq(manifestReferences.manifestId, raw.placeholder('manifestId'))),
+          sql.select({ digest: manifestReferences.digest }).from(manifestReferences).where(inArray(manifestReferences.manifestId, IDS)),
         ),
       ),
     )
@@ -128,12 +126,9 @@ const writes = (sql: LibSQLDatabase) => ({
   children: sql
     .select({ digest: manifestReferences.digest })
     .from(manifestReferences)
-    .where(and(eq(manifestReferences.manifestId, raw.placeholder('manifestId')), eq(manifestReferences.kind, 'manifest')))
+    .where(and(inArray(manifestReferences.manifestId, IDS), eq(manifestReferences.kind, 'manifest')))
     .prepare(),
-  remove: sql
-    .delete(manifests)
-    .where(eq(manifests.id, raw.placeholder('id')))
-    .prepare(),
+  remove: sql.delete(manifests).where(inArray(manifests.id, IDS)).prepare(),
   touch: sql
     .update(repositories)
     .set({ updatedAt: raw`${raw.placeholder('now')}` })
@@ -176,7 +171,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { descriptor, bytes, parsed } = manifest
   const { digest, size } = descriptor
   const { id: repositoryId, projectId } = repository
-  const known = (await connection.prepared(writes).inProject.get({ projectId, digest })) !== undefined
+  const known = (await connection.prepared(writes).inProject.get({ projectId, digests: JSON.stringify([digest]) })) !== undefined
   await charge(db, connection, projectId, (known ? 0 : size) + (await countBlobs(connection, repository, parsed.blobs)))
   const { addContent, add } = connection.prepared(writes)
   await addContent.run({ digest, bytes })
@@ -201,7 +196,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   for (let from = 0; from < rows.length; from += INSERT_ROWS) {
     await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
   }
-  const beside = await digestsBeside(connection, repositoryId, digest)
+  const beside = await digestsBeside(connection, repositoryId, [digest])
   await standAgain(connection, repositoryId, [...beside, ...parsed.manifests.map((child) => child.digest)])
   await tell(db, connection, {
     actor,
@@ -257,30 +252,59 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
   })
 }
 
-/** Takes away a manifest that no tag points at any more. What it named counts as needed until now. For functions of this room. */
+/** Takes away a manifest that no tag points at any more. For functions of this room. */
 export async function removeManifest(
   db: Database,
   connection: WriteConnection,
   repository: RepositoryRow,
-  { id, digest, size }: { readonly id: number; readonly digest: Digest; readonly size: number },
+  manifest: ManifestRow,
   actor: Actor,
 ): Promise<void> {
-  const { projectId } = repository
-  const statements = connection.prepared(writes)
-  await statements.letGo.run({ repositoryId: repository.id, manifestId: id, now: db.clock.now() })
-  const children = (await statements.children.all({ manifestId: id })).map((child) => child.digest)
-  await statements.remove.run({ id })
-  await standAgain(connection, repository.id, [...children, ...(await digestsBeside(connection, repository.id, digest))])
-  await releaseManifest(connection, projectId, digest, size)
-  await tell(db, connection, { actor, kind: 'manifest.deleted', subject: `${repository.name}@${digest}`, projectId, before: digest })
+  await removeManifests(db, connection, repository, [manifest], actor)
 }
 
-/** After a manifest's row has gone: gives back what its project no longer holds, and drops bytes that nobody holds. */
-async function releaseManifest(connection: WriteConnection, projectId: number, digest: Digest, size: number): Promise<void> {
-  const { inProject, anywhere } = connection.prepared(writes)
-  if ((await inProject.get({ projectId, digest })) !== undefined) return
-  await refund(connection, projectId, size)
-  if ((await anywhere.get({ digest })) === undefined) await connection.sql.delete(manifestContents).where(eq(manifestContents.digest, digest))
+export interface ManifestRow {
+  readonly id: number
+  readonly digest: Digest
+  readonly size: number
+}
+
+/**
+ * Takes away manifests of a repository that no tag points at any more. What they named counts as needed until now. By sets, not one by one:
+ * everybody else's writes wait meanwhile. For functions of this room.
+ */
+export async function removeManifests(
+  db: Database,
+  connection: WriteConnection,
+  repository: RepositoryRow,
+  list: readonly ManifestRow[],
+  actor: Actor,
+): Promise<void> {
+  if (list.length === 0) return
+  const { id: repositoryId, projectId, name } = repository
+  const statements = connection.prepared(writes)
+  const ids = JSON.stringify(list.map(({ id }) => id))
+  await statements.letGo.run({ repositoryId, ids, now: db.clock.now() })
+  const children = (await statements.children.all({ ids })).map((child) => child.digest)
+  await statements.remove.run({ ids })
+  const digests = list.map(({ digest }) => digest)
+  await standAgain(connection, repositoryId, [...children, ...(await digestsBeside(connection, repositoryId, digests))])
+  await releaseManifests(connection, projectId, list)
+  await tellAll(
+    db,
+    connection,
+    digests.map((digest) => ({ actor, kind: 'manifest.deleted' as const, subject: `${name}@${digest}`, projectId, before: digest })),
+  )
+}
+
+/** After the rows of manifests have gone: gives back what their project no longer holds, and drops bytes that nobody holds. */
+async function releaseManifests(connection: WriteConnection, projectId: number, list: readonly ManifestRow[]): Promise<void> {
+  const { inProject, dropContents } = connection.prepared(writes)
+  const digests = JSON.stringify(list.map(({ digest }) => digest))
+  const held = new Set((await inProject.all({ projectId, digests })).map(({ digest }) => digest))
+  const bytes = list.reduce((sum, { digest, size }) => (held.has(digest) ? sum : sum + size), 0)
+  await refund(connection, projectId, bytes)
+  await dropContents.run({ digests })
 }
 
 async function touch(db: Database, connection: WriteConnection, repositoryId: number): Promise<void> {

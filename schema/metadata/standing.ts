@@ -60,9 +60,9 @@ export async function standAgain(connection: WriteConnection, repositoryId: numb
   if (digests.length > 0) await connection.prepared(statements).again.run({ repositoryId, digests: JSON.stringify(digests) })
 }
 
-/** The artifacts that are set beside this one, whether it is there or not. */
-export async function digestsBeside(connection: WriteConnection, repositoryId: number, digest: Digest): Promise<Digest[]> {
-  const rows = await connection.prepared(statements).beside.all({ repositoryId, names: JSON.stringify(tagsBeside(digest)) })
+/** The artifacts that are set beside these, whether they are there or not. */
+export async function digestsBeside(connection: WriteConnection, repositoryId: number, digests: readonly Digest[]): Promise<Digest[]> {
+  const rows = await connection.prepared(statements).beside.all({ repositoryId, names: JSON.stringify(digests.flatMap(tagsBeside)) })
   return rows.map((row) => row.digest)
 }
 

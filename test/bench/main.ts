@@ -1,13 +1,15 @@
 import { delta } from './delta.ts'
 import { edge } from './edge.ts'
 import { fair } from './fair.ts'
+import { garbage } from './growth/garbage.ts'
 import { growth } from './growth/growth.ts'
+import { retention } from './growth/retention.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
 import { pushes } from './pushes.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth }
+const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth, retention, garbage }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {

@@ -150,7 +150,7 @@ function projectName(n: number): string {
 
 /** The project of a repository, by number: a tenth of all are in the first. */
 function projectOfRepository(n: number, { projects, repositories }: Amounts): number {
-  return n <= repositories / 10 ? 1 : (n % projects) + 1
+  return n <= Math.max(1, repositories / 10) ? 1 : (n % projects) + 1
 }
 
 /** The repository of an artifact, by number: a tenth of all are in the first. */

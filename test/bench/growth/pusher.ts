@@ -12,6 +12,8 @@ const EVERY_MS = 50
 export interface Pusher {
   /** Pushes manifests, one after the other, while `work` runs. @throws what the work or a push throws */
   beside<T>(work: () => Promise<T>): Promise<T>
+  /** What each push took since this was asked last, in milliseconds, in order of length. */
+  took(): readonly number[]
 }
 
 /** Somebody who pushes to the big repository. */
@@ -20,6 +22,7 @@ export async function pusher(atoll: AtollProcess): Promise<Pusher> {
   await using config = await randomFile(2_000)
   await pushBlob(upload, { host: atoll.origin, repository: BIG_REPOSITORY, headers }, config)
   const { digest, size } = config
+  let times: number[] = []
   const push = async () => {
     const id = randomUUID()
     const body = JSON.stringify({
@@ -31,11 +34,18 @@ export async function pusher(atoll: AtollProcess): Promise<Pusher> {
     })
     const { authorization } = await pushRight(BIG_REPOSITORY, atoll.api)
     const url = `http://${atoll.origin}/v2/${BIG_REPOSITORY}/manifests/${id}`
+    const from = performance.now()
     const answer = await fetch(url, { method: 'PUT', headers: { authorization: authorization ?? '', 'content-type': MANIFEST }, body })
     const text = await answer.text()
+    times.push(performance.now() - from)
     if (answer.status !== 201) throw new Error(`a push beside questions: ${answer.status} ${text}`)
   }
   return {
+    took: () => {
+      const taken = times
+      times = []
+      return taken.sort((a, b) => a - b)
+    },
     async beside(work) {
       let over = false
       const pushing = (async () => {
