@@ -104,9 +104,9 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     .get('/.well-known/jwks.json', (c) => c.json(keys.jwks, 200, { 'Cache-Control': 'public, max-age=60' }))
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {
-      const { healthy, components } = await services.health()
+      const { ready: able, components } = await services.health()
       const leaving = options.leaving?.() ?? false
-      const ready = healthy && !leaving
+      const ready = able && !leaving
       return c.json({ ready, components, ...(leaving && { leaving }) }, ready ? 200 : 503)
     })
     .notFound((c) =>

@@ -25,7 +25,7 @@ import { RecentChanges } from './changes.ts'
 import { LiveSettings } from './config/live.ts'
 import type { OriginConfig } from './config/settings.ts'
 import { firstStart } from './first-start.ts'
-import { healthOf } from './health.ts'
+import { HealthCheck } from './health.ts'
 import { Addresses } from './identity/addresses.ts'
 import { Authorities } from './identity/authorities.ts'
 import { baseUrlOf, configuredUrl } from './identity/base-url.ts'
@@ -261,6 +261,7 @@ export async function openOrigin({
     },
   })
   sites.start()
+  const healthCheck = new HealthCheck({ db, blobs: stores.blobs, clock, log, newId })
   const services: OriginServices = {
     config,
     live,
@@ -281,7 +282,7 @@ export async function openOrigin({
     registry: local.as('system'),
     registryFor: (principal) => restrict(local.as(principal.id), principalGate(principal, authorities)),
     baseUrl: baseUrlOf(config),
-    health: () => healthOf({ db, blobs: stores.blobs, log }),
+    health: () => healthCheck.health(),
   }
   return {
     services,

@@ -75,6 +75,8 @@ export interface RobotSecrets {
 
 export interface Health {
   readonly healthy: boolean
+  /** Whether images can be pushed and pulled here. */
+  readonly ready: boolean
   readonly components: readonly ComponentHealth[]
 }
 
