@@ -7,9 +7,11 @@ import { OCI_CONFIG, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { headOfChanges } from '../schema/changes.ts'
 import { createEndpoint } from '../schema/endpoints.ts'
+import { addLabel, createLabel } from '../schema/labels.ts'
 import { createReplicationPolicy, type NewReplicationPolicy, updateReplicationPolicy } from '../schema/replication.ts'
-import { findExecution, listExecutions, listTasks, readTaskLog, startExecution, stopExecution } from '../schema/replication-executions.ts'
+import { findExecution, listExecutions, startExecution, stopExecution } from '../schema/replication-executions.ts'
 import { planReplication } from '../schema/replication-jobs.ts'
+import { listTasks, readTaskLog } from '../schema/replication-tasks.ts'
 import { findSchedule } from '../schema/schedules.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
@@ -258,5 +260,63 @@ describe('a replication rule', () => {
     expect(await digestAt(there, 'team/app', 'v1')).toBe(digest)
     const [task] = (await listTasks(here.database, executionId, {}, { page: 1, pageSize: 10 })).items
     expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/going on at byte [1-9]/)
+  })
+
+  it('many pushes of one tag make one execution, which copies the last of them', async () => {
+    const { id } = await policy({ trigger: 'event_based' })
+    const first = start(here)
+    await push(here, 'team/app', 'first')
+    await eventually(there, () => digestAt(there, 'team/app', 'first'))
+    await first.close()
+    let last: Digest | undefined
+    for (let i = 0; i < 20; i++) last = await push(here, 'team/app', 'v1')
+    start(here)
+    await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === last ? true : undefined))
+    const { items } = await listExecutions(here.database, { policyId: id }, { page: 1, pageSize: 50 })
+    expect(items).toHaveLength(2)
+  })
+
+  it('copies what carries its labels, also when it gets them after the push', async () => {
+    const label = { description: '', color: '', projectId: null }
+    const released = await createLabel(here.database, { ...label, name: 'released' }, 'system')
+    await policy({ trigger: 'event_based', filters: [{ type: 'label', value: ['released'] }] })
+    start(here)
+    const digest = await push(here, 'team/app', 'v1')
+    await push(here, 'team/app', 'v2')
+    await addLabel(here.database, { repository: parseRepositoryName('team/app'), digest }, released, 'system')
+    await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
+    expect(await digestAt(there, 'team/app', 'v2')).toBeUndefined()
+    const manual = await policy({ name: 'manual', filters: [{ type: 'label', value: ['released'] }], destinationNamespace: 'mirror' })
+    expect(await ended(await execute(manual.id))).toMatchObject({ status: 'Succeed', total: 1 })
+    expect(await digestAt(there, 'mirror/app', 'v1')).toBe(digest)
+    expect(await digestAt(there, 'mirror/app', 'v2')).toBeUndefined()
+  })
+
+  it('one artifact that cannot be copied keeps no other from it, and only that one is done again', async () => {
+    await push(here, 'team/app', 'a')
+    const theirs = await push(there, 'team/app', 'a')
+    const other = await push(here, 'team/app', 'b')
+    await push(here, 'team/web', 'c')
+    start(here)
+    const { id } = await policy({ override: false })
+    const execution = await ended(await execute(id))
+    expect(execution).toMatchObject({ status: 'Failed', total: 2, failed: 1, succeeded: 1 })
+    expect(await digestAt(there, 'team/app', 'b')).toBe(other)
+    await updateReplicationPolicy(here.database, id, { override: true }, 'system')
+    const retried = await startExecution(here.database, { policyId: id, trigger: 'manual', operator: 'admin' }, (executionId) =>
+      planReplication({ executionId, retryOf: execution.id }),
+    )
+    expect(await ended(retried)).toMatchObject({ status: 'Succeed', total: 1, succeeded: 1 })
+    expect(await digestAt(there, 'team/app', 'a')).not.toBe(theirs)
+  })
+
+  it('that may run once at a time leaves out a second execution, and says so', async () => {
+    await push(here, 'team/app', 'v1', randomBytes(3_000_000))
+    const { id } = await policy({ speed: 1, singleActive: true })
+    start(here)
+    const first = await execute(id)
+    await eventually(here, async () => ((await findExecution(here.database, first))?.total ? true : undefined))
+    expect(await ended(await execute(id))).toMatchObject({ status: 'Stopped', statusText: expect.stringMatching(/^Skipped/), total: 0 })
+    await stopExecution(here.database, first)
   })
 })

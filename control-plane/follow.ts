@@ -1,18 +1,24 @@
 import type { Clock } from '../registry/clock.ts'
 import { pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
-import { isRepositoryName, isTag } from '../registry/spec/names.ts'
+import { isDigest } from '../registry/spec/digests.ts'
+import { isRepositoryName, isTag, type RepositoryName, type Tag } from '../registry/spec/names.ts'
+import { findArtifact } from '../schema/artifacts.ts'
 import { type Change, headOfChanges, readChanges, readCursor, saveCursor } from '../schema/changes.ts'
 import type { Database } from '../schema/database.ts'
 import { enabledReplicationPolicies, type ReplicationPolicy } from '../schema/replication.ts'
-import { startExecutionOnce } from '../schema/replication-executions.ts'
-import { planReplication } from '../schema/replication-jobs.ts'
-import { CHANGES_BATCH, CURSOR_SAVE_MS, POLL_MS } from './limits.ts'
-import { readFilters } from './replication/filters.ts'
+import { startExecutionForEvent } from '../schema/replication-executions.ts'
+import { CHANGES_BATCH, CURSOR_SAVE_MS, DEBOUNCE_MS, POLL_MS } from './limits.ts'
+import { localFacts } from './replication/facts.ts'
+import { type ReplicationFilters, readFilters } from './replication/filters.ts'
 
 const CONSUMER = 'replication'
 
-/** Follows the feed, and begins an execution of each event-based rule for each tag that was set, and for each that was deleted where the rule wants that. */
+/**
+ * Follows the feed, and begins an execution of each event-based rule for each tag that was set, for each that was deleted where the rule
+ * wants that, and for the tags of each artifact whose labels changed where the rule asks for labels. What happens to one tag while an
+ * execution for it waits changes that execution.
+ */
 export async function followChanges({
   db,
   clock,
@@ -54,8 +60,8 @@ async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal)
     }
     if (!(await changesWithin(db, clock, cursor, cursor > saved ? due : undefined, signal))) continue
     const batch = await readChanges(db, cursor, CHANGES_BATCH)
-    const policies = batch.some(isOfTags) ? await enabledReplicationPolicies(db, 'event_based') : []
-    for (const change of batch.filter(isOfTags)) for (const policy of policies) await react(db, log, change, policy)
+    const policies = batch.some(isFollowed) ? await enabledReplicationPolicies(db, 'event_based') : []
+    for (const change of batch.filter(isFollowed)) for (const policy of policies) await react(db, log, change, policy, signal)
     cursor = batch.at(-1)?.seq ?? cursor
     // Whoever makes a rule means what comes after it: nothing from before is looked at again.
     if (batch.some(isOfRules)) savedAt = Number.NEGATIVE_INFINITY
@@ -85,28 +91,52 @@ const TIME_OVER = Symbol('time over')
 
 const isOfRules = ({ kind }: Change) => kind.startsWith('replication.policy.')
 
-function isOfTags({ kind }: Change): boolean {
-  return kind === 'tag.set' || kind === 'tag.deleted'
+const FOLLOWED: ReadonlySet<Change['kind']> = new Set(['tag.set', 'tag.deleted', 'artifact.labelled', 'artifact.unlabelled'])
+
+function isFollowed({ kind }: Change): boolean {
+  return FOLLOWED.has(kind)
 }
 
-async function react(db: Database, log: Log, change: Change, policy: ReplicationPolicy): Promise<void> {
+async function react(db: Database, log: Log, change: Change, policy: ReplicationPolicy, signal: AbortSignal): Promise<void> {
   if (policy.sourceEndpointId !== null) return
-  if (change.kind === 'tag.deleted' && !policy.replicateDeletion) return
-  const colon = change.subject.lastIndexOf(':')
-  const repository = change.subject.slice(0, colon)
-  const tag = change.subject.slice(colon + 1)
-  if (!isRepositoryName(repository) || !isTag(tag)) return
+  let filters: ReplicationFilters
   try {
-    const filters = readFilters(policy.filters)
-    if (!filters.name(repository) || !filters.tag(tag)) return
+    filters = readFilters(policy.filters)
   } catch (error) {
     // One rule that cannot be read must not keep the others from theirs.
     log.warn({ err: error, policy: policy.id }, 'A replication rule cannot be followed.')
     return
   }
-  const operation = change.kind === 'tag.set' ? 'copy' : 'deletion'
-  const key = `replication:${policy.id}:${change.seq}`
-  await startExecutionOnce(db, { policyId: policy.id, trigger: 'event_based', operator: change.actor }, key, (executionId) =>
-    planReplication({ executionId, only: { repository, tag, operation } }),
-  )
+  const operation = change.kind === 'tag.deleted' ? 'deletion' : 'copy'
+  if (operation === 'deletion' && !policy.replicateDeletion) return
+  for (const { repository, tag } of await affected(db, change, filters)) {
+    if (!filters.name(repository) || !filters.tag(tag)) continue
+    if (filters.artifact !== undefined) {
+      // What was deleted has no labels any more that could be asked for: it stays at the destination.
+      const facts = operation === 'copy' ? await localFacts(db)(repository, { tag }, signal) : undefined
+      if (facts === undefined || !filters.artifact(facts)) continue
+    }
+    const only = { repository, tag, operation, seq: change.seq } as const
+    await startExecutionForEvent(db, { policyId: policy.id, operator: change.actor }, only, db.clock.now() + DEBOUNCE_MS)
+  }
+}
+
+/** The tags that a change is about; those of an artifact whose labels changed only where a filter may see that. */
+async function affected(
+  db: Database,
+  { kind, subject }: Change,
+  filters: ReplicationFilters,
+): Promise<readonly { readonly repository: RepositoryName; readonly tag: Tag }[]> {
+  if (kind === 'tag.set' || kind === 'tag.deleted') {
+    const colon = subject.lastIndexOf(':')
+    const repository = subject.slice(0, colon)
+    const tag = subject.slice(colon + 1)
+    return isRepositoryName(repository) && isTag(tag) ? [{ repository, tag }] : []
+  }
+  if (filters.artifact === undefined) return []
+  const at = subject.indexOf('@')
+  const repository = subject.slice(0, at)
+  const digest = subject.slice(at + 1)
+  if (!isRepositoryName(repository) || !isDigest(digest)) return []
+  return ((await findArtifact(db, repository, { digest }))?.tags ?? []).map(({ name }) => ({ repository, tag: name }))
 }

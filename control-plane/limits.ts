@@ -14,6 +14,10 @@ export const BACKOFF_LIMIT_MS = 10 * 60_000
 export const PROGRESS_MS = 1_000
 
 export const TAGS_OF_A_TASK = 50
+/** Tasks that are written down at once: everybody else's writes wait meanwhile. */
+export const TASKS_BATCH = 100
+/** How often a tag that moves at the source while it is copied is copied again by the same task. */
+export const MOVES_LIMIT = 10
 /** Artifacts that retention reads at once, and those it takes away in one write: everybody else's writes wait meanwhile. */
 export const CANDIDATES_PAGE = 1_000
 export const RELEASE_BATCH = 200
@@ -72,3 +76,10 @@ export const ENDPOINTS_POLL_MS = 2_000
 export const ENDPOINTS_AT_ONCE = 8
 /** Until an endpoint has answered. */
 export const ENDPOINT_CHECK_TIME_MS = 15_000
+
+/** Until another registry has said which labels an artifact carries. */
+export const FACTS_TIME_MS = 30_000
+/** Pushes of one tag that follow each other within this make one execution, which copies what the tag is in the end. */
+export const DEBOUNCE_MS = 500
+/** How often it is seen how many tasks of a rule run in all processes together, to share its speed among them. */
+export const SHARES_MS = 1_000

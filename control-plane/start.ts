@@ -34,6 +34,7 @@ import { startPreheatJobs } from './preheat/jobs.ts'
 import { warmAtEdge } from './preheat/warm.ts'
 import { watchEndpoints } from './replication/health.ts'
 import { type EndpointTrust, Sites } from './replication/sites.ts'
+import { Speeds } from './replication/speeds.ts'
 import { dispatchRuns } from './runs/dispatch.ts'
 import { followAudit } from './runs/follow-audit.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
@@ -87,7 +88,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const handlers = new Map<string, JobHandler>([
     [START_REPLICATION, startReplication({ db, log })],
     [PLAN_REPLICATION, planReplication({ db, sites })],
-    [REPLICATE, replicate({ db, sites, createHasher, fetch, clock, log })],
+    [REPLICATE, replicate({ db, sites, speeds: new Speeds({ db, clock, log, owner }), createHasher, fetch, clock, log })],
     [RETAIN, retain({ db, clock })],
     [PURGE_AUDIT, purgeAuditJobs({ db, clock })],
     [START_PREHEAT, startPreheatJobs({ db })],

@@ -18,6 +18,8 @@ export interface NewJob {
   readonly maxAttempts?: number | undefined
   /** With a key that was ever used nothing new is made. */
   readonly idempotencyKey?: string | undefined
+  /** See `lastOfMergeKey`. */
+  readonly mergeKey?: string | undefined
 }
 
 /** The right to write about a job. It ends with the lease, or when another one is given. */
@@ -36,16 +38,42 @@ export function enqueueJob(db: Database, job: NewJob): Promise<Job> {
 /** As `enqueueJob`, in a transaction of this room. */
 export async function enqueueIn(db: Database, connection: WriteConnection, job: NewJob): Promise<Job> {
   const { sql } = connection
-  const { kind, payload, priority = 0, idempotencyKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
+  const { kind, payload, priority = 0, idempotencyKey = null, mergeKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
   const held = idempotencyKey === null ? undefined : await sql.select().from(jobs).where(eq(jobs.idempotencyKey, idempotencyKey)).get()
   if (held !== undefined) return held
   connection.hasJobs = true
   const now = db.clock.now()
   return await sql
     .insert(jobs)
-    .values({ kind, payload, state: 'queued', priority, runAt: job.runAt ?? now, maxAttempts, idempotencyKey, createdAt: now, updatedAt: now })
+    .values({
+      kind,
+      payload,
+      state: 'queued',
+      priority,
+      runAt: job.runAt ?? now,
+      maxAttempts,
+      idempotencyKey,
+      mergeKey,
+      createdAt: now,
+      updatedAt: now,
+    })
     .returning()
     .get()
+}
+
+/** The newest job with this key, in whatever state. For a transaction of this room that would rather change a waiting job than add another. */
+export function lastOfMergeKey({ sql }: Connection, mergeKey: string): Promise<Job | undefined> {
+  return sql.select().from(jobs).where(eq(jobs.mergeKey, mergeKey)).orderBy(desc(jobs.id)).limit(1).get()
+}
+
+/** Another payload for a job that has not begun. False: it has. */
+export async function replacePayloadIn(db: Database, { sql }: WriteConnection, id: number, payload: NonNullable<unknown>): Promise<boolean> {
+  const rows = await sql
+    .update(jobs)
+    .set({ payload, updatedAt: db.clock.now() })
+    .where(and(eq(jobs.id, id), eq(jobs.state, 'queued'), eq(jobs.attempts, 0)))
+    .returning({ id: jobs.id })
+  return rows.length > 0
 }
 
 export function findJob(db: Database, id: number): Promise<Job | undefined> {
@@ -114,6 +142,11 @@ async function nextJob({ sql }: Connection, kinds: readonly string[], now: numbe
 
 function goesBefore(one: Job, other: Job): boolean {
   return (other.priority - one.priority || one.runAt - other.runAt || one.id - other.id) < 0
+}
+
+/** Whether this lease still gives the say. For a transaction of this room that writes what its holder found out. */
+export async function holdsLease({ sql }: WriteConnection, lease: Lease): Promise<boolean> {
+  return (await sql.select({ id: jobs.id }).from(jobs).where(heldBy(lease)).get()) !== undefined
 }
 
 /** Keeps the lease, and what there is to say of progress. False: it is lost, or the job was stopped; end the work. */

@@ -1,13 +1,14 @@
-import { and, asc, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { appendAudit } from './audit/chain.ts'
 import { REPLICATED } from './audit/events.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
-import { enqueueIn, type NewJob, stopIn } from './jobs.ts'
-import { LOG_LIMIT } from './limits.ts'
+import { enqueueIn, lastOfMergeKey, type NewJob, replacePayloadIn, stopIn } from './jobs.ts'
 import { COUNT, type Listed, type Listing, window } from './listing.ts'
 import type { ReplicationTrigger } from './replication.ts'
+import { eventKey, type OneTag, type PlanPayload, planEvent } from './replication-jobs.ts'
+import type { TaskStatus } from './replication-tasks.ts'
 import { jobs } from './tables/jobs.ts'
 import { replicationExecutions, replicationTasks } from './tables/replication.ts'
 
@@ -24,23 +25,6 @@ export type ReplicationExecution = typeof replicationExecutions.$inferSelect & {
   readonly bytesDone: number
 }
 export type ExecutionStatus = ReplicationExecution['status']
-
-/** What one execution does with one resource. */
-export type ReplicationTask = Omit<typeof replicationTasks.$inferSelect, 'log'>
-export type TaskStatus = ReplicationTask['status']
-
-export interface NewReplicationTask {
-  readonly resourceType: string
-  readonly source: string
-  readonly destination: string
-  readonly operation: 'copy' | 'deletion'
-}
-
-export interface ReplicationTaskPatch {
-  readonly status?: TaskStatus | undefined
-  readonly bytesTotal?: number | undefined
-  readonly bytesDone?: number | undefined
-}
 
 const tally = (status: TaskStatus) =>
   raw<number>`(SELECT count(*) FROM replication_tasks t WHERE t.execution_id = replication_executions.id AND t.status = ${status})`.mapWith(Number)
@@ -72,25 +56,8 @@ const select = (sql: LibSQLDatabase) =>
     })
     .from(replicationExecutions)
 
-const task = {
-  id: replicationTasks.id,
-  executionId: replicationTasks.executionId,
-  resourceType: replicationTasks.resourceType,
-  source: replicationTasks.source,
-  destination: replicationTasks.destination,
-  operation: replicationTasks.operation,
-  status: replicationTasks.status,
-  jobId: replicationTasks.jobId,
-  bytesTotal: replicationTasks.bytesTotal,
-  bytesDone: replicationTasks.bytesDone,
-  startedAt: replicationTasks.startedAt,
-  endedAt: replicationTasks.endedAt,
-}
-
 /** The status text of an execution whose job still adds tasks. */
 const PLANNING = 'planning'
-
-const ENDED: readonly TaskStatus[] = ['Succeed', 'Failed', 'Stopped']
 
 /** Begins a run; with `job`, the job that does it is enqueued in the same transaction, its payload made from the execution's id. */
 export async function startExecution(
@@ -131,6 +98,35 @@ export async function startExecutionOnce(
   })
 }
 
+/**
+ * An event at a tag that a rule follows: begins a run for it at `runAt`, unless one that has not begun waits for the same tag; then that one
+ * does what the newer event asks for. An event that was told before, or before a newer one of the same tag, does nothing.
+ * Resolves with the run it made.
+ */
+export async function startExecutionForEvent(
+  db: Database,
+  execution: { readonly policyId: number; readonly operator: string },
+  only: OneTag,
+  runAt: number,
+): Promise<number | undefined> {
+  const { policyId } = execution
+  return await db.write(async (connection) => {
+    const last = await lastOfMergeKey(connection, eventKey(policyId, only))
+    if (last !== undefined) {
+      const payload = last.payload as PlanPayload
+      if (payload.only !== undefined && payload.only.seq >= only.seq) return undefined
+      if (await replacePayloadIn(db, connection, last.id, { ...payload, only } satisfies PlanPayload)) return undefined
+    }
+    const { id } = await connection.sql
+      .insert(replicationExecutions)
+      .values({ ...execution, trigger: 'event_based', status: 'InProgress', statusText: PLANNING, startedAt: db.clock.now() })
+      .returning({ id: replicationExecutions.id })
+      .get()
+    await enqueueIn(db, connection, planEvent(id, policyId, only, runAt))
+    return id
+  })
+}
+
 export function findExecution(db: Database, id: number): Promise<ReplicationExecution | undefined> {
   return select(db.read.sql).where(eq(replicationExecutions.id, id)).get()
 }
@@ -143,6 +139,17 @@ export async function isInProgress(db: Database, id: number): Promise<boolean> {
     .where(eq(replicationExecutions.id, id))
     .get()
   return row?.status === 'InProgress'
+}
+
+/** Whether an execution of the rule that began before this one still runs. */
+export async function isAnotherInProgress(db: Database, { id, policyId }: Pick<ReplicationExecution, 'id' | 'policyId'>): Promise<boolean> {
+  const row = await db.read.sql
+    .select({ id: replicationExecutions.id })
+    .from(replicationExecutions)
+    .where(and(eq(replicationExecutions.policyId, policyId), eq(replicationExecutions.status, 'InProgress'), lt(replicationExecutions.id, id)))
+    .limit(1)
+    .get()
+  return row !== undefined
 }
 
 /** Newest first. */
@@ -166,85 +173,14 @@ export async function listExecutions(
   return { items, total: counted?.total ?? 0 }
 }
 
-/** Adds a task, pending; with `job`, the job that does it is enqueued in the same transaction, its payload made from the task's id. */
-export async function addTask(db: Database, executionId: number, task: NewReplicationTask, job?: (taskId: number) => NewJob): Promise<number> {
-  return await db.write(async (connection) => {
-    const { sql } = connection
-    const { id } = await sql
-      .insert(replicationTasks)
-      .values({ ...task, executionId, status: 'Pending' })
-      .returning({ id: replicationTasks.id })
-      .get()
-    if (job !== undefined) {
-      const { id: jobId } = await enqueueIn(db, connection, job(id))
-      await sql.update(replicationTasks).set({ jobId }).where(eq(replicationTasks.id, id))
-    }
-    return id
-  })
-}
-
-/** Progress or end of a task. An ended one stays as it ended. Start and end times come from the clock. */
-export async function updateTask(db: Database, id: number, patch: ReplicationTaskPatch): Promise<void> {
-  await db.write(async ({ sql }) => {
-    const before = await sql
-      .select({ status: replicationTasks.status, startedAt: replicationTasks.startedAt })
-      .from(replicationTasks)
-      .where(eq(replicationTasks.id, id))
-      .get()
-    if (before === undefined || ENDED.includes(before.status)) return
-    const now = db.clock.now()
-    const { status, bytesTotal, bytesDone } = patch
-    await sql
-      .update(replicationTasks)
-      .set({
-        ...(status !== undefined && { status, endedAt: ENDED.includes(status) ? now : null }),
-        ...(status !== undefined && status !== 'Pending' && before.startedAt === null && { startedAt: now }),
-        ...(bytesTotal !== undefined && { bytesTotal }),
-        ...(bytesDone !== undefined && { bytesDone }),
-      })
-      .where(eq(replicationTasks.id, id))
-  })
-}
-
-/** Adds to a task's log, whose oldest text goes when it grows beyond LOG_LIMIT characters. */
-export async function appendTaskLog(db: Database, id: number, text: string): Promise<void> {
-  await db.write(({ sql }) =>
-    sql
-      .update(replicationTasks)
-      .set({ log: raw`substr(${replicationTasks.log} || ${text.slice(-LOG_LIMIT)}, ${-LOG_LIMIT})` })
-      .where(eq(replicationTasks.id, id)),
-  )
-}
-
-export async function readTaskLog(db: Database, id: number): Promise<string | undefined> {
-  return (await db.read.sql.select({ log: replicationTasks.log }).from(replicationTasks).where(eq(replicationTasks.id, id)).get())?.log
-}
-
-export function findTask(db: Database, id: number): Promise<ReplicationTask | undefined> {
-  return db.read.sql.select(task).from(replicationTasks).where(eq(replicationTasks.id, id)).get()
-}
-
-/** In the order of their ids. */
-export async function listTasks(
-  db: Database,
-  executionId: number,
-  filter: { readonly status?: TaskStatus | undefined; readonly resourceType?: string | undefined },
-  listing: Listing,
-): Promise<Listed<ReplicationTask>> {
-  const condition = and(
-    eq(replicationTasks.executionId, executionId),
-    filter.status === undefined ? undefined : eq(replicationTasks.status, filter.status),
-    filter.resourceType === undefined ? undefined : eq(replicationTasks.resourceType, filter.resourceType),
-  )
-  const { limit, offset } = window(listing)
-  const items = await db.read.sql.select(task).from(replicationTasks).where(condition).orderBy(asc(replicationTasks.id)).limit(limit).offset(offset)
-  const counted = await db.read.sql.select({ total: COUNT }).from(replicationTasks).where(condition).get()
-  return { items, total: counted?.total ?? 0 }
-}
-
 /** Ends an execution whose planning failed. One that has ended stays as it ended. */
 export async function failExecution(db: Database, id: number, statusText: string): Promise<void> {
   await db.write((connection) => end(db, connection, id, 'Failed', statusText))
+}
+
+/** Ends an execution that need not run. One that has ended stays as it ended. */
+export async function skipExecution(db: Database, id: number, statusText: string): Promise<void> {
+  await db.write((connection) => end(db, connection, id, 'Stopped', statusText))
 }
 
 /** All tasks of an execution have been added: it ends when they have. Resolves with its status. */
@@ -261,14 +197,34 @@ export async function executionPlanned(db: Database, id: number): Promise<Execut
 /** Ends an execution all of whose tasks have ended: Failed if one has failed, else Stopped if one was stopped, else Succeed. Resolves with its status. */
 export async function settleExecution(db: Database, id: number): Promise<ExecutionStatus | undefined> {
   return await db.write(async (connection) => {
+    // Each task asks this at its end: only the last one may be worth counting all of them.
+    const found = await connection.sql
+      .select({ status: replicationExecutions.status, statusText: replicationExecutions.statusText })
+      .from(replicationExecutions)
+      .where(eq(replicationExecutions.id, id))
+      .get()
+    if (found?.status !== 'InProgress') return found?.status
+    if (found.statusText === PLANNING || (await hasUnfinished(connection, id))) return 'InProgress'
     const execution = await select(connection.sql).where(eq(replicationExecutions.id, id)).get()
-    if (execution === undefined || execution.status !== 'InProgress') return execution?.status
-    if (execution.statusText === PLANNING || execution.pending + execution.inProgress > 0) return 'InProgress'
+    if (execution === undefined) return undefined
     const status = execution.failed > 0 ? 'Failed' : execution.stopped > 0 ? 'Stopped' : 'Succeed'
     await end(db, connection, id, status, execution.failed > 0 ? `${execution.failed} of ${execution.total} tasks failed` : '')
     await audit(db, connection, execution, status)
     return status
   })
+}
+
+async function hasUnfinished({ sql }: WriteConnection, executionId: number): Promise<boolean> {
+  for (const status of ['Pending', 'InProgress'] as const) {
+    const one = await sql
+      .select({ id: replicationTasks.id })
+      .from(replicationTasks)
+      .where(and(eq(replicationTasks.executionId, executionId), eq(replicationTasks.status, status)))
+      .limit(1)
+      .get()
+    if (one !== undefined) return true
+  }
+  return false
 }
 
 /** Tells each project of this registry that it was about. */

@@ -17,7 +17,18 @@ export interface StartPayload {
 export interface PlanPayload {
   readonly executionId: number
   /** Only this tag, and whether it appeared or went. Without it: everything that the rule's filters let through. */
-  readonly only?: { readonly repository: RepositoryName; readonly tag: Tag; readonly operation: 'copy' | 'deletion' }
+  readonly only?: OneTag
+  /** The tasks of this execution that failed, and nothing else. */
+  readonly retryOf?: number
+}
+
+/** What happened to a tag that a rule follows. */
+export interface OneTag {
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly operation: 'copy' | 'deletion'
+  /** The change that said so. */
+  readonly seq: number
 }
 
 export interface ReplicatePayload {
@@ -32,9 +43,19 @@ export interface ReplicatePayload {
 
 /** The job to begin an execution with: `startExecution(db, { policyId, trigger, operator }, (id) => planReplication({ executionId: id }))`. */
 export function planReplication(payload: PlanPayload): NewJob {
-  return { kind: PLAN_REPLICATION, payload, priority: 1 }
+  return { kind: PLAN_REPLICATION, payload, priority: 2 }
 }
 
-export function replicateJob(payload: ReplicatePayload): NewJob {
-  return { kind: REPLICATE, payload, maxAttempts: 8 }
+/** The job of an event: those about one tag of one rule are one while it waits. */
+export function planEvent(executionId: number, policyId: number, only: OneTag, runAt: number): NewJob {
+  return { ...planReplication({ executionId, only }), mergeKey: eventKey(policyId, only), runAt }
+}
+
+export function eventKey(policyId: number, { repository, tag }: Pick<OneTag, 'repository' | 'tag'>): string {
+  return `replication:${policyId}:${repository}:${tag}`
+}
+
+/** What was just pushed goes before what a run through everything found. */
+export function replicateJob(payload: ReplicatePayload, { urgent }: { readonly urgent: boolean }): NewJob {
+  return { kind: REPLICATE, payload, maxAttempts: 8, priority: urgent ? 1 : 0 }
 }

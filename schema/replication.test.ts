@@ -3,24 +3,15 @@ import { parseDigest } from '../registry/spec/digests.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { seed, type TemporaryDatabase, temporaryDatabase } from '../test/support/database.ts'
 import { addTag, findArtifact, listArtifacts } from './artifacts.ts'
+import type { Database } from './database.ts'
 import { createEnrolmentToken, enrolEdge, findEdgeByName, listEdges, revokeEdge } from './edges.ts'
 import { findJob, leaseJob, renewLease } from './jobs.ts'
 import { LOG_LIMIT } from './limits.ts'
 import { metadataStore } from './metadata-store.ts'
 import { recordPulls } from './pulls.ts'
 import { createReplicationPolicy, deleteReplicationPolicy, updateReplicationPolicy } from './replication.ts'
-import {
-  addTask,
-  appendTaskLog,
-  findExecution,
-  findTask,
-  listTasks,
-  readTaskLog,
-  settleExecution,
-  startExecution,
-  stopExecution,
-  updateTask,
-} from './replication-executions.ts'
+import { findExecution, settleExecution, startExecution, startExecutionForEvent, stopExecution } from './replication-executions.ts'
+import { addTasks, appendTaskLog, findTask, listTasks, type PlannedTask, readTaskLog, updateTask } from './replication-tasks.ts'
 import { findRepositorySummary, listRepositorySummaries } from './repositories.ts'
 import { readStatistics } from './statistics.ts'
 
@@ -34,6 +25,11 @@ afterEach(() => held[Symbol.asyncDispose]())
 describe('replication', () => {
   const policy = { name: 'rule', trigger: 'manual', filters: [], creator: 'user:1' } as const
   const task = { resourceType: 'image', source: 'a/b:1', destination: 'c/b:1', operation: 'copy' } as const
+  const addTask = async (db: Database, execution: number, planned: PlannedTask['task'], job?: PlannedTask['job']): Promise<number> => {
+    const [id] = (await addTasks(db, execution, [{ task: planned, ...(job && { job }) }])) ?? []
+    if (id === undefined) throw new Error('the execution takes no more tasks')
+    return id
+  }
   const begin = async () => {
     const { id } = await createReplicationPolicy(held.db, { ...policy, name: `rule-${Math.random()}` }, 'user:1')
     return { policyId: id, execution: await startExecution(held.db, { policyId: id, trigger: 'manual', operator: 'user:1' }) }
@@ -79,6 +75,39 @@ describe('replication', () => {
     expect(job && (await findJob(db, job.id))?.state).toBe('stopped')
     await deleteReplicationPolicy(db, policyId, 'user:1')
     expect(await findTask(db, id)).toBeUndefined()
+  })
+
+  it('who has lost the lease on a task writes nothing more about it', async () => {
+    const { db } = held
+    const { execution } = await begin()
+    const id = await addTask(db, execution, task, (taskId) => ({ kind: 'copy', payload: { taskId } }))
+    const first = await leaseJob(db, { kinds: ['copy'], owner: 'one', leaseMs: -1 })
+    const second = await leaseJob(db, { kinds: ['copy'], owner: 'two', leaseMs: 60_000 })
+    if (first === undefined || second === undefined) throw new Error('no lease')
+    expect(await updateTask(db, id, { status: 'Failed' }, first)).toBe(false)
+    expect(await appendTaskLog(db, id, 'from the first', first)).toBe(false)
+    expect(await appendTaskLog(db, id, 'from the second', second)).toBe(true)
+    expect(await updateTask(db, id, { status: 'Succeed', bytesDone: 7 }, second)).toBe(true)
+    expect(await findTask(db, id)).toMatchObject({ status: 'Succeed', bytesDone: 7 })
+    expect(await readTaskLog(db, id)).toBe('from the second')
+  })
+
+  it('events at one tag are one execution while it waits, the newest wins, and what was told before changes nothing', async () => {
+    const { db } = held
+    const { id: policyId } = await createReplicationPolicy(db, { ...policy, name: 'events' }, 'user:1')
+    const tell = (seq: number, operation: 'copy' | 'deletion', tag = 'v1') =>
+      startExecutionForEvent(db, { policyId, operator: 'user:1' }, { repository: parseRepositoryName('a/b'), tag: parseTag(tag), operation, seq }, 0)
+    const lease = () => leaseJob(db, { kinds: ['replication.plan'], owner: 'one', leaseMs: 60_000 })
+    expect(await tell(1, 'copy')).toBeDefined()
+    expect(await tell(3, 'deletion')).toBeUndefined()
+    expect(await tell(2, 'copy'), 'another process is late').toBeUndefined()
+    expect(await tell(4, 'copy', 'v2')).toBeDefined()
+    expect((await lease())?.payload).toMatchObject({ only: { tag: 'v1', operation: 'deletion', seq: 3 } })
+    expect(await tell(3, 'deletion'), 'read again after a crash').toBeUndefined()
+    expect(await tell(5, 'copy'), 'what has begun is not changed').toBeDefined()
+    expect((await lease())?.payload).toMatchObject({ only: { tag: 'v2' } })
+    expect((await lease())?.payload).toMatchObject({ only: { tag: 'v1', operation: 'copy', seq: 5 } })
+    expect(await lease()).toBeUndefined()
   })
 
   it('keeps the end of a long log', async () => {

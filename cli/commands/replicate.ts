@@ -39,6 +39,8 @@ interface Execution {
   readonly status_text?: string
   readonly bytes_total?: number
   readonly bytes_done?: number
+  readonly bytes_per_second?: number
+  readonly eta_seconds?: number
 }
 
 interface Task {
@@ -64,29 +66,35 @@ export function replicateCommands(program: Command): void {
     .description('start a rule now')
     .option('--wait', 'wait for its end; exit code 1 if anything failed', false)
     .action(async (name: string, options: { wait: boolean }, command: Command) => {
+      const context = await contextOf(command)
+      const rule = await findRule(context, name)
+      await start(context, { policy_id: rule.id }, options.wait)
+    })
+
+  replicate
+    .command('retry <execution>')
+    .description('do again what failed in an execution, and nothing else')
+    .option('--wait', 'wait for its end; exit code 1 if anything failed', false)
+    .action(async (execution: string, options: { wait: boolean }, command: Command) => {
+      const context = await contextOf(command)
+      const { id, policy_id } = await context.api.get<Execution>(`${EXECUTIONS}/${encodeURIComponent(execution)}`)
+      await start(context, { policy_id, retry_of: id }, options.wait)
+    })
+
+  replicate
+    .command('watch <execution>')
+    .description('show how an execution goes on until its end; exit code 1 if anything failed')
+    .action(async (execution: string, _options: unknown, command: Command) => {
+      await follow(await contextOf(command), `${EXECUTIONS}/${encodeURIComponent(execution)}`)
+    })
+
+  replicate
+    .command('show <execution>')
+    .description('how an execution stands')
+    .action(async (execution: string, _options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
-      const rule = await findRule({ api }, name)
-      const { headers } = await api.call('POST', EXECUTIONS, { policy_id: rule.id })
-      const location = headers.get('location')
-      if (location === null) throw new CliError('The server did not say where the execution is.')
-      let execution = await api.get<Execution>(location)
-      let told = ''
-      while (options.wait && execution.status === 'InProgress') {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-        execution = await api.get<Execution>(location)
-        const progress = progressOf(execution)
-        if (progress !== told) out.note(progress)
-        told = progress
-      }
-      out.item(
-        execution,
-        `Execution ${execution.id}: ${execution.status}${options.wait ? '' : `. Follow it with: atoll replicate ls --rule ${name}`}`,
-      )
-      if (execution.status === 'Failed') {
-        const reason = execution.status_text || `see why: atoll replicate logs ${execution.id}`
-        throw new CliError(`Execution ${execution.id} failed: ${reason}`)
-      }
-      if (execution.status === 'Stopped') throw new CliError(`Execution ${execution.id} was stopped; what has arrived stays.`)
+      const found = await api.get<Execution>(`${EXECUTIONS}/${encodeURIComponent(execution)}`)
+      out.item(found, `Execution ${found.id}, ${progressOf(found)}`)
     })
 
   replicate
@@ -140,9 +148,44 @@ export function replicateCommands(program: Command): void {
     })
 }
 
-function progressOf({ status, succeed = 0, total = 0, failed = 0, bytes_done = 0, bytes_total = 0 }: Execution): string {
+async function start(context: Context, request: NonNullable<unknown>, wait: boolean): Promise<void> {
+  const { api, out } = context
+  const { headers } = await api.call('POST', EXECUTIONS, request)
+  const location = headers.get('location')
+  if (location === null) throw new CliError('The server did not say where the execution is.')
+  if (wait) return await follow(context, location)
+  const execution = await api.get<Execution>(location)
+  out.item(execution, `Execution ${execution.id}: ${execution.status}. Follow it with: atoll replicate watch ${execution.id}`)
+}
+
+/** Until the end of an execution. @throws CliError when it has not succeeded */
+async function follow({ api, out }: Context, location: string): Promise<void> {
+  let execution = await api.get<Execution>(location)
+  let told = ''
+  while (execution.status === 'InProgress') {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    execution = await api.get<Execution>(location)
+    const progress = progressOf(execution)
+    if (progress !== told) out.note(progress)
+    told = progress
+  }
+  out.item(execution, `Execution ${execution.id}: ${execution.status}`)
+  if (execution.status === 'Failed') {
+    const reason = execution.status_text ? `${execution.status_text}; ` : ''
+    throw new CliError(
+      `Execution ${execution.id} failed: ${reason}see why: atoll replicate logs ${execution.id}, then: atoll replicate retry ${execution.id}`,
+    )
+  }
+  if (execution.status === 'Stopped')
+    throw new CliError(`Execution ${execution.id} was stopped; what has arrived stays.${execution.status_text ? ` ${execution.status_text}` : ''}`)
+}
+
+function progressOf(execution: Execution): string {
+  const { status, succeed = 0, total = 0, failed = 0, bytes_done = 0, bytes_total = 0, bytes_per_second: rate = 0, eta_seconds: eta } = execution
   const moved = bytes_total === 0 ? '' : `, ${bytes(bytes_done)} of ${bytes(bytes_total)} moved`
-  return `${status}: ${succeed} of ${total} tasks done${moved}${failed === 0 ? '' : `, ${failed} failed`}`
+  const speed = status !== 'InProgress' || rate === 0 ? '' : ` at ${bytes(rate)}/s`
+  const left = status !== 'InProgress' || eta === undefined ? '' : `, about ${eta} s left`
+  return `${status}: ${succeed} of ${total} tasks done${moved}${speed}${left}${failed === 0 ? '' : `, ${failed} failed`}`
 }
 
 function endpointCommands(replicate: Command): void {

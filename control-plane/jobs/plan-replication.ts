@@ -1,47 +1,57 @@
-import type { Registry } from '../../registry/registry.ts'
-import { parseRepositoryName, type RepositoryName, type Tag } from '../../registry/spec/names.ts'
-import type { Slice } from '../../registry/spec/pages.ts'
 import type { Database } from '../../schema/database.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
-import { addTask, executionPlanned, failExecution, findExecution, isInProgress } from '../../schema/replication-executions.ts'
-import { type PlanPayload, type ReplicatePayload, replicateJob } from '../../schema/replication-jobs.ts'
-import { LIST_PAGE, TAGS_OF_A_TASK } from '../limits.ts'
+import { executionPlanned, failExecution, findExecution, isAnotherInProgress, skipExecution } from '../../schema/replication-executions.ts'
+import { type PlanPayload, replicateJob } from '../../schema/replication-jobs.ts'
+import { addTasks, failedTasks, lastTask, type PlannedTask } from '../../schema/replication-tasks.ts'
+import { LIST_PAGE, TASKS_BATCH } from '../limits.ts'
 import { destinationName } from '../replication/destination-name.ts'
-import { readFilters } from '../replication/filters.ts'
+import { matching } from '../replication/matching.ts'
+import { type Resource, readResource, resourceText } from '../replication/resources.ts'
 import type { Sites } from '../replication/sites.ts'
 import { describe, type JobHandler } from '../scheduler.ts'
 
-type Resource = Pick<ReplicatePayload, 'repository' | 'tags' | 'operation'>
+interface Planned {
+  readonly from: Resource
+  readonly to: Resource
+  readonly operation: 'copy' | 'deletion'
+}
 
-/** Turns an execution into tasks: some tags of one repository each. */
+/** Turns an execution into tasks: some tags of one repository each. What there is to do is never held as a whole. */
 export function planReplication({ db, sites }: { readonly db: Database; readonly sites: Sites }): JobHandler {
   return {
     async run(job, signal) {
-      const { executionId, only } = payloadOf(job)
+      const payload = payloadOf(job)
+      const { executionId } = payload
       const execution = await findExecution(db, executionId)
       if (execution?.status !== 'InProgress') return
       const policy = await findReplicationPolicy(db, execution.policyId)
       if (policy === undefined) return
+      // Events are about one tag each and must not be lost; a run through everything finds next time what it would have found now.
+      if (policy.singleActive && payload.only === undefined && (await isAnotherInProgress(db, execution))) {
+        await skipExecution(db, executionId, 'Skipped: another execution of this rule is still running.')
+        return
+      }
       // A destination that may not be used any more makes all of it fail, and not each task.
       await sites.of(policy.destinationEndpointId)
-      // A plan that was broken off is made again from its beginning. Tasks are added in one order, so the first ones are there.
-      let known = execution.total
-      const resources = only
-        ? [{ repository: only.repository, tags: [only.tag], operation: only.operation }]
-        : matching(await source(policy, signal), policy, signal)
-      for await (const { repository, tags, operation } of resources) {
-        const destination = destinationName(repository, policy.destinationNamespace, policy.destinationReplaceCount)
-        const text = `:[${tags.join(',')}]`
-        if (known-- > 0) continue
-        const task = { resourceType: 'image', source: `${repository}${text}`, destination: `${destination}${text}`, operation }
-        await addTask(db, executionId, task, (taskId) =>
-          replicateJob({ executionId, policyId: policy.id, taskId, operation, repository, destination, tags }),
-        )
+      const toTask = ({ from, to, operation }: Planned): PlannedTask => ({
+        task: { resourceType: 'image', source: resourceText(from), destination: resourceText(to), operation },
+        job: (taskId) =>
+          replicateJob(
+            { executionId, policyId: policy.id, taskId, operation, repository: from.repository, destination: to.repository, tags: from.tags },
+            { urgent: execution.trigger === 'event_based' },
+          ),
+      })
+      let batch: PlannedTask[] = []
+      for await (const planned of work(payload, policy, signal)) {
         signal.throwIfAborted()
+        batch.push(toTask(planned))
+        if (batch.length < TASKS_BATCH) continue
         // Whoever stops an execution stops the tasks that are there, not those to come.
-        if (!(await isInProgress(db, executionId))) return
+        if ((await addTasks(db, executionId, batch)) === undefined) return
+        batch = []
       }
+      if ((await addTasks(db, executionId, batch)) === undefined) return
       await executionPlanned(db, executionId)
     },
     async failed(job, error, again) {
@@ -49,42 +59,41 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
     },
   }
 
-  async function source(policy: ReplicationPolicy, signal: AbortSignal): Promise<Registry> {
-    return (await sites.of(policy.sourceEndpointId)).open(signal, 'system')
+  /** What is to be done and has no task yet: a plan that was broken off goes on behind its last task. */
+  async function* work({ executionId, only, retryOf }: PlanPayload, policy: ReplicationPolicy, signal: AbortSignal): AsyncGenerator<Planned> {
+    const last = await lastTask(db, executionId)
+    if (retryOf !== undefined) return yield* again(retryOf, last?.source)
+    const to = ({ repository, tags }: Resource): Resource => ({
+      repository: destinationName(repository, policy.destinationNamespace, policy.destinationReplaceCount),
+      tags,
+    })
+    if (only !== undefined) {
+      const from = { repository: only.repository, tags: [only.tag] }
+      if (last === undefined) yield { from, to: to(from), operation: only.operation }
+      return
+    }
+    const behind = last && readResource(last.source)
+    for await (const from of matching(await sites.of(policy.sourceEndpointId), policy, behind, signal)) {
+      yield { from, to: to(from), operation: 'copy' }
+    }
+  }
+
+  /** What failed in an execution, behind the task about `behind`. */
+  async function* again(executionId: number, behind: string | undefined): AsyncGenerator<Planned> {
+    let passed = behind === undefined
+    for (let after = 0; ; ) {
+      const failed = await failedTasks(db, executionId, after, LIST_PAGE)
+      for (const { source, destination, operation } of failed) {
+        const [from, to] = [readResource(source), readResource(destination)]
+        if (passed && from && to) yield { from, to, operation }
+        passed ||= source === behind
+      }
+      after = failed.at(-1)?.id ?? after
+      if (failed.length < LIST_PAGE) return
+    }
   }
 }
 
 function payloadOf(job: Job): PlanPayload {
   return job.payload as PlanPayload
-}
-
-async function* matching(registry: Registry, policy: ReplicationPolicy, signal: AbortSignal): AsyncGenerator<Resource> {
-  const filters = readFilters(policy.filters)
-  for await (const repository of names(registry, filters.literalNames)) {
-    if (!filters.name(repository)) continue
-    let batch: Tag[] = []
-    for await (const tag of entries((page) => registry.repository(repository).tags.list(page))) {
-      signal.throwIfAborted()
-      if (!filters.tag(tag)) continue
-      batch.push(tag)
-      if (batch.length < TAGS_OF_A_TASK) continue
-      yield { repository, tags: batch, operation: 'copy' }
-      batch = []
-    }
-    if (batch.length > 0) yield { repository, tags: batch, operation: 'copy' }
-  }
-}
-
-async function* names(registry: Registry, literal: readonly string[] | undefined): AsyncGenerator<RepositoryName> {
-  if (literal) for (const name of literal) yield parseRepositoryName(name)
-  else yield* entries((page) => registry.repositories(page))
-}
-
-async function* entries<T extends string>(list: (page: { limit: number; last?: string }) => Promise<Slice<T> | undefined>): AsyncGenerator<T> {
-  for (let last: T | undefined; ; ) {
-    const slice: Slice<T> | undefined = await list({ limit: LIST_PAGE, ...(last !== undefined && { last }) })
-    yield* slice?.items ?? []
-    last = slice?.items.at(-1)
-    if (slice?.more !== true || last === undefined) return
-  }
 }

@@ -54,7 +54,38 @@ describe('filters', () => {
     expect(['v1', 'v1-rc1', 'latest'].filter(tag)).toEqual(['v1'])
   })
 
-  it.each([[{ type: 'label', value: ['x'] }], [{ type: 'name', value: 7 }], [{ type: 'name', value: 'x'.repeat(2_000) }]])('refuses %j', (filter) => {
+  it.each([
+    ['semver:>=1.2 <2', ['v1.2.0', '1.9.3']],
+    ['semver:^2', ['2.0.0']],
+    ['semver:>=2.0.0-0', ['2.0.0', '2.0.0-rc.1']],
+  ])('versions in %s', (value, expected) => {
+    const tags = ['v1.2.0', '1.9.3', '2.0.0', '2.0.0-rc.1', '1.1.9', 'latest', '1.2', 'semver']
+    expect(tags.filter(readFilters([{ type: 'tag', value }]).tag)).toEqual(expected)
+    const others = readFilters([{ type: 'tag', value, decoration: 'excludes' }])
+    expect(tags.filter(others.tag)).toEqual(tags.filter((tag) => !expected.includes(tag)))
+  })
+
+  it('an artifact must carry every label, and be of the kind', () => {
+    const { artifact } = readFilters([
+      { type: 'label', value: ['tested', 'released'] },
+      { type: 'label', value: ['withdrawn'], decoration: 'excludes' },
+      { type: 'resource', value: 'image' },
+    ])
+    const passes = (kind: 'image' | 'chart', ...labels: string[]) => artifact?.({ kind, labels: new Set(labels) })
+    expect(passes('image', 'tested', 'released', 'other')).toBe(true)
+    expect(passes('image', 'tested')).toBe(false)
+    expect(passes('image', 'tested', 'released', 'withdrawn')).toBe(false)
+    expect(passes('chart', 'tested', 'released')).toBe(false)
+    expect(readFilters([{ type: 'resource', value: 'artifact' }]).artifact, 'nothing to ask for').toBeUndefined()
+  })
+
+  it.each([
+    [{ type: 'label', value: [7] }],
+    [{ type: 'tag', value: 'semver:one' }],
+    [{ type: 'resource', value: 'tree' }],
+    [{ type: 'name', value: 7 }],
+    [{ type: 'name', value: 'x'.repeat(2_000) }],
+  ])('refuses %j', (filter) => {
     expect(() => readFilters([filter])).toThrow(expect.objectContaining({ name: 'RegistryError' }))
   })
 })

@@ -13,6 +13,7 @@ import type { Database } from '../../schema/database.ts'
 import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
 import { createProject, findProjectByName } from '../../schema/projects.ts'
 import { refuseExpired } from './expiry.ts'
+import { type FactsOf, harborFacts, localFacts, manifestFacts } from './facts.ts'
 
 /** One end of a replication. */
 export interface Site {
@@ -25,6 +26,8 @@ export interface Site {
   deltas(name: RepositoryName, signal: AbortSignal, actor: string): Deltas | undefined
   /** Makes what must be there before something is put into the repository: its project. */
   prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
+  /** What filters ask of an artifact here beyond its name. */
+  readonly facts: FactsOf
 }
 
 /** What decides how an endpoint may be reached: what certificate it needs, and whether somebody named it who may not name every host. */
@@ -71,6 +74,7 @@ export class Sites {
       name: 'this registry',
       open: (_signal, actor) => local.as(actor),
       deltas: (repository, _signal, actor) => deltasOver(local.as(actor).repository(repository), createChunker),
+      facts: localFacts(db),
       prepare: async (name) => {
         const project = splitProject(name).project
         const found = await findProjectByName(db, project)
@@ -90,22 +94,27 @@ export class Sites {
     const { fetchFor, unseal, createHasher, clock, log } = this.#options
     const { id } = endpoint
     const credentials = await endpointCredentials(endpoint, unseal)
+    const fetch = fetchFor(endpoint)
     const remote = await RemoteRegistry.open({
       url: new URL(endpoint.url),
       vendor: vendorOf(endpoint.type),
-      fetch: fetchFor(endpoint),
+      fetch,
       credentials,
       createHasher,
       compression: zstd,
       clock,
       log,
     })
+    const name = `${endpoint.name} (${remote.url.host})`
+    const open = (signal: AbortSignal) => remote.with(signal)
+    const hasLabels = endpoint.type === 'harbor' || endpoint.type === 'atoll'
     return {
       key: `endpoint:${id}`,
-      name: `${endpoint.name} (${remote.url.host})`,
-      open: (signal) => remote.with(signal),
+      name,
+      open,
       deltas: (repository, signal) => remote.deltas(repository, signal),
-      prepare: (name, signal) => remote.prepare(name, signal),
+      prepare: (repository, signal) => remote.prepare(repository, signal),
+      facts: hasLabels ? harborFacts({ url: remote.url, fetch, credentials, clock }) : manifestFacts(open, name),
     }
   }
 }

@@ -6,7 +6,8 @@ import { filterOfProject } from '../../schema/customers.ts'
 import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
 import { findProjectById } from '../../schema/projects.ts'
 import type { NewReplicationPolicy, ReplicationPolicy as Row } from '../../schema/replication.ts'
-import type { ReplicationExecution, ReplicationTask } from '../../schema/replication-executions.ts'
+import type { ReplicationExecution } from '../../schema/replication-executions.ts'
+import type { ReplicationTask } from '../../schema/replication-tasks.ts'
 import type { OriginServices } from '../services.ts'
 import { instant } from './environment.ts'
 import { badField } from './errors.ts'
@@ -74,6 +75,15 @@ export const Policy = z
   })
   .openapi('ReplicationPolicy')
 
+const someId = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
+
+export const StartRequest = z
+  .object({
+    policy_id: someId,
+    retry_of: someId.optional().describe('An execution of the rule that has ended: only its tasks that failed are done again'),
+  })
+  .openapi('StartReplicationExecution')
+
 export const Execution = z
   .object({
     id: z.number().int(),
@@ -90,6 +100,8 @@ export const Execution = z
     stopped: z.number().int(),
     bytes_total: z.number().int().describe('Of blobs that have to move, as far as the tasks know by now'),
     bytes_done: z.number().int().describe('Of those, moved'),
+    bytes_per_second: z.number().int().describe('Since it began'),
+    eta_seconds: z.number().int().optional().describe('Until what is known by now has moved, at that rate; while it runs'),
   })
   .openapi('ReplicationExecution')
 
@@ -209,7 +221,9 @@ function thisRegistry(row: Row, here: string): z.infer<typeof Registry> {
   }
 }
 
-export function showExecution(row: ReplicationExecution): z.infer<typeof Execution> {
+export function showExecution(row: ReplicationExecution, now: number): z.infer<typeof Execution> {
+  const seconds = Math.max(1, (row.endedAt ?? now) - row.startedAt) / 1000
+  const rate = row.bytesDone / seconds
   return {
     id: row.id,
     policy_id: row.policyId,
@@ -225,6 +239,8 @@ export function showExecution(row: ReplicationExecution): z.infer<typeof Executi
     stopped: row.stopped,
     bytes_total: row.bytesTotal,
     bytes_done: row.bytesDone,
+    bytes_per_second: Math.round(rate),
+    ...(row.status === 'InProgress' && rate > 0 && { eta_seconds: Math.ceil((row.bytesTotal - row.bytesDone) / rate) }),
   }
 }
 

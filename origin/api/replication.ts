@@ -7,17 +7,9 @@ import {
   type ReplicationPolicy,
   updateReplicationPolicy,
 } from '../../schema/replication.ts'
-import {
-  findExecution,
-  findTask,
-  listExecutions,
-  listTasks,
-  type ReplicationExecution,
-  readTaskLog,
-  startExecution,
-  stopExecution,
-} from '../../schema/replication-executions.ts'
+import { findExecution, listExecutions, type ReplicationExecution, startExecution, stopExecution } from '../../schema/replication-executions.ts'
 import { planReplication } from '../../schema/replication-jobs.ts'
+import { findTask, listTasks, readTaskLog } from '../../schema/replication-tasks.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
@@ -25,7 +17,7 @@ import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { parseQuery } from './query.ts'
 import { TRIGGERS } from './registry-types.ts'
-import { Execution, Policy, PolicyRequest, readPolicy, showExecution, showPolicy, showTask, Task } from './replication-shapes.ts'
+import { Execution, Policy, PolicyRequest, readPolicy, StartRequest, showExecution, showPolicy, showTask, Task } from './replication-shapes.ts'
 
 const tags = ['replication']
 const params = z.object({ id })
@@ -117,14 +109,14 @@ export const replication = ({ services, guard }: ApiParts) => {
     path: '/replication/executions',
     tags,
     operationId: 'startReplication',
-    summary: 'Starts a rule now',
+    summary: 'Starts a rule now, or with `retry_of` only what failed in an execution of it',
     middleware: guard.system('replication', 'create'),
     request: {
       body: {
         required: true,
         content: {
           'application/json': {
-            schema: z.object({ policy_id: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }).openapi('StartReplicationExecution'),
+            schema: StartRequest,
           },
         },
       },
@@ -225,18 +217,26 @@ export const replication = ({ services, guard }: ApiParts) => {
       const filter = { policyId: query.policy_id, status: query.status, trigger: query.trigger }
       const { items, total } = await listExecutions(db, filter, listingOf(query, IN_ORDER))
       describePage(c, query, total)
-      return c.json(items.map(showExecution), 200)
+      return c.json(
+        items.map((row) => showExecution(row, db.clock.now())),
+        200,
+      )
     })
     .openapi(start, async (c) => {
-      const { policy_id } = c.req.valid('json')
+      const { policy_id, retry_of: retryOf } = c.req.valid('json')
       const row = await policy(policy_id)
       if (!row.enabled) throw badField('policy_id', `the rule ${row.name} is disabled`)
-      const executionId = await startExecution(db, { policyId: row.id, trigger: 'manual', operator: c.var.principal.id }, (id) =>
-        planReplication({ executionId: id }),
-      )
+      if (retryOf !== undefined) {
+        const before = await execution(retryOf)
+        if (before.policyId !== row.id) throw badField('retry_of', `execution ${retryOf} is not one of the rule ${row.name}`)
+        if (before.status === 'InProgress') throw badField('retry_of', `execution ${retryOf} still runs; stop it first, or wait for its end`)
+        if (before.failed === 0) throw badField('retry_of', `nothing has failed in execution ${retryOf}`)
+      }
+      const begun = { policyId: row.id, trigger: 'manual', operator: c.var.principal.id } as const
+      const executionId = await startExecution(db, begun, (id) => planReplication({ executionId: id, ...(retryOf !== undefined && { retryOf }) }))
       return created(c, `/replication/executions/${executionId}`)
     })
-    .openapi(getExecution, async (c) => c.json(showExecution(await execution(c.req.valid('param').id)), 200))
+    .openapi(getExecution, async (c) => c.json(showExecution(await execution(c.req.valid('param').id), db.clock.now()), 200))
     .openapi(stop, async (c) => {
       const row = await execution(c.req.valid('param').id)
       await stopExecution(db, row.id)

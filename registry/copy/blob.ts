@@ -157,7 +157,7 @@ class Transfer {
           failure = error
         },
       })
-      const stream = options.bytesPerSecond ? limited(passing, this.#run.pace(options.bytesPerSecond), signal) : passing
+      const stream = this.#run.pace === undefined ? passing : limited(passing, this.#run.pace, signal)
       try {
         upload = await this.#remember(await this.#destination.uploads.append(upload.id, stream, range))
       } catch (error) {
@@ -186,7 +186,7 @@ class Transfer {
           failure = error
         },
       })
-      return options.bytesPerSecond ? limited(seen, this.#run.pace(options.bytesPerSecond), signal) : seen
+      return this.#run.pace === undefined ? seen : limited(seen, this.#run.pace, signal)
     }
     const moved = (bytes: number) => {
       this.#run.bytes += bytes

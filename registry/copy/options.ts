@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
 import type { DeltaEnds } from './delta.ts'
+import type { Pace } from './pace.ts'
 
 export interface CopyOptions {
   /** Verifies what a source sends before it is finished at the destination. */
@@ -21,6 +22,8 @@ export interface CopyOptions {
   readonly chunkBytes?: number
   /** At most so many bytes a second, over all that travels at once. */
   readonly bytesPerSecond?: number
+  /** A speed that is shared with other copies. */
+  readonly pace?: Pace | undefined
   /** Default: the system's. */
   readonly clock?: Clock
   /**

@@ -2,7 +2,7 @@ import { type Clock, pause } from '../clock.ts'
 
 /** At most so many bytes a second, for all who share it. */
 export class Pace {
-  readonly #bytesPerSecond: number
+  #bytesPerSecond: number
   readonly #clock: Clock
   /** When what was taken so far will have gone, at this pace. */
   #free: number
@@ -11,6 +11,11 @@ export class Pace {
     this.#bytesPerSecond = bytesPerSecond
     this.#clock = clock
     this.#free = clock.now()
+  }
+
+  /** From now on: what was taken before goes at the speed that was. */
+  set bytesPerSecond(bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond
   }
 
   async take(bytes: number, signal: AbortSignal): Promise<void> {

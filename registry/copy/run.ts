@@ -16,7 +16,8 @@ export class CopyRun {
   bytes = 0
   reused = 0
   readonly #queue: PQueue
-  #pace: Pace | undefined
+  /** The speed that everything in this run shares; undefined: as fast as it goes. */
+  readonly pace: Pace | undefined
   readonly #controller = new AbortController()
   readonly #once = new Map<string, Promise<void>>()
   readonly #lines = new Map<string, Promise<void>>()
@@ -24,6 +25,8 @@ export class CopyRun {
   constructor(options: CopyOptions) {
     this.options = options
     this.#queue = new PQueue({ concurrency: this.parallel })
+    const { pace, bytesPerSecond } = options
+    this.pace = pace ?? (bytesPerSecond === undefined ? undefined : new Pace({ bytesPerSecond, clock: this.clock }))
   }
 
   get parallel(): number {
@@ -75,12 +78,6 @@ export class CopyRun {
 
   get clock(): Clock {
     return this.options.clock ?? systemClock
-  }
-
-  /** The speed that everything in this run shares. */
-  pace(bytesPerSecond: number): Pace {
-    this.#pace ??= new Pace({ bytesPerSecond, clock: this.clock })
-    return this.#pace
   }
 
   /** Work on the same thing, one after the other. */

@@ -4,6 +4,8 @@ export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json'
 export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json'
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 export const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
+export const DOCKER_CONFIG = 'application/vnd.docker.container.image.v1+json'
+export const HELM_CONFIG = 'application/vnd.cncf.helm.config.v1+json'
 export const OCTETS = 'application/octet-stream'
 
 /** What a client of ours says it understands when it asks another registry for a manifest. */

@@ -148,12 +148,14 @@ CREATE TABLE `jobs` (
 	`progress` text,
 	`error` text,
 	`idempotency_key` text,
+	`merge_key` text,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	`finished_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_idempotency_key` ON `jobs` (`idempotency_key`) WHERE "jobs"."idempotency_key" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `jobs_merged` ON `jobs` (`merge_key`,`id`) WHERE "jobs"."merge_key" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,"priority" DESC,`run_at`,`id`);--> statement-breakpoint
 CREATE INDEX `jobs_leased` ON `jobs` (`lease_until`) WHERE "jobs"."state" = 'running';--> statement-breakpoint
 CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at" IS NOT NULL;--> statement-breakpoint

@@ -28,12 +28,15 @@ export const jobs = sqliteTable(
     error: text(),
     /** Enqueueing with a key that was ever used gives the job that has it. */
     idempotencyKey: text('idempotency_key'),
+    /** Jobs about the same thing, of which a newer one takes the place of an older one that has not begun. */
+    mergeKey: text('merge_key'),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
     finishedAt: time(),
   },
   (t) => [
     uniqueIndex('jobs_idempotency_key').on(t.idempotencyKey).where(sql`${t.idempotencyKey} IS NOT NULL`),
+    index('jobs_merged').on(t.mergeKey, t.id).where(sql`${t.mergeKey} IS NOT NULL`),
     index('jobs_to_run').on(t.state, t.kind, sql`${t.priority} DESC`, t.runAt, t.id),
     index('jobs_leased').on(t.leaseUntil).where(sql`${t.state} = 'running'`),
     index('jobs_finished').on(t.finishedAt).where(sql`${t.finishedAt} IS NOT NULL`),

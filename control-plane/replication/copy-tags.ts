@@ -1,0 +1,166 @@
+import { copy } from '../../registry/copy/copy.ts'
+import type { DeltaEnds } from '../../registry/copy/delta.ts'
+import type { CopyProgress, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Tag } from '../../registry/spec/names.ts'
+import type { Database } from '../../schema/database.ts'
+import { recordDelivery } from '../../schema/deliveries.ts'
+import { layersLike } from '../../schema/layers.ts'
+import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
+import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT } from '../limits.ts'
+import { describe } from '../scheduler.ts'
+import { statusOf } from './advice.ts'
+import { deleteTag } from './delete-tags.ts'
+import type { TaskLog } from './task-log.ts'
+import type { Work } from './work.ts'
+
+/**
+ * Copies the tags of a task. What is wrong with one artifact keeps no other from being copied; the first such error is thrown in the end.
+ * What is wrong with a site is thrown at once.
+ */
+export async function copyTags(work: Work): Promise<void> {
+  const { payload, destination, task, signal } = work
+  await destination.prepare(payload.destination, signal)
+  let failure: RegistryError | undefined
+  for (const tag of payload.tags) {
+    const progress = new Progress(task)
+    try {
+      await copyTag(work, tag, progress)
+    } catch (error) {
+      signal.throwIfAborted()
+      const status = statusOf(error)
+      task.line('ERROR', `${payload.repository}:${tag}, ${progress.step}: ${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
+      if (!isOfOneArtifact(error)) throw error
+      failure ??= error
+    }
+  }
+  if (failure) throw failure
+}
+
+/** Two tasks may copy one tag at once: whichever ends last leaves at the destination what the source has then. */
+async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<void> {
+  const { payload, policy, source, task, signal } = work
+  const { manifests } = source.open(signal, 'system').repository(payload.repository)
+  for (let move = 0; move < MOVES_LIMIT; move++) {
+    const report = await copyOnce(work, tag, progress)
+    if (report === undefined) return
+    if (!progress.tagged) return
+    const now = (await manifests.stat({ tag }))?.descriptor.digest
+    if (now === report.digest) return
+    if (now === undefined) {
+      // Whoever deleted it may have been here before us.
+      if (policy.trigger === 'event_based' && policy.replicateDeletion) await deleteTag(work, tag)
+      return
+    }
+    task.line('INFO', `${payload.repository}:${tag} has become ${now} meanwhile.`)
+  }
+  task.line('WARNING', `${payload.repository}:${tag} moves faster than it can be copied: what it is now comes with the next execution.`)
+}
+
+/** undefined: what told of the tag is older than its deletion. */
+async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyReport | undefined> {
+  const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch } = work
+  const actor = `replication:${policy.id}`
+  const from = source.open(signal, actor).repository(payload.repository)
+  const to = destination.open(signal, actor).repository(payload.destination)
+  progress.begin()
+  let report: CopyReport
+  try {
+    report = await copy(
+      from,
+      to,
+      { tag },
+      {
+        createHasher,
+        clock,
+        fetch: (url, init) => fetch(url, init),
+        override: policy.override,
+        referrers: true,
+        resume: resumeAt(db, destination.key),
+        ...deltaBetween(work, actor),
+        ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
+        pace,
+        onProgress: (event) => progress.see(event),
+        signal,
+      },
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    const isGone = error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN' && policy.trigger === 'event_based'
+    if (!isGone || (await from.manifests.stat({ tag }))) throw error
+    task.line('INFO', `${payload.repository}:${tag} was deleted meanwhile.`)
+    return undefined
+  }
+  const { destinationEndpointId: endpointId } = policy
+  if (endpointId !== null) {
+    const { repository, destination: there } = payload
+    await recordDelivery(db, { endpointId, repository, destination: there, tag, digest: report.digest, bytes: report.bytes })
+  }
+  task.line(
+    'INFO',
+    `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,
+  )
+  return report
+}
+
+/** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */
+function deltaBetween({ db, payload, policy, source, destination, signal }: Work, actor: string): { delta: DeltaEnds } | undefined {
+  const ends = { source: source.deltas(payload.repository, signal, actor), destination: destination.deltas(payload.destination, signal, actor) }
+  if (ends.source === undefined || ends.destination === undefined) return undefined
+  const ours = policy.sourceEndpointId === null ? payload.repository : payload.destination
+  return { delta: { source: ends.source, destination: ends.destination, bases: (blob) => layersLike(db, ours, blob, DELTA_CANDIDATES) } }
+}
+
+/** Tells a task's log how a copy goes, and knows which step it is at. */
+class Progress {
+  readonly #task: TaskLog
+  readonly #at = new Map<string, number>()
+  step = 'reading the manifest'
+  /** Whether the last copy has set the tag. */
+  tagged = false
+
+  constructor(task: TaskLog) {
+    this.#task = task
+  }
+
+  begin(): void {
+    this.step = 'reading the manifest'
+    this.tagged = false
+  }
+
+  see(event: CopyProgress): void {
+    if (event.kind === 'tag') this.tagged ||= event.step === 'done'
+    else if (event.kind === 'manifest') this.#manifest(event)
+    else this.#blob(event)
+  }
+
+  #manifest({ digest, step }: Extract<CopyProgress, { kind: 'manifest' }>): void {
+    this.step = `after the manifest ${digest}`
+    if (step !== 'present') this.#task.line(step === 'missing' ? 'WARNING' : 'INFO', `manifest ${digest}: ${step}`)
+  }
+
+  #blob({ digest, step, done, size }: Extract<CopyProgress, { kind: 'blob' }>): void {
+    this.step = step === 'begin' || step === 'moving' ? `moving the blob ${digest}` : `after the blob ${digest}`
+    const before = this.#at.get(digest)
+    if (before === undefined) this.#task.bytes({ total: size })
+    if (done > (before ?? 0)) this.#task.bytes({ done: done - (before ?? 0) })
+    this.#at.set(digest, Math.max(done, before ?? 0))
+    if (step === 'begin' && done > 0) this.#task.line('INFO', `blob ${digest}: going on at byte ${done} of ${size}`)
+    else if (step === 'done' || step === 'mounted') this.#task.line('INFO', `blob ${digest}: ${step}, ${size} bytes`)
+  }
+}
+
+/** Nothing that would meet the next tag as well: it is missing something, or is not let in. A login that is refused would meet it. */
+function isOfOneArtifact(error: unknown): error is RegistryError {
+  if (!(error instanceof RegistryError)) return false
+  if (error.code === 'DENIED') return statusOf(error) === undefined || statusOf(error) === 412
+  return error.status < 500 && error.code !== 'TOOMANYREQUESTS' && error.code !== 'UNAUTHORIZED' && error.code !== 'NAME_UNKNOWN'
+}
+
+function resumeAt(db: Database, destination: string): ResumeStore {
+  return {
+    get: ({ repository, digest }) => findTransfer(db, { destination, repository, digest }),
+    put: ({ repository, digest }, id) => rememberTransfer(db, { destination, repository, digest }, id),
+    delete: ({ repository, digest }) => forgetTransfer(db, { destination, repository, digest }),
+  }
+}

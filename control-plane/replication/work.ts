@@ -1,0 +1,24 @@
+import type { CreateHasher } from '../../registry/blob-store.ts'
+import type { Clock } from '../../registry/clock.ts'
+import type { Pace } from '../../registry/copy/pace.ts'
+import type { Database } from '../../schema/database.ts'
+import type { ReplicationPolicy } from '../../schema/replication.ts'
+import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
+import type { Site } from './sites.ts'
+import type { TaskLog } from './task-log.ts'
+
+/** One task, and what it is done with. */
+export interface Work {
+  readonly db: Database
+  readonly payload: ReplicatePayload
+  readonly policy: ReplicationPolicy
+  readonly source: Site
+  readonly destination: Site
+  /** undefined: as fast as it goes. */
+  readonly pace: Pace | undefined
+  readonly createHasher: CreateHasher
+  readonly fetch: typeof fetch
+  readonly clock: Clock
+  readonly task: TaskLog
+  readonly signal: AbortSignal
+}
