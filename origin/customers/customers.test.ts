@@ -136,6 +136,22 @@ test('get nothing after their last day, and it is said', async () => {
   })
 })
 
+test('are reported on to their project, and all endpoints to the system’s administrator alone', async () => {
+  const { endpoint_id: id } = (await (await ask('GET', `${CUSTOMERS}/acme`)).json()) as { endpoint_id: number }
+  const all = `/api/atoll/v1/endpoints/${id}/deliveries?format=csv`
+  expect((await ask('GET', all, undefined, who('owner'))).status).toBe(403)
+  expect((await ask('GET', `${CUSTOMERS}/acme/deliveries`, undefined, who('keeper'))).status).toBe(403)
+  expect((await ask('GET', all.replace(`${id}`, '999'))).status).toBe(404)
+  for (const [path, name] of [
+    [all, ADMIN],
+    [`${CUSTOMERS}/acme/deliveries?format=csv`, who('owner')],
+  ] as const) {
+    const answer = await ask('GET', path, undefined, name)
+    expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    expect(await answer.text()).toBe('repository,destination,tag,digest,delivered_at,bytes,now,digest_there,why\r\n')
+  }
+})
+
 test('go with their rule', async () => {
   expect((await ask('DELETE', `${CUSTOMERS}/acme`, undefined, who('owner'))).status).toBe(204)
   expect(await (await ask('GET', '/api/v2.0/replication/policies?name=acme')).json()).toEqual([])

@@ -1,10 +1,20 @@
-import { createServer as createPlainServer } from 'node:net'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, createServer as createPlainServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createFetch } from '../../runtime/fetch.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { type Script, ScriptedServer } from '../../test/support/scripted-server.ts'
+import { requireTool } from '../../test/support/tools.ts'
 import { systemClock } from '../clock.ts'
 import { parseRepositoryName } from '../spec/names.ts'
 import { type ProbeOptions, probe } from './probe.ts'
+
+const OPENSSL = requireTool('openssl', 'apt-get install openssl')
 
 const servers: ScriptedServer[] = []
 afterEach(async () => {
@@ -58,6 +68,27 @@ describe('a look at an endpoint tells', () => {
     const url = await serve((_request, response) => response.writeHead(200).end())
     const result = await look(new URL(`https://${url.host}`))
     expect(result).toMatchObject({ ok: false, step: 'TLS', message: expect.stringContaining('http://') })
+  })
+
+  it.skipIf(OPENSSL === undefined)('a certificate that nobody vouches for, and none when its authority is known', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'atoll-tls-'))
+    const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=registry', '-addext', 'subjectAltName=IP:127.0.0.1']
+    await promisify(execFile)(OPENSSL ?? '', [...made, '-keyout', keyFile, '-out', certFile])
+    const [key, cert] = await Promise.all([readFile(keyFile, 'utf8'), readFile(certFile, 'utf8')])
+    await rm(folder, { recursive: true })
+    const server = createTlsServer({ key, cert }, (_request, response) => response.writeHead(200).end())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    expect(await look(url, { fetch: createFetch() })).toMatchObject({
+      ok: false,
+      step: 'TLS',
+      message: `TLS: the certificate of ${url.host} is not trusted (DEPTH_ZERO_SELF_SIGNED_CERT); give its CA certificate, or do not verify it.`,
+    })
+    expect(await look(url, { fetch: createFetch({ ca: cert }) })).toMatchObject({ ok: true })
+    expect(await look(url, { fetch: createFetch({ verifyTls: false }) })).toMatchObject({ ok: true })
+    server.closeAllConnections()
+    server.close()
   })
 
   it('a server that takes connections and says nothing, within its time', async () => {
