@@ -64,7 +64,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     delta: { createChunker, compression: zstd, turns: new ListTurns() },
     baseUrl: services.baseUrl,
     service: issuer.service,
-    local: (actor) => local.as(actor),
+    local: (actor) => origin.sites.synchronous(local.as(actor)),
     ...(origin.nearest && { nearest: origin.nearest }),
     proxy: (project, request) => proxies.open(project, request),
     pulled: ({ principal }, pull, request) => {

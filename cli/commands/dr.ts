@@ -116,6 +116,16 @@ See docs/disaster-recovery.md.`,
       out.item(body, rejoined(body))
     })
 
+  dr.command('synchronous <project>')
+    .description('answer pushes to a project only when the standby has them, too: nothing that was acknowledged can be lost')
+    .option('--off', 'answer them when they are stored here')
+    .action(async (project: string, options: { off?: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const enabled = options.off !== true
+      const { body } = await api.call('PUT', `/api/atoll/v1/projects/${encodeURIComponent(project)}/synchronous`, { enabled })
+      out.item(body, enabled ? `Pushes to ${project} wait for the standby.` : `Pushes to ${project} do not wait for the standby.`)
+    })
+
   dr.command('set')
     .description('at the primary: what it does when its standby is away')
     .option('--when-standby-is-away <what>', 'stop: take no changes, so that there are never two primaries; continue: take them, at that risk')

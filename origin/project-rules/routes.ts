@@ -7,7 +7,7 @@ import type { OriginServices } from '../services.ts'
 import { mirrorsOf } from './mirrors.ts'
 import { isRulesName, PROJECT_RULES, type RulesName, rulesIn } from './settings.ts'
 
-const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|tag-leases|warming|grace}'
+const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|tag-leases|warming|grace|synchronous}'
 
 /** What a project lets through of its upstream, which registry it stands for, what edges fetch ahead, and how long they go on without their origin. */
 export function projectRulesApi({ db, authenticate, authorize, decide }: Pick<OriginServices, 'db' | 'authenticate' | 'authorize' | 'decide'>): Hono {

@@ -51,6 +51,9 @@ const grace = z.strictObject({
   public_afterwards: z.boolean().default(false),
 })
 
+/** Whether a push is answered only when the standby of this site has it, too. */
+const synchronous = z.strictObject({ enabled: z.boolean().default(true) })
+
 /** By the last segment of their path in the API. */
 export const PROJECT_RULES = {
   'upstream-rules': { schema: upstreamRules, setting: 'atoll_upstream_rules', proxyOnly: true },
@@ -58,6 +61,7 @@ export const PROJECT_RULES = {
   'tag-leases': { schema: tagLeases, setting: 'atoll_tag_leases', proxyOnly: true },
   warming: { schema: warming, setting: 'atoll_warming', proxyOnly: false },
   grace: { schema: grace, setting: 'atoll_grace', proxyOnly: false },
+  synchronous: { schema: synchronous, setting: 'atoll_synchronous', proxyOnly: false },
 } as const
 
 export type RulesName = keyof typeof PROJECT_RULES
@@ -89,6 +93,10 @@ export function warmingRulesOf(project: Pick<Project, 'metadata'>): WarmingRules
 /** How long edges believe the tags of a proxy cache, as an administrator wrote it. */
 export function tagLeasesOf(project: Pick<Project, 'metadata'>): string | undefined {
   return rulesIn(project, 'tag-leases')?.rules
+}
+
+export function isSynchronous(project: Pick<Project, 'metadata'>): boolean {
+  return rulesIn(project, 'synchronous')?.enabled ?? false
 }
 
 /** As edges take it. */

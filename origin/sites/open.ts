@@ -5,16 +5,20 @@ import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
+import { findProjectByName } from '../../schema/projects.ts'
 import { Nonces } from '../identity/nonces.ts'
+import { isSynchronous } from '../project-rules/settings.ts'
 import type { Secrets } from '../services.ts'
 import { followPrimary } from './follow.ts'
-import { LOG_CHECK_MS, ROLE_LOOK_MS } from './limits.ts'
+import { LOG_CHECK_MS, ROLE_LOOK_MS, SYNCHRONOUS_MS } from './limits.ts'
 import { askPeer, fencePeer, type Promotion, precondition, promote } from './promote.ts'
 import { findSuccessor, type Rejoining, rejoin } from './rejoin.ts'
 import { sitesRoutes } from './routes.ts'
 import { Source } from './source.ts'
 import type { Standing } from './standing.ts'
+import { synchronous } from './synchronous.ts'
 import { SiteTalk } from './talk.ts'
 
 /** What a drill is done with. */
@@ -96,6 +100,16 @@ export class Sites {
     await this.room.standing.change((pair) => {
       if (pair.role !== 'primary') throw precondition('The primary decides this, and tells its standby.')
       return { ...pair, ...(away !== undefined && { away }), ...(leaseSeconds !== undefined && { leaseMs: leaseSeconds * 1000 }) }
+    })
+  }
+
+  /** The same registry, whose changes to projects that want it are acknowledged once the standby has them. */
+  synchronous(registry: Registry): Registry {
+    const { standing, db, source } = this.room
+    if (standing.role !== 'primary' || standing.pair?.mirroring !== true) return registry
+    return synchronous(registry, async (name) => {
+      const project = await findProjectByName(db, splitProject(name).project)
+      if (project !== undefined && isSynchronous(project)) await source.settled(SYNCHRONOUS_MS)
     })
   }
 
