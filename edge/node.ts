@@ -9,6 +9,7 @@ import { admitted } from '../runtime/admission/admission.ts'
 import { createPasswords } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
+import { Pieces } from '../runtime/http/pieces.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
@@ -80,12 +81,14 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
   const { blobs, records, kept, space, leases } = await openEdgeStores(config, { clock, log })
+  const pieces = new Pieces()
   const fills = new FillTable({
     blobs,
     createHasher,
     clock,
     log,
     limits: { connections: FILL_CONNECTIONS },
+    pieceBytes: () => pieces.bytes,
     ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }),
   })
   const identity = new RequestIdentity(newId)
@@ -134,6 +137,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     port: config['edge.port'],
     headers: SECURITY_HEADERS,
     trustedProxies: config['edge.trusted_proxies'],
+    pieces,
     log,
   })
   let metrics: HttpServer | undefined

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { Log } from '../registry/log.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
 import { LoopTurns } from './http/loop-turns.ts'
+import { Pieces } from './http/pieces.ts'
 import { TrustedProxies } from './http/proxies.ts'
 import { BadRequest, hasBody, webRequest } from './http/request.ts'
 import { sendResponse } from './http/response.ts'
@@ -29,6 +30,8 @@ export interface ServeHttpOptions {
   /** What every answer says in its headers, unless it says otherwise. */
   readonly headers?: Readonly<Record<string, string>>
   readonly limits?: Partial<HttpLimits>
+  /** How large the pieces of bodies are; by themselves when absent. Given by whoever reads bodies in pieces of that size as well. */
+  readonly pieces?: Pieces
   /** Networks whose proxies are believed about where a request comes from (see TrustedProxies). */
   readonly trustedProxies?: readonly string[]
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -50,9 +53,10 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const proxies = new TrustedProxies(options.trustedProxies ?? [])
   const state = { closing: false }
   const turns = new LoopTurns()
+  const pieces = options.pieces ?? new Pieces()
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns, pieces }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
@@ -97,6 +101,7 @@ interface Exchange extends ServeHttpOptions {
   readonly limits: HttpLimits
   readonly proxies: TrustedProxies
   readonly turns: LoopTurns
+  readonly pieces: Pieces
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -126,7 +131,8 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
       await response.body?.cancel()
       return
     }
-    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers: context.headers, turns: context.turns })
+    const { headers, turns, pieces } = context
+    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers, turns, pieces })
     if (ending.kind === 'cut')
       log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
   } finally {

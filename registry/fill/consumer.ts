@@ -4,6 +4,7 @@ import { fellBehind, wrongBytes } from './errors.ts'
 import type { FillCounters } from './fills.ts'
 import type { Flow } from './flow.ts'
 import type { Keeper } from './keeper.ts'
+import { inPieces, type StoredReader } from './pieces.ts'
 
 export interface ConsumerOptions {
   readonly flow: Flow
@@ -12,6 +13,8 @@ export interface ConsumerOptions {
   /** The size that its client was told. */
   readonly size: number
   readonly source: string
+  /** How much is read of the store at once, where this is less than the store would give. */
+  readonly pieceBytes: () => number
   readonly counters?: FillCounters
   readonly signal?: AbortSignal | undefined
   /** Called once, when it has ended, failed or left. */
@@ -22,11 +25,21 @@ export interface ConsumerOptions {
  * A part of a blob that is being filled, at its reader's own speed: what has just come from the shared window, anything older from
  * the store. It holds nothing but a position and at most one chunk.
  */
-export function consumerStream({ flow, keeper, range, size, source, counters, signal, onLeave }: ConsumerOptions): ReadableStream<Uint8Array> {
+export function consumerStream({
+  flow,
+  keeper,
+  range,
+  size,
+  source,
+  pieceBytes,
+  counters,
+  signal,
+  onLeave,
+}: ConsumerOptions): ReadableStream<Uint8Array> {
   const end = range.offset + range.length
   let position = range.offset
   let generation = flow.generation
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  let reader: StoredReader | undefined
   let opened = position
   let left = false
 
@@ -75,7 +88,7 @@ export function consumerStream({ flow, keeper, range, size, source, counters, si
       const stored = Math.min(until, keeper.readable)
       if (position < stored) {
         const stream = await keeper.read({ offset: position, length: stored - position })
-        reader = stream.getReader()
+        reader = inPieces(stream, pieceBytes)
         // Who left while it was opened cannot have closed it.
         if (left) await dropReader()
         opened = position

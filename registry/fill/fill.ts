@@ -37,6 +37,8 @@ export interface FillOptions {
   readonly counters: FillCounters
   /** How many bytes this fill may keep in memory now, of those that are stored already. */
   readonly windowBytes: () => number
+  /** How much each consumer reads of the store at once. */
+  readonly pieceBytes: () => number
   /** Resolves when it is this fill's turn. */
   readonly turn: (signal: AbortSignal) => Promise<void>
 }
@@ -190,9 +192,10 @@ export class Fill {
 
   /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
   #main(offset: number, size: number, { range, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
-    const { keeper, source, counters } = this.#options
+    const { keeper, source, pieceBytes, counters } = this.#options
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
+      pieceBytes,
       flow: this.#flow,
       keeper,
       range: { offset, length: end - offset },

@@ -21,6 +21,7 @@ export interface PatchOptions {
   readonly limits: FillLimits
   readonly counters: FillCounters
   readonly windowBytes: () => number
+  readonly pieceBytes: () => number
   /** Told once the source has answered. */
   readonly onSize: (size: number) => void
 }
@@ -125,7 +126,8 @@ export class Patch {
       const range = { offset, length: Math.min(end, this.#end) - offset }
       if (range.length <= 0) throw new Moved()
       if (this.#flow.failure === undefined) {
-        return { size, stream: consumerStream({ flow: this.#flow, keeper, range, size, source: this.#source, signal, onLeave: leave }) }
+        const { pieceBytes } = this.#options
+        return { size, stream: consumerStream({ flow: this.#flow, keeper, range, size, source: this.#source, pieceBytes, signal, onLeave: leave }) }
       }
       leave()
       return { size, stream: await keeper.read(range) }

@@ -18,6 +18,7 @@ export interface PatchesOptions {
   readonly limits: FillLimits
   readonly counters: FillCounters
   readonly windowBytes: () => number
+  readonly pieceBytes: () => number
   /** Turns of all fills together; each is given back by what it returns. */
   readonly tryTake: () => (() => void) | undefined
   /** Told when there may be room for one more. */
@@ -116,11 +117,11 @@ export class Patches {
   }
 
   #partOf(range: ByteRange): PatchOptions {
-    const { blobs, id, digest, clock, log, limits, counters, windowBytes } = this.#options
+    const { blobs, id, digest, ...common } = this.#options
     const draft = `${id}-${range.offset.toString(16).padStart(16, '0')}`
     const onSize = (size: number) => {
       this.#size = size
     }
-    return { range, keeper: new Keeper({ blobs, id: draft, digest, log, base: range.offset }), clock, log, limits, counters, windowBytes, onSize }
+    return { ...common, range, keeper: new Keeper({ blobs, id: draft, digest, log: common.log, base: range.offset }), onSize }
   }
 }

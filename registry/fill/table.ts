@@ -23,6 +23,8 @@ export interface FillTableOptions {
   readonly limits?: Partial<FillLimits>
   /** Where other processes share the blobs. */
   readonly leases?: FillLeases
+  /** How much each consumer reads of the store at once; by default as much as the store gives. */
+  readonly pieceBytes?: () => number
 }
 
 /** The fills of a process: one for a digest and a source, however many ask. */
@@ -47,6 +49,7 @@ export class FillTable implements Fills {
   readonly #log: Log
   readonly #limits: FillLimits
   readonly #leases: FillLeases | undefined
+  readonly #pieceBytes: () => number
   readonly #fills = new Map<string, Fill>()
   readonly #turns: Turns
   readonly #rangeTurns: Turns
@@ -55,8 +58,9 @@ export class FillTable implements Fills {
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
   readonly #stored = new Set<Digest>()
 
-  constructor({ blobs, createHasher, clock, log, limits, leases }: FillTableOptions) {
+  constructor({ blobs, createHasher, clock, log, limits, leases, pieceBytes }: FillTableOptions) {
     this.#leases = leases
+    this.#pieceBytes = pieceBytes ?? (() => Number.POSITIVE_INFINITY)
     this.#blobs = blobs
     this.#createHasher = createHasher
     this.#clock = clock
@@ -135,6 +139,7 @@ export class FillTable implements Fills {
     const stored = { blobs: this.#blobs, id: this.#draftId(digest, source), digest, log: this.#log }
     const common = {
       clock: this.#clock,
+      pieceBytes: this.#pieceBytes,
       log: this.#log,
       limits: this.#limits,
       counters,

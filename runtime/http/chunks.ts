@@ -1,5 +1,5 @@
-/** Bytes of a byte stream that are read at once. A client that reads slowly makes us hold two of these. */
-const BUFFER = 256 * 1024
+import type { Pieces } from './pieces.ts'
+
 /** Buffers that wait to be filled again: one is with the socket, one is being read into. */
 const SPARE = 2
 
@@ -13,10 +13,10 @@ export interface Chunks {
 
 /**
  * A file's stream fills buffers that we bring, the same ones again and again; any other stream gives its own, and so does what is so
- * short that a buffer would cost more than it saves. `size`: that of the body, where it is known.
+ * short that a buffer would cost more than it saves. `size`: that of the body, where it is known. `pieces`: how much is read at once.
  */
-export function chunksOf(body: ReadableStream<Uint8Array>, size: number | undefined): Chunks {
-  const byob = size !== undefined && size > BUFFER ? byteReader(body) : undefined
+export function chunksOf(body: ReadableStream<Uint8Array>, size: number | undefined, pieces: Pick<Pieces, 'bytes'>): Chunks {
+  const byob = size !== undefined && size > pieces.bytes ? byteReader(body) : undefined
   if (byob === undefined) {
     const reader = body.getReader()
     return { next: () => reader.read(), recycle: () => undefined, cancel: (reason) => reader.cancel(reason) }
@@ -24,11 +24,14 @@ export function chunksOf(body: ReadableStream<Uint8Array>, size: number | undefi
   const spare: ArrayBuffer[] = []
   return {
     next: async () => {
-      const { done, value } = await byob.read(new Uint8Array(spare.pop() ?? new ArrayBuffer(BUFFER)))
+      const { bytes } = pieces
+      // Those of another size are left to the collector.
+      if (spare.length > 0 && spare[0]?.byteLength !== bytes) spare.length = 0
+      const { done, value } = await byob.read(new Uint8Array(spare.pop() ?? new ArrayBuffer(bytes)))
       return { done, value: value && new Uint8Array(value.buffer, value.byteOffset, value.byteLength) }
     },
     recycle: ({ buffer }) => {
-      if (spare.length < SPARE && buffer instanceof ArrayBuffer && buffer.byteLength === BUFFER) spare.push(buffer)
+      if (spare.length < SPARE && buffer instanceof ArrayBuffer && buffer.byteLength === pieces.bytes) spare.push(buffer)
     },
     cancel: (reason) => byob.cancel(reason),
   }

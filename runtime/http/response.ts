@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { type Chunks, chunksOf } from './chunks.ts'
 import { LightHeaders } from './light-headers.ts'
 import type { LoopTurns } from './loop-turns.ts'
+import type { Pieces } from './pieces.ts'
 import { WholeResponse } from './whole-response.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
@@ -13,6 +14,7 @@ export interface SendOptions {
   /** What every answer says, by names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly turns: LoopTurns
+  readonly pieces: Pieces
 }
 
 /**
@@ -24,7 +26,7 @@ export interface SendOptions {
 export async function sendResponse(
   response: Response,
   outgoing: ServerResponse,
-  { stallTimeout, headers: always, turns }: SendOptions,
+  { stallTimeout, headers: always, turns, pieces }: SendOptions,
 ): Promise<Ending> {
   if (outgoing.destroyed) {
     await response.body?.cancel().catch(ignore)
@@ -47,7 +49,9 @@ export async function sendResponse(
     return { kind: 'sent' }
   }
   const size = promised === null ? undefined : Number(promised)
-  return pump(chunksOf(body, size), outgoing, { promised: size, stallTimeout, turns }, () => outgoing.writeHead(response.status, headers))
+  const end = pieces.begin()
+  const begin = () => outgoing.writeHead(response.status, headers)
+  return await pump(chunksOf(body, size, pieces), outgoing, { promised: size, stallTimeout, turns }, begin).finally(end)
 }
 
 /** As Node writes them at once: names and values in turn. What every answer says stands back behind what this one says. */

@@ -9,31 +9,38 @@ import { upload } from '../load.ts'
 import { MemoryTable } from './processes.ts'
 import { proxyCache, separateEdge } from './sites.ts'
 
-const CLIENTS = 500
-const BLOBS = 10_000
 const BLOB_BYTES = 16 * 1024
 const AT_ONCE = 32
 /** A slow client takes a piece, and then waits so long, in milliseconds. */
 const SLOW_MS = 200
 
+export interface Crowd {
+  /** How many small blobs, in three steps. */
+  readonly blobs: number
+  /** Clients of one cold blob: all but one are slow. */
+  readonly clients: number
+  /** Of that blob, in bytes. */
+  readonly size: number
+}
+
 /** An edge before very many clients of one cold blob, and before very many blobs: what it holds must not grow with either. */
-export async function crowdMemory(blobSize: number): Promise<void> {
+export async function crowdMemory({ blobs, clients, size }: Crowd): Promise<void> {
   const hub = await startUpstream({ pulls: 1_000_000 })
   if (hub === undefined) throw new Error("This section needs distribution's registry.")
   await using _closing = hub
-  await using small = await smallBlobs()
+  await using small = await smallBlobs(blobs)
   await using origin = await startAtoll({ role: 'origin', env: { ATOLL_LOG_LEVEL: 'error' } })
   await proxyCache(origin, 'hub', hub.url)
   await proxyCache(origin, 'small', small.url)
   await using edge = await separateEdge(origin)
-  const table = new MemoryTable(`Peak resident memory: ${BLOBS} blobs, then ${CLIENTS} clients of one of ${blobSize / 1_073_741_824} GiB`, {
+  const table = new MemoryTable(`Peak resident memory: ${blobs} blobs, then ${clients} clients of one of ${size / 1_073_741_824} GiB`, {
     edge: edge.pid,
   })
   await table.begin()
   for (const [from, to] of [
-    [0, 1_000],
-    [1_000, 5_000],
-    [5_000, BLOBS],
+    [0, blobs / 10],
+    [blobs / 10, blobs / 2],
+    [blobs / 2, blobs],
   ] as const) {
     await table.step(`cold blobs ${from} to ${to}`, async () => {
       const waiting = small.digests.slice(from, to).values()
@@ -46,16 +53,16 @@ export async function crowdMemory(blobSize: number): Promise<void> {
       await Promise.all(Array.from({ length: AT_ONCE }, pull))
     })
   }
-  await using layer = await randomFile(blobSize)
+  await using layer = await randomFile(size)
   await pushBlob(upload, { host: hub.behind.host, repository: 'bench/big', headers: {} }, layer)
-  await table.step(`${CLIENTS} clients of one cold blob`, async () => {
+  await table.step(`${clients} clients of one cold blob`, async () => {
     const url = new URL(`http://${edge.edge}/v2/hub/bench/big/blobs/${layer.digest}`)
     const slow: IncomingMessage[] = []
-    await Promise.all(Array.from({ length: CLIENTS - 1 }, async () => slow.push(await slowly(url))))
+    await Promise.all(Array.from({ length: clients - 1 }, async () => slow.push(await slowly(url))))
     const [answer] = (await once(get(url), 'response')) as [IncomingMessage]
     let bytes = 0
     for await (const chunk of answer as AsyncIterable<Buffer>) bytes += chunk.byteLength
-    if (bytes !== blobSize) throw new Error(`${bytes} bytes of ${blobSize} came`)
+    if (bytes !== size) throw new Error(`${bytes} bytes of ${size} came`)
     for (const one of slow) one.destroy()
   })
   if (hub.counts.cdnGets !== 1) process.stdout.write(`\nThe upstream was asked ${hub.counts.cdnGets} times.\n`)
@@ -73,9 +80,9 @@ async function slowly(url: URL): Promise<IncomingMessage> {
 }
 
 /** A registry that has nothing but blobs, each made when it is asked for. */
-async function smallBlobs(): Promise<AsyncDisposable & { readonly url: URL; readonly digests: readonly string[] }> {
+async function smallBlobs(count: number): Promise<AsyncDisposable & { readonly url: URL; readonly digests: readonly string[] }> {
   const blob = (index: number) => Buffer.alloc(BLOB_BYTES, `blob ${index} `)
-  const digests = Array.from({ length: BLOBS }, (_, index) => `sha256:${createHash('sha256').update(blob(index)).digest('hex')}`)
+  const digests = Array.from({ length: count }, (_, index) => `sha256:${createHash('sha256').update(blob(index)).digest('hex')}`)
   const indices = new Map(digests.map((digest, index) => [digest, index]))
   const server = createServer(({ method, url = '' }, response) => {
     const index = indices.get(url.split('/').at(-1) ?? '')
