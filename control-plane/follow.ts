@@ -15,8 +15,8 @@ import { type ReplicationFilters, readFilters } from './replication/filters.ts'
 const CONSUMER = 'replication'
 
 /**
- * Follows the feed, and begins an execution of each event-based rule for each tag that was set, for each that was deleted where the rule
- * wants that, and for the tags of each artifact whose labels changed where the rule asks for labels. What happens to one tag while an
+ * Follows the feed, and begins an execution of each event-based rule for each tag that was set, for each that was deleted, by itself or with
+ * its repository, where the rule wants that, and for the tags of each artifact whose labels changed where the rule asks for labels. What happens to one tag while an
  * execution for it waits changes that execution.
  */
 export async function followChanges({
@@ -91,7 +91,14 @@ const TIME_OVER = Symbol('time over')
 
 const isOfRules = ({ kind }: Change) => kind.startsWith('replication.policy.')
 
-const FOLLOWED: ReadonlySet<Change['kind']> = new Set(['tag.set', 'tag.deleted', 'artifact.labelled', 'artifact.unlabelled'])
+const FOLLOWED: ReadonlySet<Change['kind']> = new Set([
+  'tag.set',
+  'tag.version',
+  'tag.deleted',
+  'repository.deleted',
+  'artifact.labelled',
+  'artifact.unlabelled',
+])
 
 function isFollowed({ kind }: Change): boolean {
   return FOLLOWED.has(kind)
@@ -107,13 +114,13 @@ async function react(db: Database, log: Log, change: Change, policy: Replication
     log.warn({ err: error, policy: policy.id }, 'A replication rule cannot be followed.')
     return
   }
-  const operation = change.kind === 'tag.deleted' ? 'deletion' : 'copy'
+  const operation = change.kind === 'tag.deleted' || change.kind === 'repository.deleted' ? 'deletion' : 'copy'
   if (operation === 'deletion' && !policy.replicateDeletion) return
   for (const { repository, tag } of await affected(db, change, filters)) {
-    if (!filters.name(repository) || !filters.tag(tag)) continue
+    if (!filters.name(repository) || (tag !== undefined && !filters.tag(tag))) continue
     if (filters.artifact !== undefined) {
       // What was deleted has no labels any more that could be asked for: it stays at the destination.
-      const facts = operation === 'copy' ? await localFacts(db)(repository, { tag }, signal) : undefined
+      const facts = operation === 'copy' && tag !== undefined ? await localFacts(db)(repository, { tag }, signal) : undefined
       if (facts === undefined || !filters.artifact(facts)) continue
     }
     const only = { repository, tag, operation, seq: change.seq } as const
@@ -121,13 +128,14 @@ async function react(db: Database, log: Log, change: Change, policy: Replication
   }
 }
 
-/** The tags that a change is about; those of an artifact whose labels changed only where a filter may see that. */
+/** The tags that a change is about (without a tag: all of a repository that is gone); those of an artifact whose labels changed only where a filter may see that. */
 async function affected(
   db: Database,
   { kind, subject }: Change,
   filters: ReplicationFilters,
-): Promise<readonly { readonly repository: RepositoryName; readonly tag: Tag }[]> {
-  if (kind === 'tag.set' || kind === 'tag.deleted') {
+): Promise<readonly { readonly repository: RepositoryName; readonly tag: Tag | undefined }[]> {
+  if (kind === 'repository.deleted') return isRepositoryName(subject) ? [{ repository: subject, tag: undefined }] : []
+  if (kind === 'tag.set' || kind === 'tag.version' || kind === 'tag.deleted') {
     const colon = subject.lastIndexOf(':')
     const repository = subject.slice(0, colon)
     const tag = subject.slice(colon + 1)

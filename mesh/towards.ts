@@ -12,13 +12,14 @@ export function towards(registry: Registry, locate: (name: RepositoryName, blob:
     repositories: (page) => registry.repositories(page),
     repository: (name) => {
       const repository = registry.repository(name)
-      const { blobs, manifests, tags, uploads, referrers } = repository
+      const { blobs, manifests, tags, uploads, referrers, versions } = repository
       return {
         name,
         manifests,
         tags,
         uploads,
         referrers,
+        versions,
         blobs: {
           stat: (digest) => blobs.stat(digest),
           open: async (digest, range) => {

@@ -64,7 +64,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     delta: { createChunker, compression: zstd, turns: new ListTurns() },
     baseUrl: services.baseUrl,
     service: issuer.service,
-    local: (actor) => origin.sites.synchronous(local.as(actor)),
+    local: (actor, options) => origin.sites.synchronous(local.as(actor, options)),
     ...(origin.nearest && { nearest: origin.nearest }),
     proxy: (project, request) => proxies.open(project, request),
     pulled: ({ principal }, pull, request) => {

@@ -2,6 +2,7 @@ import type { Caller } from '../mesh/caller.ts'
 import { type Challenge, unauthorized } from '../mesh/challenge.ts'
 import { catalogGate, gateOf, type Knowledge } from '../mesh/gate.ts'
 import { mountSource } from '../mesh/mount-source.ts'
+import { maySetVersions } from '../policy/versions.ts'
 import { type AccessAction, restrict } from '../registry/access.ts'
 import type { DeltaSupport } from '../registry/delta/support.ts'
 import type { MakeWhole } from '../registry/http/exchange.ts'
@@ -11,6 +12,7 @@ import { observePulls, type Pull } from '../registry/observe.ts'
 import type { Registry } from '../registry/registry.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { isRepositoryName, splitProject } from '../registry/spec/names.ts'
+import { VERSION_HEADER } from '../registry/versions/headers.ts'
 import type { Callers } from './identity/callers.ts'
 import type { Nearest } from './nearest/nearest.ts'
 
@@ -25,8 +27,8 @@ export interface V2Options {
   readonly whole?: MakeWhole
   /** What other sites that move deltas are answered with. */
   readonly delta: DeltaSupport
-  /** What this origin owns, as `actor` changes it. */
-  readonly local: (actor: string) => Registry
+  /** What this origin owns, as `actor` changes it, who may say when and where tags were set, or not (see LocalRegistry). */
+  readonly local: (actor: string, options: { readonly versions: boolean }) => Registry
   /** The registry of a project that is a proxy cache, for this request; undefined: the project is none. */
   readonly proxy: (project: string, request: Request) => Promise<Registry | undefined>
   /** Sends clients to an edge near them; absent: nobody is sent anywhere. */
@@ -66,7 +68,9 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       const caller = await identify(request, name === undefined ? undefined : `repository:${name}:pull`)
       const seen = (registry: Registry) => observePulls(registry, (pull) => options.pulled(caller, pull, request))
       const near = (registry: Registry) => options.nearest?.towards(registry, caller, request) ?? registry
-      const local = near(seen(options.local(caller.principal.id)))
+      // Only from whoever may do worse: nobody else forges the future, or a past.
+      const versions = request.headers.get(VERSION_HEADER) !== null && maySetVersions(caller.principal, knowledge.now())
+      const local = near(seen(options.local(caller.principal.id, { versions })))
       if (resource.kind === 'catalog') return restrict(local, catalogGate(caller, knowledge, challengeOf(request)))
       const gate = gateOf(caller, knowledge, challengeOf(request))
       if (name === undefined) return restrict(local, gate)

@@ -1,6 +1,6 @@
 // Who may do what, at the border of a Registry: every noun asks the gate before it does anything.
 
-import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, Uploads } from './registry.ts'
+import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, TagVersions, Uploads } from './registry.ts'
 import type { RepositoryName } from './spec/names.ts'
 import type { Page, Slice } from './spec/pages.ts'
 
@@ -153,6 +153,25 @@ class RestrictedRepository implements Repository {
       list: async (subject, query) => {
         await pull()
         return referrers.list(subject, query)
+      },
+    }
+  }
+
+  get versions(): TagVersions | undefined {
+    const { versions } = this.#repository
+    if (versions === undefined) return undefined
+    return {
+      state: async (tag) => {
+        await this.#require('pull')
+        return versions.state(tag)
+      },
+      put: async (manifest, tag, version) => {
+        await this.#require('push')
+        return versions.put(manifest, tag, version)
+      },
+      delete: async (tag, version) => {
+        await this.#require('delete')
+        return versions.delete(tag, version)
       },
     }
   }

@@ -3,7 +3,7 @@
 import type { LocalParts, LocalRegistryOptions } from './local/parts.ts'
 import { RunningHashes } from './local/running-hashes.ts'
 import { LocalUploads } from './local/uploads.ts'
-import type { Actor, MetadataStore } from './metadata-store.ts'
+import type { Actor, ManifestRecord, MetadataStore } from './metadata-store.ts'
 import type {
   BlobBody,
   Blobs,
@@ -16,6 +16,7 @@ import type {
   Registry,
   Repository,
   Tags,
+  TagVersions,
 } from './registry.ts'
 import type { Descriptor } from './spec/descriptors.ts'
 import { algorithmOf, type Digest } from './spec/digests.ts'
@@ -25,6 +26,7 @@ import { essence, OCTETS } from './spec/media-types.ts'
 import type { Reference, RepositoryName, Tag } from './spec/names.ts'
 import type { Page, Slice } from './spec/pages.ts'
 import type { ByteRange } from './spec/ranges.ts'
+import type { Dot, TagState, TagVersion } from './versions/version.ts'
 
 /** How many uploads in progress keep their hash in memory; the hash of another is made again from its draft. A hash takes some hundred bytes. */
 const RUNNING_HASHES = 4096
@@ -40,11 +42,11 @@ export class LocalRegistry {
     this.#parts = { ...options, hashes: new RunningHashes(RUNNING_HASHES), locks: new Set() }
   }
 
-  /** The registry as `actor` changes it; the actor is what the feed will say. */
-  as(actor: Actor): Registry {
+  /** The registry as `actor` changes it; the actor is what the feed will say. `versions`: whether he may say when tags were set, and is told. */
+  as(actor: Actor, { versions = false }: { readonly versions?: boolean } = {}): Registry {
     const parts = this.#parts
     return {
-      repository: (name) => new LocalRepository(parts, name, actor),
+      repository: (name) => new LocalRepository(parts, name, actor, versions),
       repositories: (page) => parts.metadata.repositories(page),
     }
   }
@@ -54,11 +56,13 @@ class LocalRepository implements Repository {
   readonly name: RepositoryName
   readonly #parts: LocalParts
   readonly #actor: Actor
+  readonly #versions: boolean
 
-  constructor(parts: LocalParts, name: RepositoryName, actor: Actor) {
+  constructor(parts: LocalParts, name: RepositoryName, actor: Actor, versions: boolean) {
     this.#parts = parts
     this.name = name
     this.#actor = actor
+    this.#versions = versions
   }
 
   // Made when asked for: most requests need one of them.
@@ -76,6 +80,9 @@ class LocalRepository implements Repository {
   }
   get referrers(): Referrers {
     return { list: (subject, query) => this.#parts.metadata.listReferrers(this.name, subject, query) }
+  }
+  get versions(): TagVersions | undefined {
+    return this.#versions ? new LocalVersions(this.#parts, this.name, this.#actor) : undefined
   }
 }
 
@@ -99,25 +106,55 @@ class LocalManifests implements Manifests {
   }
 
   async put(manifest: ManifestInput): Promise<ManifestReceipt> {
-    const { bytes, tags } = manifest
-    const hasher = this.#parts.createHasher(manifest.digest === undefined ? 'sha256' : algorithmOf(manifest.digest))
-    hasher.update(bytes)
-    const digest = hasher.digest()
-    if (manifest.digest !== undefined && digest !== manifest.digest) {
-      throw new RegistryError('DIGEST_INVALID', 'The manifest does not have the digest it was pushed under.', {
-        expected: manifest.digest,
-        actual: digest,
-      })
-    }
-    const parsed = parseManifest(bytes, manifest.mediaType)
-    const descriptor: Descriptor = { mediaType: parsed.mediaType || essence(manifest.mediaType), digest, size: bytes.byteLength }
-    await this.#parts.metadata.putManifest(this.#name, { descriptor, bytes, parsed, tags }, this.#actor)
+    const record = recordOf(this.#parts, manifest)
+    await this.#parts.metadata.putManifest(this.#name, { ...record, tags: manifest.tags }, this.#actor)
+    const { descriptor, parsed } = record
     return { descriptor, ...(parsed.subject && { subject: parsed.subject.digest }) }
   }
 
   delete(digest: Digest): Promise<boolean> {
     return this.#parts.metadata.deleteManifest(this.#name, digest, this.#actor)
   }
+}
+
+class LocalVersions implements TagVersions {
+  readonly #parts: LocalParts
+  readonly #name: RepositoryName
+  readonly #actor: Actor
+
+  constructor(parts: LocalParts, name: RepositoryName, actor: Actor) {
+    this.#parts = parts
+    this.#name = name
+    this.#actor = actor
+  }
+
+  state(tag: Tag): Promise<TagState | undefined> {
+    return this.#parts.metadata.versions.state(this.#name, tag)
+  }
+
+  put(manifest: Omit<ManifestInput, 'tags'>, tag: Tag, version: TagVersion): Promise<Dot> {
+    return this.#parts.metadata.versions.put(this.#name, recordOf(this.#parts, manifest), tag, version, this.#actor)
+  }
+
+  delete(tag: Tag, version: TagVersion): Promise<Dot> {
+    return this.#parts.metadata.versions.delete(this.#name, tag, version, this.#actor)
+  }
+
+  notice(tag: Tag, other: TagState): Promise<void> {
+    return this.#parts.metadata.versions.notice(this.#name, tag, other, this.#actor)
+  }
+}
+
+/** What is kept of a manifest that somebody gives. @throws RegistryError DIGEST_INVALID, MANIFEST_INVALID */
+function recordOf({ createHasher }: LocalParts, { bytes, mediaType, digest: claimed }: Omit<ManifestInput, 'tags'>): Omit<ManifestRecord, 'tags'> {
+  const hasher = createHasher(claimed === undefined ? 'sha256' : algorithmOf(claimed))
+  hasher.update(bytes)
+  const digest = hasher.digest()
+  if (claimed !== undefined && digest !== claimed) {
+    throw new RegistryError('DIGEST_INVALID', 'The manifest does not have the digest it was pushed under.', { expected: claimed, actual: digest })
+  }
+  const parsed = parseManifest(bytes, mediaType)
+  return { descriptor: { mediaType: parsed.mediaType || essence(mediaType), digest, size: bytes.byteLength }, bytes, parsed }
 }
 
 class LocalTags implements Tags {

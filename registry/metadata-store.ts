@@ -6,6 +6,7 @@ import type { Digest, DigestAlgorithm } from './spec/digests.ts'
 import type { ParsedManifest } from './spec/manifests.ts'
 import type { Reference, RepositoryName, Tag } from './spec/names.ts'
 import type { Page, Slice } from './spec/pages.ts'
+import type { Dot, TagState, TagVersion } from './versions/version.ts'
 
 /** Who causes a change, for the feed: `user:3`, `robot:12`, `system`. */
 export type Actor = string
@@ -27,6 +28,9 @@ export interface MetadataStore {
   listTags(name: RepositoryName, page: Page): Promise<Slice<Tag>>
   deleteTag(name: RepositoryName, tag: Tag, actor: Actor): Promise<boolean>
 
+  /** Tags as other sites know them. */
+  readonly versions: TagVersionStore
+
   listReferrers(name: RepositoryName, subject: Digest, query: ReferrersQuery): Promise<Slice<Descriptor>>
 
   /** Whether the blob belongs to this repository. Who is told so may count on it for the grace of the garbage collection. */
@@ -46,6 +50,21 @@ export interface MetadataStore {
   createUpload(name: RepositoryName, upload: UploadRecord, actor: Actor): Promise<void>
   findUpload(name: RepositoryName, id: string): Promise<UploadRecord | undefined>
   deleteUpload(name: RepositoryName, id: string): Promise<boolean>
+}
+
+/** Tags with when and where they were set. What is set here by `putManifest` and deleted by `deleteTag` gets a version of its own. */
+export interface TagVersionStore {
+  /** undefined: nothing is known of it, not even that it was deleted. */
+  state(name: RepositoryName, tag: Tag): Promise<TagState | undefined>
+  /**
+   * Stores the manifest under the tag, as of that version, unless what is here is as new. Resolves with the version that stands.
+   * @throws as putManifest does, RegistryError UNAVAILABLE when the version is further ahead than our clock may be behind
+   */
+  put(name: RepositoryName, manifest: Omit<ManifestRecord, 'tags'>, tag: Tag, version: TagVersion, actor: Actor): Promise<Dot>
+  /** The same for a tag that was deleted elsewhere. */
+  delete(name: RepositoryName, tag: Tag, version: TagVersion, actor: Actor): Promise<Dot>
+  /** Keeps in mind what another site has, and tells the audit log if that is in conflict with what is here. */
+  notice(name: RepositoryName, tag: Tag, other: TagState, actor: Actor): Promise<void>
 }
 
 /** What was known of a blob before its bytes were put into the store. */

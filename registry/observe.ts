@@ -1,6 +1,6 @@
 // Tells of what is taken from a Registry.
 
-import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, Uploads } from './registry.ts'
+import type { Blobs, Manifests, Referrers, Registry, Repository, Tags, TagVersions, Uploads } from './registry.ts'
 import type { Digest } from './spec/digests.ts'
 import type { RepositoryName, Tag } from './spec/names.ts'
 
@@ -64,5 +64,8 @@ class ObservedRepository implements Repository {
 
   get referrers(): Referrers {
     return this.#repository.referrers
+  }
+  get versions(): TagVersions | undefined {
+    return this.#repository.versions
   }
 }

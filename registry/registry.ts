@@ -5,6 +5,7 @@ import type { Digest, DigestAlgorithm } from './spec/digests.ts'
 import type { Reference, RepositoryName, Tag } from './spec/names.ts'
 import type { Page, Slice } from './spec/pages.ts'
 import type { ByteRange } from './spec/ranges.ts'
+import type { Dot, TagState, TagVersion } from './versions/version.ts'
 
 /**
  * A Registry as one caller sees it: whoever opened it gave the caller's AbortSignal (and, for `local`, who the caller is),
@@ -23,6 +24,20 @@ export interface Repository {
   readonly blobs: Blobs
   readonly uploads: Uploads
   readonly referrers: Referrers
+  /** Absent: this registry keeps none, or its caller may not set any. */
+  readonly versions?: TagVersions | undefined
+}
+
+/** Tags with when and where they were set, between sites that send each other theirs. */
+export interface TagVersions {
+  /** What is known of a tag; `false`: it turns out that no versions are kept there, or not for us. */
+  state(tag: Tag): Promise<TagState | undefined | false>
+  /** As `Manifests.put` for one tag, as of a version; what is as new stays. Resolves with the version that stands. @throws as it, and RegistryError UNAVAILABLE for a version too far ahead */
+  put(manifest: Omit<ManifestInput, 'tags'>, tag: Tag, version: TagVersion): Promise<Dot>
+  /** The same for a tag that was deleted. */
+  delete(tag: Tag, version: TagVersion): Promise<Dot>
+  /** Tells of what another site has, for the audit log: of two that did not know of each other. Absent where nobody would listen. */
+  notice?(tag: Tag, other: TagState): Promise<void>
 }
 
 /** What a client must be told beside the answer, for instance 110 "response is stale" (RFC 9111 once 5.5; distribution-spec, "Warnings"). */

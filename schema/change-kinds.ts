@@ -16,6 +16,8 @@ export const CHANGE_KINDS = [
   'endpoint.updated',
   'endpoint.deleted',
   'tag.set',
+  /** It is the same artifact, by a later version from another site. */
+  'tag.version',
   'tag.deleted',
   'manifest.put',
   'manifest.deleted',

@@ -2,12 +2,14 @@ import type { Client, Transaction } from '@libsql/client'
 import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { RegistryError } from '../registry/spec/errors.ts'
+import type { SiteId } from '../registry/versions/version.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, WRITE_WAIT_MS } from './limits.ts'
 import { migrate } from './migrate.ts'
 import { markCommit } from './mirror/log.ts'
+import { newSiteId, siteIdIn } from './site-id.ts'
 import { type Commit, type Work, WriteQueue } from './write-queue.ts'
 
 export interface DatabaseOptions {
@@ -16,16 +18,16 @@ export interface DatabaseOptions {
   readonly authToken?: string | undefined
   readonly clock: Clock
   readonly log?: Log | undefined
-  /** This site's name in the feed. */
-  readonly site?: string | undefined
+  /** What this site is called in what it tells others, if this is its first start; a random name when absent. */
+  readonly site?: SiteId | undefined
   readonly random?: () => number
 }
 
 /** The metadata of one site. Everything else in this room takes it as its first argument. */
 export interface Database {
   readonly clock: Clock
-  /** This site's name in the feed. */
-  readonly site: string
+  /** This site's name in the feed and in the versions of its tags: made once, kept here. */
+  readonly site: SiteId
   /** For reading what is committed. */
   readonly read: Connection
   /** A transaction, in the queue of all writes; durable when it resolves. For functions of this room only. @throws RegistryError UNAVAILABLE, and what `work` throws */
@@ -48,7 +50,7 @@ export interface Database {
 
 /** Opens the database and brings its tables up to date. @throws RegistryError UNAVAILABLE when it cannot be had in time, TypeError for a database in memory */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { url, authToken, clock, log, site = 'local', random = Math.random } = options
+  const { url, authToken, clock, log, site: chosen = newSiteId(), random = Math.random } = options
   if (url.includes(':memory:')) throw new TypeError('A database in memory cannot be shared by readers and writers; give a file or a server.')
   const config = { url, ...(authToken !== undefined && { authToken }) }
   // What talks to a server is loaded where there is one.
@@ -56,8 +58,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const reader = createClient({ ...config, concurrency: 8 })
   // The driver opens a second connection where a pool allows it. One writer, one connection, one set of pragmas.
   const writer = createClient({ ...config, concurrency: 1 })
+  let site: SiteId
   try {
-    await prepare(writer, clock, random)
+    site = await prepare(writer, clock, random, chosen)
   } catch (error) {
     reader.close()
     writer.close()
@@ -129,7 +132,7 @@ function tellAll<T>(listeners: ReadonlySet<(told: T) => void>, told: T, log: Log
   }
 }
 
-async function prepare(writer: Client, clock: Clock, random: () => number): Promise<void> {
+async function prepare(writer: Client, clock: Clock, random: () => number, site: SiteId): Promise<SiteId> {
   const deadline = steady(clock) + WRITE_WAIT_MS
   for (;;) {
     let transaction: Transaction | undefined
@@ -138,8 +141,9 @@ async function prepare(writer: Client, clock: Clock, random: () => number): Prom
       await configure(writer, true)
       transaction = await writer.transaction('write')
       await migrate(transaction)
+      const known = await siteIdIn(transaction, site)
       await transaction.commit()
-      return
+      return known
     } catch (error) {
       if (!isBusy(error)) throw error
       // As in the queue: what was refused stays unfinished on its connection.

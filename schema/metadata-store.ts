@@ -6,6 +6,7 @@ import { deleteManifest, getManifest, putManifest, statManifest } from './metada
 import { listReferrers } from './metadata/referrers.ts'
 import { RefusedByQuota } from './metadata/refused-quota.ts'
 import { findRepository, listRepositories } from './metadata/repositories.ts'
+import { tagVersions } from './metadata/tag-versions.ts'
 import { deleteTag, listTags } from './metadata/tags.ts'
 import { createUpload, deleteUpload, findUpload } from './metadata/uploads.ts'
 
@@ -24,6 +25,7 @@ export function metadataStore(db: Database, graceMs: number = GRACE_MS): Metadat
     deleteManifest: (name, digest, actor) => deleteManifest(db, name, digest, actor),
     listTags: (name, page) => listTags(db, name, page),
     deleteTag: (name, tag, actor) => deleteTag(db, name, tag, actor),
+    versions: tagVersions(db, (name, actor, work) => quota.watch(name, actor, work)),
     listReferrers: (name, subject, query) => listReferrers(db, name, subject, query),
     statBlob: (name, digest) => statBlob(db, graceMs, name, digest),
     reserveBlob: (digest) => reserveBlob(db, digest),

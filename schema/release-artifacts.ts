@@ -8,6 +8,7 @@ import { immutability } from './immutable-rules.ts'
 import { removeManifests } from './metadata/manifests.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { standAfterTags, tagAgain } from './metadata/standing.ts'
+import { buryTags } from './metadata/tombstones.ts'
 
 /** An artifact as somebody saw it who decided that it may go. */
 export interface SeenArtifact {
@@ -89,10 +90,17 @@ function withoutParts<T extends { readonly id: number; readonly parents: readonl
 async function removeTags(
   db: Database,
   connection: WriteConnection,
-  { id: repositoryId, projectId, name }: RepositoryRow,
+  repository: RepositoryRow,
   list: readonly { readonly digest: Digest; readonly tags: readonly Tag[] }[],
   actor: string,
 ): Promise<void> {
+  const { id: repositoryId, projectId, name } = repository
+  await buryTags(
+    db,
+    connection,
+    repository,
+    list.map(({ digest }) => digest),
+  )
   await connection.sql.run(raw`DELETE FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${listOf(list.map(({ digest }) => digest))}`)
   await tellAll(
     db,

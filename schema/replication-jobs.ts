@@ -10,22 +10,27 @@ export const PLAN_REPLICATION = 'replication.plan'
 /** Does one task. */
 export const REPLICATE = 'replication.task'
 
+const ATTEMPTS = 8
+/** A week, of ten minutes each once the pauses have grown to that. */
+const PATIENT_ATTEMPTS = 1_000
+
 export interface StartPayload {
   readonly policyId: number
 }
 
 export interface PlanPayload {
   readonly executionId: number
-  /** Only this tag, and whether it appeared or went. Without it: everything that the rule's filters let through. */
+  /** Only this tag (or every tag of a repository that is gone), and whether it appeared or went. Without it: everything that the rule's filters let through. */
   readonly only?: OneTag
   /** The tasks of this execution that failed, and nothing else. */
   readonly retryOf?: number
 }
 
-/** What happened to a tag that a rule follows. */
+/** What happened to a tag that a rule follows, or to all tags of a repository. */
 export interface OneTag {
   readonly repository: RepositoryName
-  readonly tag: Tag
+  /** undefined: all of them, with their repository. */
+  readonly tag?: Tag | undefined
   readonly operation: 'copy' | 'deletion'
   /** The change that said so. */
   readonly seq: number
@@ -52,10 +57,10 @@ export function planEvent(executionId: number, policyId: number, only: OneTag, r
 }
 
 export function eventKey(policyId: number, { repository, tag }: Pick<OneTag, 'repository' | 'tag'>): string {
-  return `replication:${policyId}:${repository}:${tag}`
+  return `replication:${policyId}:${repository}:${tag ?? ''}`
 }
 
-/** What was just pushed goes before what a run through everything found. */
+/** What was just pushed goes before what a run through everything found; and as nobody stands by and starts it again, it waits out a link that is cut for long. */
 export function replicateJob(payload: ReplicatePayload, { urgent }: { readonly urgent: boolean }): NewJob {
-  return { kind: REPLICATE, payload, maxAttempts: 8, priority: urgent ? 1 : 0 }
+  return { kind: REPLICATE, payload, maxAttempts: urgent ? PATIENT_ATTEMPTS : ATTEMPTS, priority: urgent ? 1 : 0 }
 }

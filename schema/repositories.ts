@@ -9,6 +9,7 @@ import { refuseImmutable } from './immutable-rules.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
+import { buryTags } from './metadata/tombstones.ts'
 import { idsOfVisible, type Visibility } from './projects.ts'
 import { blobs, repositoryBlobs } from './tables/blobs.ts'
 import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
@@ -133,6 +134,7 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
     // By sets, not one by one: a repository may hold a hundred thousand manifests, and everybody else's writes wait meanwhile.
     await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, COUNTED, repository)))
     await settleCharge(connection, projectId, await pendingBytes(sql, id))
+    await buryTags(db, connection, repository)
     await sql.delete(tags).where(eq(tags.repositoryId, id))
     const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest })
     await sql

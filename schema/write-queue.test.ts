@@ -158,7 +158,7 @@ describe('writes', () => {
   })
 
   it('of two processes on one file all arrive, each seen by the other', async () => {
-    const other = await openDatabase({ url: held.url, clock: systemClock, site: 'other' })
+    const other = await openDatabase({ url: held.url, clock: systemClock })
     await Promise.all(Array.from({ length: 100 }, (_, i) => appendChange(i % 2 ? held.db : other, change(`s${i}`))))
     expect(await headOfChanges(held.db)).toBe(100)
     expect(await headOfChanges(other)).toBe(100)

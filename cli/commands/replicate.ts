@@ -303,6 +303,7 @@ function ruleCommands(replicate: Command): void {
     .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').default(false).conflicts('schedule'))
     .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
     .option('--namespace <project>', 'the project at the destination; without it, the same as at the source')
+    .option('--deletions', 'what is deleted at the source is deleted at the destination', false)
     .option('--keep-existing', 'do not move tags that the destination has already', false)
     .action(async (name: string, options: RuleOptions, command: Command) => {
       const { api, out } = await contextOf(command)
@@ -330,6 +331,7 @@ interface RuleOptions {
   readonly schedule?: string
   readonly namespace?: string
   readonly keepExisting: boolean
+  readonly deletions: boolean
 }
 
 async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: RuleOptions): Promise<unknown> {
@@ -342,6 +344,7 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
     name,
     enabled: true,
     override: !options.keepExisting,
+    replicate_deletion: options.deletions,
     trigger:
       options.schedule === undefined
         ? { type: options.onPush ? 'event_based' : 'manual' }

@@ -5,6 +5,7 @@ import { executionPlanned, failExecution, findExecution, isAnotherInProgress, sk
 import { type PlanPayload, replicateJob } from '../../schema/replication-jobs.ts'
 import { addTasks, failedTasks, lastTask, type PlannedTask } from '../../schema/replication-tasks.ts'
 import { LIST_PAGE, TASKS_BATCH } from '../limits.ts'
+import { deletions } from '../replication/deletions.ts'
 import { destinationName } from '../replication/destination-name.ts'
 import { matching } from '../replication/matching.ts'
 import { type Resource, readResource, resourceText } from '../replication/resources.ts'
@@ -68,14 +69,20 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
       tags,
     })
     if (only !== undefined) {
-      const from = { repository: only.repository, tags: [only.tag] }
-      if (last === undefined) yield { from, to: to(from), operation: only.operation }
+      const { repository, tag, operation } = only
+      const wanted = tag === undefined ? deletions(db, policy, last && readResource(last.source), repository) : [{ repository, tags: [tag] }]
+      if (tag === undefined || last === undefined) for await (const from of wanted) yield { from, to: to(from), operation }
       return
     }
     const behind = last && readResource(last.source)
-    for await (const from of matching(await sites.of(policy.sourceEndpointId), policy, behind, signal)) {
-      yield { from, to: to(from), operation: 'copy' }
+    if (last?.operation !== 'deletion') {
+      for await (const from of matching(await sites.of(policy.sourceEndpointId), policy, behind, signal))
+        yield { from, to: to(from), operation: 'copy' }
     }
+    // A rule that acts by itself and was cut off meanwhile also catches up with what was deleted.
+    if (!policy.replicateDeletion || policy.sourceEndpointId !== null || policy.trigger === 'manual') return
+    const deletedBehind = last?.operation === 'deletion' ? behind : undefined
+    for await (const from of deletions(db, policy, deletedBehind)) yield { from, to: to(from), operation: 'deletion' }
   }
 
   /** What failed in an execution, behind the task about `behind`. */

@@ -1,6 +1,8 @@
 import { copy } from '../../registry/copy/copy.ts'
 import type { DeltaEnds } from '../../registry/copy/delta.ts'
-import type { CopyProgress, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
+import type { CopyOptions, CopyProgress, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
+import { settleTag } from '../../registry/copy/settle.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
@@ -11,6 +13,7 @@ import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT } from '../limits.ts'
 import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
 import { deleteTag } from './delete-tags.ts'
+import { actsByItself, said } from './settled.ts'
 import type { TaskLog } from './task-log.ts'
 import type { Work } from './work.ts'
 
@@ -57,33 +60,35 @@ async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<void> 
   task.line('WARNING', `${payload.repository}:${tag} moves faster than it can be copied: what it is now comes with the next execution.`)
 }
 
-/** undefined: what told of the tag is older than its deletion. */
+/** undefined: the destination has one as new or a newer one, or what told of the tag is older than its deletion. */
 async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyReport | undefined> {
   const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
   const to = destination.open(signal, actor).repository(payload.destination)
   progress.begin()
+  const options: CopyOptions = {
+    createHasher,
+    clock,
+    fetch: (url, init) => fetch(url, init),
+    override: policy.override,
+    referrers: true,
+    resume: resumeAt(db, destination.key),
+    ...deltaBetween(work, actor),
+    ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
+    pace,
+    onProgress: (event) => progress.see(event),
+    signal,
+  }
   let report: CopyReport
   try {
-    report = await copy(
-      from,
-      to,
-      { tag },
-      {
-        createHasher,
-        clock,
-        fetch: (url, init) => fetch(url, init),
-        override: policy.override,
-        referrers: true,
-        resume: resumeAt(db, destination.key),
-        ...deltaBetween(work, actor),
-        ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
-        pace,
-        onProgress: (event) => progress.see(event),
-        signal,
-      },
-    )
+    const settled = actsByItself(policy) ? await settleTag(from, to, tag, tag, options) : undefined
+    if (settled?.outcome === 'same') await delivered(work, tag, settled.digest, 0)
+    if (settled !== undefined && settled.outcome !== 'set') {
+      task.line('INFO', `${payload.destination}:${tag} ${said(settled)}.`)
+      return undefined
+    }
+    report = settled?.report ?? (await copy(from, to, { tag }, options))
   } catch (error) {
     signal.throwIfAborted()
     const isGone = error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN' && policy.trigger === 'event_based'
@@ -91,16 +96,19 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     task.line('INFO', `${payload.repository}:${tag} was deleted meanwhile.`)
     return undefined
   }
-  const { destinationEndpointId: endpointId } = policy
-  if (endpointId !== null) {
-    const { repository, destination: there } = payload
-    await recordDelivery(db, { endpointId, repository, destination: there, tag, digest: report.digest, bytes: report.bytes })
-  }
+  await delivered(work, tag, report.digest, report.bytes)
   task.line(
     'INFO',
     `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,
   )
   return report
+}
+
+/** Keeps what the other registry has of us. */
+async function delivered({ db, payload, policy }: Work, tag: Tag, digest: Digest, bytes: number): Promise<void> {
+  const { destinationEndpointId: endpointId } = policy
+  if (endpointId === null) return
+  await recordDelivery(db, { endpointId, repository: payload.repository, destination: payload.destination, tag, digest, bytes })
 }
 
 /** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */

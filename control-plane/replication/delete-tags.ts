@@ -1,5 +1,7 @@
+import { settleDeletion } from '../../registry/copy/settle.ts'
 import type { Tag } from '../../registry/spec/names.ts'
 import { forgetDelivery } from '../../schema/deliveries.ts'
+import { actsByItself, said } from './settled.ts'
 import type { Work } from './work.ts'
 
 /** Deletes at the destination those tags of a task that the source does not have (any more). */
@@ -13,9 +15,14 @@ export async function deleteTags(work: Work): Promise<void> {
   }
 }
 
-export async function deleteTag({ db, policy, payload, destination, task, signal }: Work, tag: Tag): Promise<void> {
-  const { tags } = destination.open(signal, `replication:${policy.id}`).repository(payload.destination)
-  task.line('INFO', (await tags.delete(tag)) ? `${payload.destination}:${tag} is deleted.` : `${payload.destination}:${tag} was not there.`)
+export async function deleteTag({ db, policy, payload, source, destination, task, signal }: Work, tag: Tag): Promise<void> {
+  const actor = `replication:${policy.id}`
+  const from = source.open(signal, actor).repository(payload.repository)
+  const to = destination.open(signal, actor).repository(payload.destination)
+  const settled = actsByItself(policy) ? await settleDeletion(from, to, tag, tag) : undefined
+  const outcome = settled === undefined ? ((await to.tags.delete(tag)) ? 'is deleted' : 'was not there') : said(settled)
+  task.line('INFO', `${payload.destination}:${tag} ${outcome}.`)
+  if (settled !== undefined && settled.outcome !== 'deleted') return
   const { destinationEndpointId: endpointId } = policy
   if (endpointId !== null) await forgetDelivery(db, { endpointId, destination: payload.destination, tag })
 }

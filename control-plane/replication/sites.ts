@@ -72,7 +72,7 @@ export class Sites {
     return {
       key: 'local',
       name: 'this registry',
-      open: (_signal, actor) => local.as(actor),
+      open: (_signal, actor) => local.as(actor, { versions: true }),
       deltas: (repository, _signal, actor) => deltasOver(local.as(actor).repository(repository), createChunker),
       facts: localFacts(db),
       prepare: async (name) => {

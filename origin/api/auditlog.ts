@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { decideSystem } from '../../policy/decide.ts'
 import type { Principal } from '../../policy/facts.ts'
-import { AUDIT_EVENT_TYPES } from '../../schema/audit/events.ts'
+import { AUDIT_EVENT_TYPES, CONFLICT } from '../../schema/audit/events.ts'
 import { type AuditFilter, type AuditRow, listAudit } from '../../schema/audit/read.ts'
 import { listProjects } from '../../schema/projects.ts'
 import { json, refusals } from './answers.ts'
@@ -42,9 +42,17 @@ const show = (row: AuditRow): z.infer<typeof AuditLog> => ({
 
 const showExt = (row: AuditRow): z.infer<typeof AuditLogExt> => ({
   ...show(row),
-  operation_description: `${row.operation} ${row.resourceType} ${row.resource}${row.address === '' ? '' : ` from ${row.address}`}${row.count > 1 ? `, ${row.count} times` : ''}`,
+  operation_description: describe(row),
   operation_result: row.succeeded,
 })
+
+function describe({ operation, resourceType, resource, address, count, detail }: AuditRow): string {
+  const from = address === '' ? '' : ` from ${address}`
+  const times = count > 1 ? `, ${count} times` : ''
+  // Whoever looks for what was lost needs its digest, and this API has no other place for it.
+  const pair = operation === CONFLICT.operation ? `: ${detail}` : ''
+  return `${operation} ${resourceType} ${resource}${from}${times}${pair}`
+}
 
 /** The audit log: of the system for administrators, of their projects for everybody else. */
 export const auditLogs = ({ services: { db, clock }, guard }: ApiParts) => {

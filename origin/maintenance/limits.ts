@@ -11,3 +11,5 @@ export const STRAYS_LIMIT = 10_000
 export const ROWS = 200
 /** Uploads that break off are taken up again within a week or not at all: where one went is of no use afterwards. */
 export const TRANSFERS_KEPT_MS = 7 * 24 * 3_600_000
+/** A site that was cut off for longer can bring back a tag that was deleted meanwhile. */
+export const TOMBSTONES_KEPT_MS = 30 * 24 * 3_600_000

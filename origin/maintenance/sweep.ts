@@ -5,6 +5,7 @@ import type { Log } from '../../registry/log.ts'
 import type { Database } from '../../schema/database.ts'
 import { forgetEnrolmentTokensBefore } from '../../schema/edges.ts'
 import { dropEndedJobs } from '../../schema/jobs.ts'
+import { forgetDeletedTagsBefore } from '../../schema/metadata/tombstones.ts'
 import { listUploadsBefore, withoutUpload } from '../../schema/metadata/uploads.ts'
 import { forgetPullsBefore } from '../../schema/pulls.ts'
 import { forgetExecutionsBefore } from '../../schema/replication-executions.ts'
@@ -12,7 +13,7 @@ import { forgetRetentionsBefore } from '../../schema/retention.ts'
 import { forgetRunsBefore } from '../../schema/runs.ts'
 import { forgetSessionsBefore } from '../../schema/sessions.ts'
 import { forgetTransfersBefore } from '../../schema/transfers.ts'
-import { ROWS, STRAY_DRAFT_MS, STRAYS_LIMIT, TRANSFERS_KEPT_MS } from './limits.ts'
+import { ROWS, STRAY_DRAFT_MS, STRAYS_LIMIT, TOMBSTONES_KEPT_MS, TRANSFERS_KEPT_MS } from './limits.ts'
 
 export interface SweepOptions {
   readonly db: Database
@@ -111,6 +112,7 @@ export class Sweeper {
       [forgetPullsBefore, historyMs],
       [forgetEnrolmentTokensBefore, historyMs],
       [forgetTransfersBefore, TRANSFERS_KEPT_MS],
+      [forgetDeletedTagsBefore, TOMBSTONES_KEPT_MS],
       [forgetSessionsBefore, 0],
     ]
     let rows = 0

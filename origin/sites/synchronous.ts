@@ -40,6 +40,16 @@ function waiting(repository: Repository, settled: () => Promise<void>): Reposito
         delete: (digest) => after(blobs.delete(digest)),
       } satisfies Repository['blobs']
     },
+    get versions() {
+      const { versions } = repository
+      if (versions === undefined) return undefined
+      return {
+        state: (tag) => versions.state(tag),
+        put: (manifest, tag, version) => after(versions.put(manifest, tag, version)),
+        delete: (tag, version) => after(versions.delete(tag, version)),
+        notice: (tag, other) => versions.notice?.(tag, other) ?? Promise.resolve(),
+      } satisfies Repository['versions']
+    },
     get uploads() {
       const { uploads } = repository
       return {

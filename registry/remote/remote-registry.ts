@@ -23,6 +23,7 @@ import { type Fetch, type Reply, Transport } from './transport.ts'
 import { RemoteUploads } from './uploads.ts'
 import { generic } from './vendors/generic.ts'
 import type { Vendor, VendorSession } from './vendors/vendor.ts'
+import { RemoteVersions, VersionsKept } from './versions.ts'
 
 export interface RemoteRegistryOptions {
   /** As a person would write it: `https://hub.docker.com`, `https://registry.example.com:5000`. */
@@ -65,6 +66,7 @@ export class RemoteRegistry {
   readonly #session: VendorSession
   readonly #blobs: RemoteBlobsOptions
   readonly #compression: Compression | undefined
+  readonly #versions: VersionsKept
 
   constructor(options: RemoteRegistryOptions) {
     const { fetch, clock, vendor = generic, createHasher, passBlobs = false, random = Math.random, onRateLimit, log } = options
@@ -82,6 +84,7 @@ export class RemoteRegistry {
     this.#authorizer = options.authorizer ?? session.authorizer
     this.#blobs = { createHasher, pass: passBlobs }
     this.#compression = options.compression
+    this.#versions = new VersionsKept(clock)
   }
 
   /** Of a registry that may have to be asked where its API is. @throws RegistryError when it does not say */
@@ -96,7 +99,7 @@ export class RemoteRegistry {
     const client = this.#client(signal)
     const { deleteTag } = this.#session
     return {
-      repository: (name) => remoteRepository(client, name, this.#blobs, deleteTag && ((tag) => deleteTag(name, tag, signal))),
+      repository: (name) => remoteRepository(client, name, this.#blobs, this.#versions, deleteTag && ((tag) => deleteTag(name, tag, signal))),
       repositories: async (page) => {
         if (this.#session.repositories) return this.#session.repositories(page, signal)
         const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
@@ -142,6 +145,7 @@ function remoteRepository(
   client: Client,
   name: RepositoryName,
   blobs: RemoteBlobsOptions,
+  versions: VersionsKept,
   deleteTag: ((tag: Tag) => Promise<boolean>) | undefined,
 ): Repository {
   return {
@@ -151,5 +155,6 @@ function remoteRepository(
     blobs: new RemoteBlobs(client, name, blobs),
     uploads: new RemoteUploads(client, name),
     referrers: new RemoteReferrers(client, name),
+    ...(client.vendor.versions === true && { versions: new RemoteVersions(client, name, versions) }),
   }
 }

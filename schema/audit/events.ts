@@ -4,7 +4,7 @@ import type { ChangeKind } from '../change-kinds.ts'
 export interface AuditEvent {
   /** Harbor's name of a kind of things, or ours where Harbor has none. */
   readonly resourceType: string
-  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse'
+  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse' | 'conflict'
 }
 
 const all = (resourceType: string) => ({
@@ -49,6 +49,7 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'endpoint.updated': registry.updated,
   'endpoint.deleted': registry.deleted,
   'tag.set': tag.created,
+  'tag.version': tag.updated,
   'tag.deleted': tag.deleted,
   'manifest.put': artifact.created,
   'manifest.deleted': artifact.deleted,
@@ -99,6 +100,8 @@ export const auditEventOf = (kind: ChangeKind): AuditEvent => EVENTS[kind]
 /** What is no change, and told all the same. */
 export const PULL = { resourceType: 'artifact', operation: 'pull' } as const
 export const REPLICATED = { resourceType: 'replication', operation: 'finish' } as const
+/** A tag was set at two sites that did not know of each other's. */
+export const CONFLICT = { resourceType: 'tag', operation: 'conflict' } as const
 export const RETAINED = { resourceType: 'tag-retention', operation: 'finish' } as const
 /** A project has used most of its quota, or was refused more. */
 export const QUOTA_NEAR = { resourceType: 'quota', operation: 'near' } as const
@@ -116,8 +119,18 @@ export const auditEventName = ({ resourceType, operation }: { readonly resourceT
 /** `create_artifact`, `pull_artifact`, … in the order of their letters. */
 export const AUDIT_EVENT_TYPES: readonly string[] = [
   ...new Set(
-    [...Object.values(EVENTS), PULL, REPLICATED, RETAINED, QUOTA_NEAR, QUOTA_EXCEEDED, JOB_STARTED, JOB_STOPPED, SCHEDULE_CHANGED, REFUSED].map(
-      auditEventName,
-    ),
+    [
+      ...Object.values(EVENTS),
+      PULL,
+      REPLICATED,
+      RETAINED,
+      QUOTA_NEAR,
+      QUOTA_EXCEEDED,
+      JOB_STARTED,
+      JOB_STOPPED,
+      SCHEDULE_CHANGED,
+      REFUSED,
+      CONFLICT,
+    ].map(auditEventName),
   ),
 ].sort()

@@ -18,7 +18,7 @@ import { digestsBeside, standAgain } from './standing.ts'
 import { removeTagsOf, setTag } from './tags.ts'
 
 /** What the audit log says of the tags that come with a manifest. */
-const PUSHED = { resourceType: 'artifact', operation: 'create' } as const
+export const PUSHED = { resourceType: 'artifact', operation: 'create' } as const
 
 const head = { mediaType: manifests.mediaType, digest: manifests.digest, size: manifests.size }
 const content = { ...head, bytes: manifestContents.bytes }
@@ -157,14 +157,24 @@ export function putManifest(db: Database, name: RepositoryName, manifest: Manife
   return db.write(async (connection) => {
     const repository = await ensureRepository(db, connection, name)
     const { digest } = manifest.descriptor
-    let changed = false
-    if ((await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })) === undefined) {
-      await insertManifest(db, connection, repository, manifest, actor)
-      changed = true
-    }
+    let changed = await addManifest(db, connection, repository, manifest, actor)
     for (const tag of manifest.tags) changed = (await setTag(db, connection, repository, tag, digest, actor, PUSHED)) || changed
     if (changed) await touch(db, connection, repository.id)
   })
+}
+
+/** Adds a manifest to a repository, if it has it not; false: it had. For functions of this room. @throws RegistryError DENIED (quota) */
+export async function addManifest(
+  db: Database,
+  connection: WriteConnection,
+  repository: RepositoryRow,
+  manifest: ManifestRecord,
+  actor: Actor,
+): Promise<boolean> {
+  const { digest } = manifest.descriptor
+  if ((await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })) !== undefined) return false
+  await insertManifest(db, connection, repository, manifest, actor)
+  return true
 }
 
 async function insertManifest(db: Database, connection: WriteConnection, repository: RepositoryRow, manifest: ManifestRecord, actor: Actor) {
@@ -240,7 +250,7 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
     if (found === undefined) return false
     const { projectId } = repository
     await refuseImmutableAbove(connection, repository, digest)
-    const removed = await removeTagsOf(connection, repository, digest)
+    const removed = await removeTagsOf(db, connection, repository, digest)
     await tellAll(
       db,
       connection,
@@ -307,6 +317,7 @@ async function releaseManifests(connection: WriteConnection, projectId: number, 
   await dropContents.run({ digests })
 }
 
-async function touch(db: Database, connection: WriteConnection, repositoryId: number): Promise<void> {
+/** For functions of this room. */
+export async function touch(db: Database, connection: WriteConnection, repositoryId: number): Promise<void> {
   await connection.prepared(writes).touch.run({ id: repositoryId, now: db.clock.now() })
 }

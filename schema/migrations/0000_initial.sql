@@ -390,6 +390,17 @@ CREATE TABLE `replication_tasks` (
 --> statement-breakpoint
 CREATE INDEX `replication_tasks_of_execution` ON `replication_tasks` (`execution_id`,`id`);--> statement-breakpoint
 CREATE INDEX `replication_tasks_by_status` ON `replication_tasks` (`execution_id`,`status`,`id`);--> statement-breakpoint
+CREATE TABLE `deleted_tags` (
+	`repository` text NOT NULL,
+	`name` text NOT NULL,
+	`version` text NOT NULL,
+	`context` text NOT NULL,
+	`seen` text NOT NULL,
+	`deleted_at` integer NOT NULL,
+	PRIMARY KEY(`repository`, `name`)
+);
+--> statement-breakpoint
+CREATE INDEX `deleted_tags_by_age` ON `deleted_tags` (`deleted_at`);--> statement-breakpoint
 CREATE TABLE `manifest_contents` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`bytes` blob NOT NULL
@@ -457,6 +468,9 @@ CREATE TABLE `tags` (
 	`digest` text NOT NULL,
 	`pushed_at` integer NOT NULL,
 	`pulled_at` integer,
+	`version` text NOT NULL,
+	`context` text NOT NULL,
+	`seen` text NOT NULL,
 	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`repository_id`,`digest`) REFERENCES `manifests`(`repository_id`,`digest`) ON UPDATE no action ON DELETE no action
 );
@@ -601,6 +615,11 @@ CREATE TABLE `settings` (
 	`key` text PRIMARY KEY NOT NULL,
 	`value` text NOT NULL,
 	`updated_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `this_site` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`name` text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `mirror_log` (

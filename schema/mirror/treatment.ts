@@ -43,6 +43,8 @@ export const TREATMENT = {
   manifests: 'mirrored',
   manifestReferences: 'mirrored',
   tags: 'mirrored',
+  // As the primary remembers what was deleted, so must whoever follows it.
+  deletedTags: 'mirrored',
   artifactLabels: 'mirrored',
   auditLog: 'mirrored',
   changes: 'mirrored',
@@ -65,6 +67,8 @@ export const TREATMENT = {
   retentionTasks: 'local',
   // Cookies are of one host, and bound to it by its own key.
   sessions: 'local',
+  // Its own name in the versions of tags: two sites that made them under one would be taken for one.
+  thisSite: 'local',
   sitePair: 'local',
   mirrorLog: 'local',
   mirrorOwed: 'local',

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
+import type { Dot } from '../../registry/versions/version.ts'
 import { bytes, flag, time } from './columns.ts'
 import { projects } from './projects.ts'
 
@@ -89,6 +90,13 @@ export const manifestReferences = sqliteTable(
   (t) => [primaryKey({ columns: [t.manifestId, t.position] }), index('manifest_references_of_repository').on(t.repositoryId, t.digest, t.manifestId)],
 )
 
+/** When and where a tag was set, what was known there, and what has been seen here besides (lists of dots). */
+const version = {
+  version: text().$type<Dot>().notNull(),
+  context: text().notNull(),
+  seen: text().notNull(),
+}
+
 export const tags = sqliteTable(
   'tags',
   {
@@ -100,10 +108,24 @@ export const tags = sqliteTable(
     digest: text().$type<Digest>().notNull(),
     pushedAt: time().notNull(),
     pulledAt: time(),
+    ...version,
   },
   (t) => [
     uniqueIndex('tags_name').on(t.repositoryId, t.name),
     index('tags_by_digest').on(t.repositoryId, t.digest, t.name),
     foreignKey({ columns: [t.repositoryId, t.digest], foreignColumns: [manifests.repositoryId, manifests.digest] }),
   ],
+)
+
+/** Tombstones: when and where tags were deleted. By name, since their repository may have gone with them. */
+export const deletedTags = sqliteTable(
+  'deleted_tags',
+  {
+    repository: text().$type<RepositoryName>().notNull(),
+    name: text().$type<Tag>().notNull(),
+    ...version,
+    /** When it was taken away here. */
+    deletedAt: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.repository, t.name] }), index('deleted_tags_by_age').on(t.deletedAt)],
 )

@@ -15,6 +15,10 @@ export interface CountingProxy extends AsyncDisposable {
   readonly requests: readonly string[]
   /** undefined: as fast as it goes. */
   bytesPerSecond: number | undefined
+  /** Whether the line is cut: every request meets a closed connection. */
+  cut: boolean
+  /** Requests that met it. */
+  readonly refused: number
   /** Begins counting anew. */
   reset(): void
   /** Resolves when so many bytes of blobs have passed, one way or the other. */
@@ -24,7 +28,7 @@ export interface CountingProxy extends AsyncDisposable {
 }
 
 export async function countingProxy(target: string): Promise<CountingProxy> {
-  let [pushed, pulled] = [0, 0]
+  let [pushed, pulled, refused] = [0, 0, 0]
   let requests: string[] = []
   let waiting: { bytes: number; resolve: () => void }[] = []
   const underWay = new Set<ServerResponse>()
@@ -37,6 +41,11 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
     waiting = waiting.filter((one) => one.bytes > total)
   }
   const server = createServer((incoming, answer) => {
+    if (proxy.cut) {
+      refused++
+      incoming.destroy()
+      return
+    }
     requests.push(`${incoming.method} ${incoming.url}`)
     underWay.add(answer)
     forward(target, incoming, answer, link, count)
@@ -59,8 +68,12 @@ export async function countingProxy(target: string): Promise<CountingProxy> {
       return requests
     },
     bytesPerSecond: undefined,
+    cut: false,
+    get refused() {
+      return refused
+    },
     reset: () => {
-      ;[pushed, pulled, requests] = [0, 0, []]
+      ;[pushed, pulled, refused, requests] = [0, 0, 0, []]
     },
     passed: (bytes) => new Promise((resolve) => (pushed + pulled >= bytes ? resolve() : waiting.push({ bytes, resolve }))),
     idle: () => until('nothing is on its way', () => underWay.size === 0),

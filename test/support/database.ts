@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../registry/clock.ts'
+import type { SiteId } from '../../registry/versions/version.ts'
 import { type Database, openDatabase } from '../../schema/database.ts'
 import { createProject } from '../../schema/projects.ts'
 import { createUser } from '../../schema/users.ts'
@@ -12,7 +13,7 @@ export interface TemporaryDatabase extends AsyncDisposable {
 }
 
 /** A database of its own in a temporary folder, gone when disposed of. */
-export async function temporaryDatabase({ clock = systemClock, site }: { clock?: Clock; site?: string } = {}): Promise<TemporaryDatabase> {
+export async function temporaryDatabase({ clock = systemClock, site }: { clock?: Clock; site?: SiteId } = {}): Promise<TemporaryDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'atoll-db-'))
   const url = `file:${join(folder, 'atoll.db')}`
   const db = await openDatabase({ url, clock, site })

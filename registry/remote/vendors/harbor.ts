@@ -16,6 +16,8 @@ const PAGE_LIMIT = 100
 export const harbor: Vendor = {
   ...generic,
   type: 'harbor',
+  // An Atoll may be entered as one. Harbor itself takes no notice of the header that asks.
+  versions: true,
   open: (context) => {
     const manager = managerOf(context)
     return {

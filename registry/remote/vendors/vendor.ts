@@ -17,6 +17,8 @@ export interface Vendor {
   readonly tokenHosts: readonly string[]
   /** It is a site of ours, and moves deltas (registry/delta). */
   readonly deltas?: true
+  /** It may be an Atoll, which tells us, and is told, when and where a tag was set. */
+  readonly versions?: boolean
   /** What it wants done in its own way: logging in, making the place for a push, listing. Absent: all as the specification says. */
   open?(context: VendorContext): VendorSession
   /** Where its registry API is, for those that must be asked. */

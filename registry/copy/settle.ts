@@ -1,0 +1,84 @@
+// Tags between two sites that both keep versions: what is newer goes, what is older stays away (docs/decisions/0049-both-ways.md).
+
+import type { Repository } from '../registry.ts'
+import type { Digest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
+import type { Tag } from '../spec/names.ts'
+import { compare, type Dot, inConflict, type TagState } from '../versions/version.ts'
+import { copy } from './copy.ts'
+import type { CopyOptions, CopyReport } from './options.ts'
+
+/** What became of a tag at the destination. */
+export type Settled =
+  /** It is what the source has, now or already. */
+  | { readonly outcome: 'set'; readonly report: CopyReport }
+  | { readonly outcome: 'same'; readonly digest: Digest }
+  | { readonly outcome: 'deleted' }
+  /** The destination has a newer one, set at another site or there. */
+  | { readonly outcome: 'newer there'; readonly version: Dot }
+  /** The source has changed its mind since: what it has now is for whoever was told of that. */
+  | { readonly outcome: 'deleted meanwhile' | 'set meanwhile' | 'forgotten' }
+
+/**
+ * Copies one tag as of the version that the source has, with all that it refers to, unless the destination has one as new.
+ * undefined: one of the two keeps no versions, or not for us; `copy` it then. @throws as `copy` does
+ */
+export async function settleTag(source: Repository, destination: Repository, tag: Tag, to: Tag, options: CopyOptions): Promise<Settled | undefined> {
+  const [mine, theirs] = await statesOf(source, destination, tag, to)
+  if (mine === undefined || theirs === undefined) return undefined
+  if (mine.state?.digest === undefined) return { outcome: 'deleted meanwhile' }
+  const { state } = mine
+  const { digest } = mine.state
+  const relation = theirs.state === undefined ? 'newer' : compare(state, theirs.state)
+  if (relation === 'same') return { outcome: 'same', digest }
+  if (theirs.state !== undefined) await noticeBoth(source, destination, tag, to, state, theirs.state)
+  if (relation === 'older' && theirs.state !== undefined) return { outcome: 'newer there', version: theirs.state.version.dot }
+  const present = theirs.state?.digest
+  if (options.override === false && present !== undefined && present !== digest) {
+    const detail = { tag: to, present, wanted: digest }
+    throw new RegistryError('DENIED', `${destination.name}:${to} is another artifact at the destination, and override is off.`, detail)
+  }
+  // Everything but the tag, which comes last and decides.
+  const report = await copy(source, destination, { digest }, { ...options, tags: [] })
+  const manifest = await source.manifests.get({ digest })
+  if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `The source has no ${source.name}@${digest} any more.`)
+  const { bytes, descriptor } = manifest
+  const standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)
+  if (standing !== state.version.dot) return { outcome: 'newer there', version: standing }
+  options.onProgress?.({ kind: 'tag', step: 'done', tag: to, digest })
+  return { outcome: 'set', report }
+}
+
+/** The same for a tag that the source has deleted. Nothing is deleted that has been pushed again since. */
+export async function settleDeletion(source: Repository, destination: Repository, tag: Tag, to: Tag): Promise<Settled | undefined> {
+  const [mine, theirs] = await statesOf(source, destination, tag, to)
+  if (mine === undefined || theirs === undefined) return undefined
+  // Its tombstone has aged out: nobody can say any more whether what is there now is newer.
+  if (mine.state === undefined) return { outcome: 'forgotten' }
+  if (mine.state.digest !== undefined) return { outcome: 'set meanwhile' }
+  const { state } = mine
+  if (theirs.state !== undefined) {
+    const relation = compare(state, theirs.state)
+    if (relation === 'same') return { outcome: 'deleted' }
+    await noticeBoth(source, destination, tag, to, state, theirs.state)
+    if (relation === 'older') return { outcome: 'newer there', version: theirs.state.version.dot }
+  }
+  const standing = await theirs.versions.delete(to, state.version)
+  return standing === state.version.dot ? { outcome: 'deleted' } : { outcome: 'newer there', version: standing }
+}
+
+async function statesOf(source: Repository, destination: Repository, tag: Tag, to: Tag) {
+  const known = async ({ versions }: Repository, name: Tag) => {
+    const state = await versions?.state(name)
+    return versions === undefined || state === false ? undefined : { versions, state }
+  }
+  const mine = await known(source, tag)
+  return [mine, mine && (await known(destination, to))] as const
+}
+
+/** Either end that keeps an audit log tells of a conflict, whichever of the two wins. */
+async function noticeBoth(source: Repository, destination: Repository, tag: Tag, to: Tag, mine: TagState, theirs: TagState): Promise<void> {
+  if (!inConflict(mine, theirs)) return
+  await source.versions?.notice?.(tag, theirs)
+  await destination.versions?.notice?.(to, mine)
+}
