@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../schema/database.ts'
 import { enqueueJob, findJob, finishJob, type Job, leaseJob, stopJob } from '../schema/jobs.ts'
 import { memoryLog } from '../test/support/bare-registry.ts'
 import { TestClock } from '../test/support/clock.ts'
+import { databaseJobs } from './job-store.ts'
 import { LEASE_MS, POLL_MS, WATCH_MS } from './limits.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
 
@@ -29,7 +30,15 @@ afterEach(async () => {
 })
 
 function schedule(handler: JobHandler, owner = 'one', concurrency = 2): Scheduler {
-  const scheduler = new Scheduler({ db, handlers: new Map([['work', handler]]), owner, concurrency, clock, log: memoryLog(), random: () => 1 })
+  const scheduler = new Scheduler({
+    jobs: databaseJobs(db),
+    handlers: new Map([['work', handler]]),
+    owner,
+    concurrency,
+    clock,
+    log: memoryLog(),
+    random: () => 1,
+  })
   schedulers.push(scheduler)
   return scheduler
 }

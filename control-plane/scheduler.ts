@@ -2,9 +2,8 @@ import PQueue from 'p-queue'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import type { Database } from '../schema/database.ts'
-import { pausedQueues } from '../schema/job-queues.ts'
-import { failJob, findJob, finishJob, type Job, type Lease, leaseJob, nextRunAt, releaseJob, renewLease } from '../schema/jobs.ts'
+import type { Job, Lease } from '../schema/jobs.ts'
+import type { JobStore } from './job-store.ts'
 import { BACKOFF_LIMIT_MS, BACKOFF_MS, LEASE_MS, POLL_MS, RENEW_MS, WATCH_MS } from './limits.ts'
 
 /** Does jobs of one kind. It must be able to do a job again that another has half done. */
@@ -16,7 +15,7 @@ export interface JobHandler {
 }
 
 export interface SchedulerOptions {
-  readonly db: Database
+  readonly jobs: JobStore
   readonly handlers: ReadonlyMap<string, JobHandler>
   /** Names this process among all that take jobs. */
   readonly owner: string
@@ -49,9 +48,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#queue = new PQueue({ concurrency: options.concurrency })
-    this.#unsubscribe = options.db.onCommit(({ jobs }) => {
-      if (jobs) this.#wake.resolve()
-    })
+    this.#unsubscribe = options.jobs.onJobs(() => this.#wake.resolve())
     this.#loop = this.#work()
   }
 
@@ -66,20 +63,20 @@ export class Scheduler {
   }
 
   async #work(): Promise<void> {
-    const { db, handlers, owner, log, concurrency } = this.#options
+    const { jobs, handlers, owner, log, concurrency } = this.#options
     const all = [...handlers.keys()]
     while (!this.#stopping) {
       // Before asking, so that a commit between the question and the wait is not slept through.
       this.#wake = Promise.withResolvers()
       try {
-        const paused = await pausedQueues(db)
+        const paused = await jobs.pausedKinds()
         const kinds = paused.size === 0 ? all : all.filter((kind) => !paused.has(kind))
-        const job = this.#running.size < concurrency ? await leaseJob(db, { kinds, owner, leaseMs: LEASE_MS }) : undefined
+        const job = this.#running.size < concurrency ? await jobs.lease({ kinds, owner, leaseMs: LEASE_MS }) : undefined
         if (job) {
           this.#begin(job)
           continue
         }
-        await this.#idle(this.#running.size < concurrency ? await nextRunAt(db, kinds) : undefined)
+        await this.#idle(this.#running.size < concurrency ? await jobs.nextRunAt(kinds) : undefined)
       } catch (error) {
         log.error({ err: error }, 'The job queue does not answer.')
         await this.#idle(undefined)
@@ -109,7 +106,7 @@ export class Scheduler {
   }
 
   async #run(job: Job, controller: AbortController): Promise<void> {
-    const { db, handlers, log } = this.#options
+    const { jobs, handlers, log } = this.#options
     const lease: Lease = { id: job.id, fence: job.fence }
     const endWatch = this.#watch(lease, controller)
     try {
@@ -117,10 +114,10 @@ export class Scheduler {
       // It may be what ends the processes that try it: its handler only gets to say that it failed.
       if (job.attempts > job.maxAttempts) throw new RegistryError('UNKNOWN', `Whoever did this stopped without a word, ${job.maxAttempts} times.`)
       await handlers.get(job.kind)?.run(job, controller.signal)
-      if (!(await finishJob(db, lease))) log.warn({ job: job.id }, 'A job was done after its lease was lost; the result is not counted.')
+      if (!(await jobs.finish(lease))) log.warn({ job: job.id }, 'A job was done after its lease was lost; the result is not counted.')
     } catch (error) {
       const { reason, aborted } = controller.signal
-      if (aborted && reason instanceof ShuttingDown) await releaseJob(db, lease)
+      if (aborted && reason instanceof ShuttingDown) await jobs.release(lease)
       else if (aborted && reason instanceof LeaseLost) log.info({ job: job.id }, 'A job was stopped, or is done by another.')
       else await this.#fail(job, lease, error)
     } finally {
@@ -129,14 +126,14 @@ export class Scheduler {
   }
 
   async #fail(job: Job, lease: Lease, error: unknown): Promise<void> {
-    const { db, handlers, log } = this.#options
+    const { jobs, handlers, log } = this.#options
     // Who is fenced off must not write anything about the job.
-    if (!(await renewLease(db, lease, LEASE_MS))) return
+    if (!(await jobs.renew(lease, LEASE_MS))) return
     const final = !isWorthAnother(error)
     const again = final || job.attempts >= job.maxAttempts ? undefined : this.#delay(job.attempts, error)
     log.warn({ err: error, job: job.id, kind: job.kind, again }, 'A job failed.')
     await handlers.get(job.kind)?.failed?.(job, error, again)
-    await failJob(db, lease, { error: describe(error), delayMs: () => again ?? 0, final })
+    await jobs.fail(lease, { error: describe(error), delayMs: () => again ?? 0, final })
   }
 
   /** Twice as long each time, spread, and never sooner than whoever refused us asked for. */
@@ -147,7 +144,7 @@ export class Scheduler {
   }
 
   #watch(lease: Lease, controller: AbortController): () => void {
-    const { db, clock, log } = this.#options
+    const { jobs, clock, log } = this.#options
     let ended = false
     let renewed = clock.now()
     let cancel = () => {}
@@ -155,10 +152,10 @@ export class Scheduler {
       try {
         let held: boolean
         if (clock.now() - renewed >= RENEW_MS) {
-          held = await renewLease(db, lease, LEASE_MS)
+          held = await jobs.renew(lease, LEASE_MS)
           renewed = clock.now()
         } else {
-          const job = await findJob(db, lease.id)
+          const job = await jobs.find(lease.id)
           held = job?.state === 'running' && job.fence === lease.fence
         }
         if (!held) controller.abort(new LeaseLost('The job was stopped, or is done by another.'))

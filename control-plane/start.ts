@@ -13,6 +13,7 @@ import { RETAIN } from '../schema/retention-jobs.ts'
 import { beThere } from './be-there.ts'
 import { followChanges } from './follow.ts'
 import { forwardAudit } from './forward-audit.ts'
+import { databaseJobs } from './job-store.ts'
 import { collectGarbageJobs } from './jobs/collect-garbage.ts'
 import { planReplication } from './jobs/plan-replication.ts'
 import { purgeAuditJobs } from './jobs/purge-audit.ts'
@@ -94,7 +95,7 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     [START_PREHEAT, startPreheatJobs({ db })],
     [COLLECT_GARBAGE, collectGarbageJobs({ db, blobs: options.blobs, index: garbageIndex(db, options.garbageGraceMs), clock, log })],
   ])
-  const scheduler = new Scheduler({ db, handlers, owner, concurrency, clock, log, random })
+  const scheduler = new Scheduler({ jobs: databaseJobs(db), handlers, owner, concurrency, clock, log, random })
   const following = new AbortController()
   const signal = following.signal
   const receiver = options.auditReceiver

@@ -1,4 +1,4 @@
-import type { Registry } from '../../registry/registry.ts'
+import type { Registry, Tags } from '../../registry/registry.ts'
 import { parseRepositoryName, type RepositoryName, type Tag } from '../../registry/spec/names.ts'
 import type { Slice } from '../../registry/spec/pages.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
@@ -7,12 +7,21 @@ import { readFilters } from './filters.ts'
 import type { Resource } from './resources.ts'
 import type { Site } from './sites.ts'
 
+/** What has to be known of a site to say what a rule means there. */
+export interface MatchedSite extends Pick<Site, 'facts'> {
+  open(signal: AbortSignal, actor: string): TagSource
+}
+
+export interface TagSource extends Pick<Registry, 'repositories'> {
+  repository(name: RepositoryName): { readonly tags: Pick<Tags, 'list'> }
+}
+
 /**
  * What a rule's filters let through at a site, TAGS_OF_A_TASK tags at a time, page by page, in one order; with `behind`, only what comes
  * after the last tag of that.
  */
 export async function* matching(
-  site: Site,
+  site: MatchedSite,
   policy: Pick<ReplicationPolicy, 'filters'>,
   behind: Resource | undefined,
   signal: AbortSignal,
@@ -40,7 +49,11 @@ export async function* matching(
 }
 
 /** From `first` on, which was there when the list was begun. */
-async function* names(registry: Registry, literal: readonly string[] | undefined, first: RepositoryName | undefined): AsyncGenerator<RepositoryName> {
+async function* names(
+  registry: TagSource,
+  literal: readonly string[] | undefined,
+  first: RepositoryName | undefined,
+): AsyncGenerator<RepositoryName> {
   if (literal) {
     const from = first === undefined ? 0 : Math.max(0, literal.indexOf(first))
     for (const name of literal.slice(from)) yield parseRepositoryName(name)

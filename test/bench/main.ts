@@ -7,9 +7,10 @@ import { retention } from './growth/retention.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
 import { pushes } from './pushes.ts'
+import { simulate } from './simulate.ts'
 import { upstream } from './upstream.ts'
 
-const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth, retention, garbage }
+const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth, retention, garbage, simulate }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {

@@ -34,3 +34,9 @@ export function printSeen(title: string, rows: readonly (readonly [what: string,
   const lines = rows.map((row) => `| ${row.join(' | ')} |`)
   process.stdout.write(`\n## ${title}\n\n| what | aim | seen |\n| --- | --- | --- |\n${lines.join('\n')}\n`)
 }
+
+/** Figures that stand by themselves. */
+export function printTable(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const lines = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`)
+  process.stdout.write(`\n## ${title}\n\n${lines.join('\n')}\n`)
+}

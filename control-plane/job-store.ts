@@ -1,0 +1,39 @@
+import type { Database } from '../schema/database.ts'
+import { pausedQueues } from '../schema/job-queues.ts'
+import { failJob, findJob, finishJob, type Job, type JobState, type Lease, leaseJob, nextRunAt, releaseJob, renewLease } from '../schema/jobs.ts'
+
+/** Where jobs are, as a scheduler sees them; what each method promises is said at its namesake in schema/jobs.ts. */
+export interface JobStore {
+  /** Calls the listener when there may be something to take. What it returns ends that. */
+  onJobs(listener: () => void): () => void
+  /** Kinds that nobody takes up now. */
+  pausedKinds(): Promise<ReadonlySet<string>>
+  lease(options: { readonly kinds: readonly string[]; readonly owner: string; readonly leaseMs: number }): Promise<Job | undefined>
+  nextRunAt(kinds: readonly string[]): Promise<number | undefined>
+  find(id: number): Promise<Job | undefined>
+  renew(lease: Lease, leaseMs: number): Promise<boolean>
+  finish(lease: Lease): Promise<boolean>
+  fail(
+    lease: Lease,
+    failure: { readonly error: string; readonly delayMs: (attempts: number) => number; readonly final?: boolean | undefined },
+  ): Promise<JobState | undefined>
+  release(lease: Lease): Promise<boolean>
+}
+
+/** Those of a database, which any number of processes share. */
+export function databaseJobs(db: Database): JobStore {
+  return {
+    onJobs: (listener) =>
+      db.onCommit(({ jobs }) => {
+        if (jobs) listener()
+      }),
+    pausedKinds: () => pausedQueues(db),
+    lease: (options) => leaseJob(db, options),
+    nextRunAt: (kinds) => nextRunAt(db, kinds),
+    find: (id) => findJob(db, id),
+    renew: (lease, leaseMs) => renewLease(db, lease, leaseMs),
+    finish: (lease) => finishJob(db, lease),
+    fail: (lease, failure) => failJob(db, lease, failure),
+    release: (lease) => releaseJob(db, lease),
+  }
+}
