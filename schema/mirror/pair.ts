@@ -89,10 +89,3 @@ export async function putReached(connection: WriteConnection, reached: number, n
 export async function savePair(db: Database, pair: SitePair, reached?: number): Promise<void> {
   await db.writeLocal((connection) => putPair(connection, pair, db.clock.now(), reached))
 }
-
-/** Ends being one of two. */
-export async function dropPair(db: Database): Promise<void> {
-  await db.writeLocal(async ({ sql }) => {
-    await sql.delete(sitePair)
-  })
-}
