@@ -97,9 +97,10 @@ function releaseLinks(db: Database, before: number, list: readonly UnneededLink[
     const { sql } = connection
     const wanted = JSON.stringify(list.map(({ repository, digest }) => [repository, digest]))
     const gone = await sql.all<{ repositoryId: number; projectId: number; digest: Digest; size: number; counted: number }>(
-      raw`DELETE FROM repository_blobs AS l WHERE (l.repository_id, l.digest) IN
-          (SELECT r.id, w.value ->> 1 FROM json_each(${wanted}) w JOIN repositories r ON r.name = w.value ->> 0)
-        AND NOT ${neededLink(before)}
+      // By rowid: a pair of columns in a list would be looked up by the first, and every link of the repository read.
+      raw`DELETE FROM repository_blobs WHERE rowid IN
+          (SELECT l.rowid FROM json_each(${wanted}) w JOIN repositories r ON r.name = w.value ->> 0
+            JOIN repository_blobs l ON l.repository_id = r.id AND l.digest = w.value ->> 1 WHERE NOT ${neededLink(before)})
         RETURNING repository_id AS repositoryId, project_id AS projectId, digest, size, counted`,
     )
     if (gone.length === 0) return []
