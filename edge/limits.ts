@@ -83,8 +83,8 @@ export const TELL_EVERY_MS = 200
 export const TELLINGS_REMEMBERED = 10_000
 /** What different upstreams have said of their limits since it was last told. */
 export const BUDGETS_UNTOLD = 100
-/** Blobs that one isolate moves at once, each of them about a MiB of its 128 MB; and how many more wait for their turn. */
-export const ISOLATE_TRANSFERS = { max: 64, perClient: 32, perProject: 48, waiting: 128 } as const
+/** Blobs that one isolate moves at once, each of them about a MiB of its 128 MB; and how many more wait for their turn, each with no more than its request. */
+export const ISOLATE_TRANSFERS = { max: 64, perClient: 32, perProject: 48, waiting: 1_024 } as const
 /** Whoever takes nothing of its blob for so long holds no place: it may have been ended without a word. */
 export const TRANSFER_IDLE_MS = 150_000
 /** The object that fetches sends nothing for so long in the middle of a blob: it is gone. Longer than it tries to get something from its own source. */
