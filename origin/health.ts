@@ -53,11 +53,11 @@ export class HealthCheck {
     }
   }
 
-  /** A transaction with nothing in it waits for the lock, as every push does. */
+  /** A transaction with nothing in it waits for the lock, as every push does. A standby's database is well, too, though it takes nobody's writes. */
   async #database(): Promise<void> {
     const { db } = this.#options
     await headOfChanges(db)
-    await db.write(async () => undefined)
+    await db.writeLocal(async () => undefined)
   }
 
   /** A store that can be read and not written takes no push. */
