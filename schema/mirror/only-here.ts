@@ -32,8 +32,11 @@ export async function* artifactsOnlyHere(db: Database, after: number): AsyncGene
   }
 }
 
+/** By what the feed tells of it: the row of a manifest is also written when a tag beside it moves. */
 const touched = (after: number) => raw`((m.repository_id, m.digest) IN
-    (SELECT l.row ->> '$.repository_id', l.row ->> '$.digest' FROM mirror_log l WHERE l.seq > ${after} AND l.kind = 'put' AND l.name IN ('manifests', 'tags')))`
+    (SELECT l.row ->> '$.repository_id', l.row ->> '$.digest' FROM mirror_log l WHERE l.seq > ${after} AND l.kind = 'put' AND l.name = 'tags')
+  OR r.name || '@' || m.digest IN
+    (SELECT l.row ->> '$.subject' FROM mirror_log l WHERE l.seq > ${after} AND l.kind = 'put' AND l.name = 'changes' AND l.row ->> '$.kind' = 'manifest.put'))`
 
 const touchedTag = (after: number) =>
   raw`t.id IN (SELECT l.row ->> '$.id' FROM mirror_log l WHERE l.seq > ${after} AND l.kind = 'put' AND l.name = 'tags')`
