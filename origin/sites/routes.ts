@@ -62,7 +62,7 @@ export function sitesRoutes(room: SitesRoom): Hono {
   }
   return new Hono()
     .post(SITES.join, async (c) => {
-      const { answer, nonce } = await admit(room, await readJws(c.req.raw))
+      const { answer, nonce } = await proven(async () => await admit(room, await readJws(c.req.raw)))
       return await answered(SITES.join, nonce, answer)
     })
     .post(SITES.fill, async (c) => {

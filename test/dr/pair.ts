@@ -31,9 +31,16 @@ export async function twoSites(options: AtollOptions = {}): Promise<SitePair> {
   }
 }
 
-export async function pair(primary: AtollProcess, standby: AtollProcess): Promise<void> {
-  const { token } = await atollJson<{ token: string }>(primary, 'dr', 'pair', '--name', 'east')
-  await atollCli(standby, 'dr', 'pair', '--name', 'west', '--with', `http://${primary.origin}`, '--token', token)
+/** Where each site is reached by the other; absent: where it is. */
+export interface Addresses {
+  readonly primary?: string
+  readonly standby?: string
+}
+
+export async function pair(primary: AtollProcess, standby: AtollProcess, at: Addresses = {}): Promise<void> {
+  const [east, west] = [at.primary ?? `http://${primary.origin}`, at.standby ?? `http://${standby.origin}`]
+  const { token } = await atollJson<{ token: string }>(primary, 'dr', 'pair', '--name', 'east', '--url', east)
+  await atollCli(standby, 'dr', 'pair', '--name', 'west', '--url', west, '--with', east, '--token', token)
 }
 
 export function status(site: AtollProcess): Promise<DrStatus> {
