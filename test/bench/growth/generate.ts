@@ -121,7 +121,7 @@ async function insertPeople(insert: Insert, { projects, people }: Amounts): Prom
   await insert(
     'labels',
     'id, name, color, description, project_id, created_at, updated_at',
-    made(projects, (n) => [n, `label-${pad(n)}`, '#00ab9a', '', n % 100 === 0 ? null : (n % projects) + 10, at, at]),
+    made(projects, (n) => [n, `label-${pad(n)}`, '#00ab9a', '', n % 100 === 0 ? null : (n % projects) + 11, at, at]),
   )
   await insert(
     'robots',
@@ -131,7 +131,7 @@ async function insertPeople(insert: Insert, { projects, people }: Amounts): Prom
       `robot-${pad(n)}`,
       '',
       n % 10 ? 'project' : 'system',
-      n % 10 ? (n % projects) + 10 : null,
+      n % 10 ? (n % projects) + 11 : null,
       'x',
       -1,
       '[]',
@@ -182,7 +182,7 @@ async function insertContent(insert: Insert, amounts: Amounts): Promise<void> {
   await insert(
     'blobs',
     'digest, size, created_at',
-    made(blobs, (rank) => [digestOfBlob.byRank(rank - 1), 1_000 + (rank % 100_000), BEGIN]),
+    made(blobs, (rank) => [digestOfBlob.byRank(rank - 1), 1_000, BEGIN]),
   )
   await insert(
     'manifest_contents',
@@ -218,8 +218,8 @@ async function insertContent(insert: Insert, amounts: Amounts): Promise<void> {
   )
   await insert(
     'tags',
-    'id, repository_id, name, digest, pushed_at',
-    made(artifacts, (n) => [n, placeOf(n).repository, `v${n}`, digestOfManifest.of(n - 1), BEGIN + n * 10]),
+    'id, repository_id, name, digest, pushed_at, version, context, seen',
+    made(artifacts, (n) => [n, placeOf(n).repository, `v${n}`, digestOfManifest.of(n - 1), BEGIN + n * 10, dotOf(BEGIN + n * 10), '', '']),
   )
   const references = function* () {
     for (let n = 1; n <= artifacts; n++) {
@@ -297,6 +297,11 @@ function* made<T>(count: number, row: (n: number) => T): Generator<T> {
 
 function* filter<T>(rows: Iterable<T>, wanted: (row: T) => boolean): Generator<T> {
   for (const row of rows) if (wanted(row)) yield row
+}
+
+/** As if all had been pushed at one other site. */
+function dotOf(time: number): string {
+  return `${time.toString(16).padStart(12, '0')}-0000-${'5e'.repeat(8)}`
 }
 
 /** Digests that sort by a rank, and are spread over what they belong to as if they were hashes: so that tables ordered by them can be filled in order. */
