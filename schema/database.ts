@@ -6,7 +6,7 @@ import type { SiteId } from '../registry/versions/version.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
-import { BUSY_PAUSE_LIMIT_MS, WRITE_WAIT_MS } from './limits.ts'
+import { BUSY_PAUSE_LIMIT_MS, CHECKPOINT_PAGES, WRITE_WAIT_MS, WRITER_CACHE_KIB } from './limits.ts'
 import { migrate } from './migrate.ts'
 import { markCommit } from './mirror/log.ts'
 import { newSiteId, siteIdIn } from './site-id.ts'
@@ -160,6 +160,8 @@ async function prepare(writer: Client, clock: Clock, random: () => number, site:
 async function configure(writer: Client, references: boolean): Promise<void> {
   if (writer.protocol !== 'file') return
   await writer.execute('PRAGMA synchronous = FULL')
+  await writer.execute(`PRAGMA cache_size = -${WRITER_CACHE_KIB}`)
+  await writer.execute(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
   await writer.execute(`PRAGMA foreign_keys = ${references ? 'ON' : 'OFF'}`)
 }
 

@@ -31,3 +31,10 @@ export const NAMES_LIMIT = 4_096
 export const PENDING_LEAST = 10 * 1024 ** 3
 /** How many changes one statement tells of. */
 export const CHANGE_ROWS = 500
+
+/** A timer that comes so much later than it was set for found something else running, in milliseconds. */
+export const LATE_MS = 5
+/** What a writer keeps of the database in memory: deletions touch many indexes, again and again. */
+export const WRITER_CACHE_KIB = 16 * 1024
+/** Pages of 4 KiB that the log of writes grows by before they go to where they belong, so that what is written often goes there once. */
+export const CHECKPOINT_PAGES = 4_000

@@ -1,10 +1,11 @@
 import type { BlobStore } from '../../registry/blob-store.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import { type CollectReport, type CollectState, collectGarbage, type Phase } from '../../registry/garbage/collect.ts'
 import type { GarbageIndex } from '../../registry/garbage/garbage-index.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Database } from '../../schema/database.ts'
 import { type GarbageProgress, garbagePayload, garbageProgress } from '../../schema/garbage-jobs.ts'
+import { giveWay } from '../../schema/give-way.ts'
 import { renewLease } from '../../schema/jobs.ts'
 import { readSetting, writeSetting } from '../../schema/settings.ts'
 import { LEASE_MS, PROGRESS_MS, STRAYS_EVERY_MS } from '../limits.ts'
@@ -32,7 +33,7 @@ export function collectGarbageJobs(options: CollectGarbageOptions): JobHandler {
       const before = garbageProgress(job)
       const lines = [...before.lines]
       let written = clock.now()
-      let began = written
+      let began = steady(clock)
       let state: CollectState | undefined = before.state
       const strays = clock.now() - Number((await readSetting(db, STRAYS_AT)) ?? 0) >= STRAYS_EVERY_MS
       const say = (level: 'INFO' | 'ERROR', text: string) => {
@@ -61,9 +62,7 @@ export function collectGarbageJobs(options: CollectGarbageOptions): JobHandler {
             if (ended) say('INFO', `${TITLES[state?.phase ?? 'manifests']}: ${summary(now.report)}.`)
             state = now
             if (ended || clock.now() - written >= PROGRESS_MS) await write()
-            // Half of the time is everybody else's: statements on a file hold up the whole process.
-            await pause(clock, Math.max(1, clock.now() - began), signal)
-            began = clock.now()
+            began = await giveWay(clock, began, signal)
           },
           onFailure: (digest, error) => {
             say(

@@ -1,7 +1,8 @@
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import { purgeAudit, tellPurge } from '../../schema/audit/purge.ts'
 import { purgePayload } from '../../schema/audit/purge-jobs.ts'
 import type { Database } from '../../schema/database.ts'
+import { giveWay } from '../../schema/give-way.ts'
 import { renewLease } from '../../schema/jobs.ts'
 import { LEASE_MS } from '../limits.ts'
 import type { JobHandler } from '../scheduler.ts'
@@ -20,13 +21,11 @@ export function purgeAuditJobs({ db, clock }: { readonly db: Database; readonly 
       const write = () => renewLease(db, { id: job.id, fence: job.fence }, LEASE_MS, { lines, purged })
       say(`Beginning: ${events.length === 0 ? 'every entry' : events.join(', ')} from before ${new Date(before).toISOString()}.`)
       try {
-        let began = clock.now()
+        let began = steady(clock)
         for await (const gone of purgeAudit(db, { before, dryRun, ...(events.length > 0 && { events }) })) {
           purged = gone
           await write()
-          // Half of the time is everybody else's: statements on a file hold up the whole process.
-          await pause(clock, Math.max(1, clock.now() - began), signal)
-          began = clock.now()
+          began = await giveWay(clock, began, signal)
         }
         say(`${dryRun ? 'Would have purged' : 'Purged'} ${purged} entries.`)
       } finally {

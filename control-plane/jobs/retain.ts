@@ -1,7 +1,8 @@
 import { type RetentionRule, retained, rulesAbout } from '../../policy/retention.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import { splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
+import { giveWay } from '../../schema/give-way.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { releaseArtifacts } from '../../schema/release-artifacts.ts'
 import {
@@ -49,10 +50,10 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
         for (let from = 0; from < going.length; from += RELEASE_BATCH) {
           signal.throwIfAborted()
           const batch = going.slice(from, from + RELEASE_BATCH)
-          const began = clock.now()
+          const began = steady(clock)
           if (!execution.dryRun)
             for (const [digest, outcome] of await releaseArtifacts(db, repository.name, batch, actorOf(policyId))) outcomes.set(digest, outcome)
-          await rest(began, signal)
+          await giveWay(clock, began, signal)
         }
         const stayed = [...outcomes.values()].filter((outcome) => outcome === 'changed' || outcome === 'immutable').length
         await finishRetentionTask(db, task, {
@@ -83,18 +84,13 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
   async function candidatesOf(repositoryId: number, signal: AbortSignal): Promise<readonly Candidate[]> {
     const all: Candidate[] = []
     for (let after = 0; ; ) {
-      const began = clock.now()
+      const began = steady(clock)
       const { items, next } = await retentionCandidates(db, repositoryId, after, CANDIDATES_PAGE)
       all.push(...items)
       if (next === undefined) return all
       after = next
-      await rest(began, signal)
+      await giveWay(clock, began, signal)
     }
-  }
-
-  /** Half of the time is everybody else's: statements on a file hold up the whole process. */
-  async function rest(began: number, signal: AbortSignal): Promise<void> {
-    await pause(clock, Math.max(1, clock.now() - began), signal)
   }
 }
 

@@ -1,9 +1,10 @@
 import type { BlobStore } from '../../registry/blob-store.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import type { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Database } from '../../schema/database.ts'
 import { forgetEnrolmentTokensBefore } from '../../schema/edges.ts'
+import { giveWay } from '../../schema/give-way.ts'
 import { dropEndedJobs } from '../../schema/jobs.ts'
 import { forgetDeletedTagsBefore } from '../../schema/metadata/tombstones.ts'
 import { listUploadsBefore, withoutUpload } from '../../schema/metadata/uploads.ts'
@@ -118,12 +119,11 @@ export class Sweeper {
     let rows = 0
     for (const [forget, age] of forgetters) {
       for (;;) {
-        const began = clock.now()
+        const began = steady(clock)
         const gone = await forget(db, now - age, ROWS)
         rows += gone
         if (gone < ROWS) break
-        // Half of the time is everybody else's: statements on a file hold up the whole process.
-        await pause(clock, Math.max(1, clock.now() - began), signal)
+        await giveWay(clock, began, signal)
       }
     }
     return rows
