@@ -20,7 +20,7 @@ export const TASKS_BATCH = 100
 export const MOVES_LIMIT = 10
 /** Artifacts that retention reads at once, and those it takes away in one write: everybody else's writes wait meanwhile. */
 export const CANDIDATES_PAGE = 1_000
-export const RELEASE_BATCH = 500
+export const RELEASE_BATCH = 250
 export const LIST_PAGE = 1_000
 export const CHANGES_BATCH = 500
 /** How often a follower of the feed writes down how far it has come. */
