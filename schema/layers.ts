@@ -1,4 +1,5 @@
 import { and, desc, eq, inArray, ne } from 'drizzle-orm'
+import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
 import type { Database } from './database.ts'
@@ -22,13 +23,10 @@ export async function layersLike(
   const { sql } = db.read
   const repository = await sql.select({ id: repositories.id }).from(repositories).where(eq(repositories.name, name)).get()
   if (repository === undefined) return []
-  const latest = await sql
-    .select({ id: manifests.id })
-    .from(manifests)
-    .where(eq(manifests.repositoryId, repository.id))
-    .orderBy(desc(manifests.pushedAt), desc(manifests.id))
-    .limit(MANIFESTS)
-  const ids = latest.map(({ id }) => id)
+  // Those that stand by themselves and those that do not, each by their index: together they would all be read and sorted.
+  const latest = (await Promise.all([true, false].map((top) => latestOf(sql, repository.id, top)))).flat()
+  latest.sort((a, b) => b.pushedAt - a.pushedAt || b.id - a.id)
+  const ids = latest.slice(0, MANIFESTS).map(({ id }) => id)
   const layers = await sql
     .select({ manifestId: manifestReferences.manifestId, digest: manifestReferences.digest, size: manifestReferences.size })
     .from(manifestReferences)
@@ -38,4 +36,13 @@ export async function layersLike(
     .filter((layer) => layer.size > 0 && distance(layer) <= Math.log(SIZE_RATIO))
     .sort((one, other) => distance(one) - distance(other) || ids.indexOf(one.manifestId) - ids.indexOf(other.manifestId))
   return [...new Set(near.map((layer) => layer.digest))].slice(0, limit)
+}
+
+function latestOf(sql: LibSQLDatabase, repositoryId: number, top: boolean) {
+  return sql
+    .select({ id: manifests.id, pushedAt: manifests.pushedAt })
+    .from(manifests)
+    .where(and(eq(manifests.repositoryId, repositoryId), eq(manifests.top, top)))
+    .orderBy(desc(manifests.pushedAt))
+    .limit(MANIFESTS)
 }

@@ -24,7 +24,8 @@ export interface NewRun {
   readonly key?: string
 }
 
-const OPEN = ['Pending', 'Running'] as const satisfies readonly RunStatus[]
+/** Written out, not as values: only so does SQLite know that the index of open tasks holds them all. */
+const isOpen = raw`${runTasks.status} IN ('Pending', 'Running')`
 
 const { log: _, ...shownOfTask } = columnsOf(runTasks)
 
@@ -115,7 +116,7 @@ export async function lastRuns(db: Database, kind: RunKind, policyId: number): P
 /** Takes the oldest task that is due of each target that is not busy; at most `limit`. For one process at a time. */
 export async function takeTasks(db: Database, kind: RunKind, busy: readonly string[], limit: number): Promise<RunTask[]> {
   const now = db.clock.now()
-  const open = and(eq(runTasks.kind, kind), inArray(runTasks.status, [...OPEN]))
+  const open = and(eq(runTasks.kind, kind), isOpen)
   // Asking costs no commit.
   const due = await db.read.sql
     .select({ id: raw<number>`min(${runTasks.id})`.mapWith(Number) })
@@ -143,7 +144,7 @@ export async function takeTasks(db: Database, kind: RunKind, busy: readonly stri
 
 /** When the next task may run (milliseconds since the epoch); undefined: none waits. */
 export async function nextTaskAt(db: Database, kind: RunKind): Promise<number | undefined> {
-  const open = and(eq(runTasks.kind, kind), inArray(runTasks.status, [...OPEN]))
+  const open = and(eq(runTasks.kind, kind), isOpen)
   return (
     (
       await db.read.sql
@@ -174,7 +175,7 @@ export async function settleTask(
         log: raw`substr(${runTasks.log} || ${log}, -${raw.raw(String(LOG_LIMIT))})`,
         updatedAt: now,
       })
-      .where(and(eq(runTasks.id, task.id), inArray(runTasks.status, [...OPEN])))
+      .where(and(eq(runTasks.id, task.id), isOpen))
       .returning({ id: runTasks.id })
     if (rows.length > 0 && ended) await settleRun(connection, task.runId, now)
   })
@@ -187,7 +188,7 @@ export async function stopRun(db: Database, id: number): Promise<boolean> {
     const stopped = await connection.sql
       .update(runTasks)
       .set({ status: 'Stopped', endedAt: now, updatedAt: now })
-      .where(and(eq(runTasks.runId, id), inArray(runTasks.status, [...OPEN])))
+      .where(and(eq(runTasks.runId, id), isOpen))
       .returning({ id: runTasks.id })
     if (stopped.length > 0) await settleRun(connection, id, now)
     return stopped.length > 0

@@ -83,11 +83,11 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
 
   async function candidatesOf(repositoryId: number, signal: AbortSignal): Promise<readonly Candidate[]> {
     const all: Candidate[] = []
-    for (let after = 0; ; ) {
+    for (let after = ''; ; ) {
       const began = steady(clock)
       const { items, next } = await retentionCandidates(db, repositoryId, after, CANDIDATES_PAGE)
       all.push(...items)
-      if (next === undefined) return all
+      if (next === undefined) return all.sort((a, b) => a.pushedAt - b.pushedAt)
       after = next
       await giveWay(clock, began, signal)
     }

@@ -157,6 +157,8 @@ CREATE TABLE `jobs` (
 CREATE UNIQUE INDEX `jobs_idempotency_key` ON `jobs` (`idempotency_key`) WHERE "jobs"."idempotency_key" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `jobs_merged` ON `jobs` (`merge_key`,`id`) WHERE "jobs"."merge_key" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,"priority" DESC,`run_at`,`id`);--> statement-breakpoint
+CREATE INDEX `jobs_waiting` ON `jobs` (`kind`,`run_at`) WHERE "jobs"."state" = 'queued';--> statement-breakpoint
+CREATE INDEX `jobs_of_kind` ON `jobs` (`kind`,`id`);--> statement-breakpoint
 CREATE INDEX `jobs_leased` ON `jobs` (`lease_until`) WHERE "jobs"."state" = 'running';--> statement-breakpoint
 CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `transfers` (
@@ -266,6 +268,7 @@ CREATE TABLE `preheat_policies` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `preheat_policies_name` ON `preheat_policies` (`project_id`,`name`);--> statement-breakpoint
+CREATE INDEX `preheat_policies_of_instance` ON `preheat_policies` (`instance_id`);--> statement-breakpoint
 CREATE TABLE `group_users` (
 	`group_id` integer NOT NULL,
 	`user_id` integer NOT NULL,
@@ -371,6 +374,8 @@ CREATE TABLE `replication_policies` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `replication_policies_name` ON `replication_policies` (`name`);--> statement-breakpoint
 CREATE INDEX `replication_policies_by_trigger` ON `replication_policies` (`trigger`,`enabled`);--> statement-breakpoint
+CREATE INDEX `replication_policies_from` ON `replication_policies` (`src_endpoint_id`);--> statement-breakpoint
+CREATE INDEX `replication_policies_to` ON `replication_policies` (`dest_endpoint_id`);--> statement-breakpoint
 CREATE TABLE `replication_tasks` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`execution_id` integer NOT NULL,

@@ -88,8 +88,9 @@ export async function oweBlobs(db: Database, digests: readonly Digest[]): Promis
 }
 
 /** Those of them that are still named: more than are worth reading at once are told next time. */
+// The few that are owed are looked up among all blobs, never the other way round: that is what CROSS says to SQLite.
 export async function owedBlobs(db: Database): Promise<readonly Digest[]> {
-  const rows = await db.read.sql.all<{ digest: Digest }>(raw`SELECT o.digest FROM mirror_owed o JOIN blobs b ON b.digest = o.digest LIMIT 1000`)
+  const rows = await db.read.sql.all<{ digest: Digest }>(raw`SELECT o.digest FROM mirror_owed o CROSS JOIN blobs b ON b.digest = o.digest LIMIT 1000`)
   return rows.map(({ digest }) => digest)
 }
 

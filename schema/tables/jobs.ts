@@ -38,6 +38,8 @@ export const jobs = sqliteTable(
     uniqueIndex('jobs_idempotency_key').on(t.idempotencyKey).where(sql`${t.idempotencyKey} IS NOT NULL`),
     index('jobs_merged').on(t.mergeKey, t.id).where(sql`${t.mergeKey} IS NOT NULL`),
     index('jobs_to_run').on(t.state, t.kind, sql`${t.priority} DESC`, t.runAt, t.id),
+    index('jobs_waiting').on(t.kind, t.runAt).where(sql`${t.state} = 'queued'`),
+    index('jobs_of_kind').on(t.kind, t.id),
     index('jobs_leased').on(t.leaseUntil).where(sql`${t.state} = 'running'`),
     index('jobs_finished').on(t.finishedAt).where(sql`${t.finishedAt} IS NOT NULL`),
   ],

@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 import { projects } from './projects.ts'
 
@@ -42,7 +42,7 @@ export const preheatPolicies = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('preheat_policies_name').on(t.projectId, t.name)],
+  (t) => [uniqueIndex('preheat_policies_name').on(t.projectId, t.name), index('preheat_policies_of_instance').on(t.instanceId)],
 )
 
 /** Patterns; an artifact is meant that each of them matches. */

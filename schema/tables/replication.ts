@@ -40,7 +40,13 @@ export const replicationPolicies = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('replication_policies_name').on(t.name), index('replication_policies_by_trigger').on(t.trigger, t.enabled)],
+  (t) => [
+    uniqueIndex('replication_policies_name').on(t.name),
+    index('replication_policies_by_trigger').on(t.trigger, t.enabled),
+    // Whoever deletes an endpoint asks by these, and so does the database itself.
+    index('replication_policies_from').on(t.sourceEndpointId),
+    index('replication_policies_to').on(t.destinationEndpointId),
+  ],
 )
 
 export const replicationExecutions = sqliteTable(
