@@ -27,6 +27,8 @@ export const CHANGES_BATCH = 500
 export const CURSOR_SAVE_MS = 1_000
 /** Bytes in one request of a copy by chunk, as Harbor's default. */
 export const CHUNK_BYTES = 10 * 1024 * 1024
+/** Repositories of the destination that are thought of for a mount, before a blob travels. */
+export const MOUNT_SOURCES = 4
 /** Blobs that the other site is asked for, to compare a new one with. */
 export const DELTA_CANDIDATES = 6
 

@@ -4,12 +4,13 @@ import type { CopyOptions, CopyProgress, CopyReport, ResumeStore } from '../../r
 import { settleTag } from '../../registry/copy/settle.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { Tag } from '../../registry/spec/names.ts'
+import { parseRepositoryName, type RepositoryName, splitProject, type Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { recordDelivery } from '../../schema/deliveries.ts'
 import { layersLike } from '../../schema/layers.ts'
+import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../schema/mount-sources.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
-import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT } from '../limits.ts'
+import { CHUNK_BYTES, DELTA_CANDIDATES, MOUNT_SOURCES, MOVES_LIMIT } from '../limits.ts'
 import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
 import { deleteTag } from './delete-tags.ts'
@@ -74,6 +75,7 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     override: policy.override,
     referrers: true,
     resume: resumeAt(db, destination.key),
+    mountFrom: (digest) => mountSources(work, digest),
     ...deltaBetween(work, actor),
     ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
     pace,
@@ -109,6 +111,13 @@ async function delivered({ db, payload, policy }: Work, tag: Tag, digest: Digest
   const { destinationEndpointId: endpointId } = policy
   if (endpointId === null) return
   await recordDelivery(db, { endpointId, repository: payload.repository, destination: payload.destination, tag, digest, bytes })
+}
+
+/** There: where we delivered the blob before. Here: repositories of the same project, for the source could name what it does not have. */
+async function mountSources({ db, policy, payload }: Work, digest: Digest): Promise<readonly RepositoryName[]> {
+  const { destinationEndpointId: endpointId } = policy
+  if (endpointId !== null) return (await deliveredWithBlob(db, endpointId, digest, MOUNT_SOURCES)).map(parseRepositoryName)
+  return await repositoriesOfProjectWithBlob(db, splitProject(payload.destination).project, digest, MOUNT_SOURCES)
 }
 
 /** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */

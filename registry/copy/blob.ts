@@ -26,7 +26,7 @@ export async function moveBlob(source: Repository, destination: Repository, blob
       run.skipped++
       return tell('present', size)
     }
-    if (await mount(destination, blob, run)) {
+    if (await mount(source, destination, blob, run)) {
       run.copied++
       run.mounted++
       return tell('mounted', size)
@@ -37,10 +37,12 @@ export async function moveBlob(source: Repository, destination: Repository, blob
   })
 }
 
-async function mount(destination: Repository, { digest }: Descriptor, { options }: CopyRun): Promise<boolean> {
-  const candidates = (await options.mountFrom?.(digest)) ?? []
+async function mount(source: Repository, destination: Repository, { digest }: Descriptor, { options }: CopyRun): Promise<boolean> {
+  const candidates = ((await options.mountFrom?.(digest)) ?? []).filter((from) => from !== destination.name)
+  // A manifest may name what its repository does not have: whoever pushed it must not get at it by a copy.
+  if (candidates.length === 0 || !(await source.blobs.stat(digest))) return false
   for (const from of candidates.slice(0, MOUNT_CANDIDATES)) {
-    if (from !== destination.name && (await destination.uploads.mount(digest, from))) return true
+    if (await destination.uploads.mount(digest, from)) return true
   }
   return false
 }

@@ -5,7 +5,7 @@ import { MemoryRepository } from '../../test/support/memory-repository.ts'
 import { type Digest, parseDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../spec/media-types.ts'
-import { parseTag } from '../spec/names.ts'
+import { parseRepositoryName, parseTag } from '../spec/names.ts'
 import { copy } from './copy.ts'
 import type { CopyOptions, ResumeStore } from './options.ts'
 
@@ -203,6 +203,24 @@ describe('copy', () => {
     if (kept) repository.manifests.set(three.digest, kept)
     await copy(repository.open(), destination.open(), { digest: outer.digest }, options)
     expect(destination.missing(outer.digest)).toEqual([])
+  })
+
+  it('mounts what another repository of the destination has, but nothing that the source only names', async () => {
+    const { repository, outer } = source()
+    const neighbour = new MemoryRepository('mirror/base')
+    const [shared] = repository.blobs
+    if (shared) neighbour.blobs.set(...shared)
+    const mountFrom = async () => [parseRepositoryName('mirror/elsewhere'), neighbour.name]
+    const destination = new MemoryRepository('mirror/app', { strict: true, neighbours: [neighbour] })
+    const report = await copy(repository.open(), destination.open(), { tag }, { ...options, mountFrom })
+    expect(destination.missing(outer.digest)).toEqual([])
+    const have = [...destination.blobs.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    expect(report).toMatchObject({ mounted: 1, bytes: have - (shared?.[1].byteLength ?? 0) })
+
+    if (shared) repository.blobs.delete(shared[0])
+    const thief = new MemoryRepository('mirror/thief', { strict: true, neighbours: [neighbour] })
+    await expect(copy(repository.open(), thief.open(), { tag }, { ...options, mountFrom })).rejects.toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' })
+    expect(shared && thief.blobs.has(shared[0])).toBe(false)
   })
 
   it('does not move a tag that is something else where override is off', async () => {

@@ -27,8 +27,8 @@ export interface CopyOptions {
   /** Default: the system's. */
   readonly clock?: Clock
   /**
-   * Repositories of the destination that may have the blob, so that it need not travel. Name only such as may be read by whoever will
-   * read the copy: a source could otherwise name a digest to get at its bytes. Default: none.
+   * Repositories of the destination that may have the blob, so that it need not travel. Taken only where the source says that it has the blob
+   * as well. Of a source that could lie, name only such as may be read by whoever will read the copy. Default: none.
    */
   readonly mountFrom?: (digest: Digest) => Promise<readonly RepositoryName[]>
   /** With it, large blobs send only what blobs of the destination do not have. Default: they are sent whole. Not with `chunkBytes`. */

@@ -89,6 +89,7 @@ CREATE TABLE `deliveries` (
 );
 --> statement-breakpoint
 CREATE INDEX `deliveries_by_time` ON `deliveries` (`endpoint_id`,`delivered_at`);--> statement-breakpoint
+CREATE INDEX `deliveries_by_repository` ON `deliveries` (`endpoint_id`,`repository`,`destination`);--> statement-breakpoint
 CREATE TABLE `endpoints` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`name` text NOT NULL,

@@ -19,5 +19,9 @@ export const deliveries = sqliteTable(
     bytes: integer().notNull(),
     deliveredAt: time('delivered_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.endpointId, t.destination, t.tag] }), index('deliveries_by_time').on(t.endpointId, t.deliveredAt)],
+  (t) => [
+    primaryKey({ columns: [t.endpointId, t.destination, t.tag] }),
+    index('deliveries_by_time').on(t.endpointId, t.deliveredAt),
+    index('deliveries_by_repository').on(t.endpointId, t.repository, t.destination),
+  ],
 )

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage, randomIndex, type TestImage } from '../support/images.ts'
@@ -106,6 +107,28 @@ describe('two origins', () => {
     toA.reset()
     expect((await runRule(b, 'pull')).status).toBe('Succeed')
     expect(toA.pulled).toBe(0)
+  })
+
+  test('a layer that another repository there has from us does not travel, pushed or pulled', async () => {
+    await project(a, 'shared')
+    const base = randomBytes(400_000)
+    const [first, second, third] = [[base], [base, 1_000], [base, 2_000]].map((layers) => randomImage({ layers }))
+    if (!first || !second || !third) throw new Error('no images')
+    await pushImage(targetAt(a, 'shared/first'), first, '1')
+    await atollCli(a, 'replicate', 'rule', 'create', 'shared', '--push-to', 'b', '--repository', 'shared/**')
+    expect((await runRule(a, 'shared')).status).toBe('Succeed')
+    await pushImage(targetAt(a, 'shared/second'), second, '1')
+    toB.reset()
+    expect((await runRule(a, 'shared')).status).toBe('Succeed')
+    await expectWhole(b, 'shared/second', second)
+    expect(toB.pushed).toBeLessThan(3_000)
+
+    await pushImage(targetAt(a, 'shared/third'), third, '1')
+    await atollCli(b, 'replicate', 'rule', 'create', 'shared', '--pull-from', 'a', '--repository', 'shared/third')
+    toA.reset()
+    expect((await runRule(b, 'shared')).status).toBe('Succeed')
+    await expectWhole(b, 'shared/third', third)
+    expect(toA.pulled).toBeLessThan(4_000)
   })
 
   test('a push sets off its rule, and two sites that follow each other come to rest', async () => {

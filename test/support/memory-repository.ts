@@ -14,6 +14,8 @@ export interface MemoryRepositoryOptions {
   readonly arrived?: (bytes: number) => void
   /** Refuses manifests whose children or blobs are not there. */
   readonly strict?: boolean
+  /** Other repositories of the same registry, to mount from. */
+  readonly neighbours?: readonly MemoryRepository[]
 }
 
 /** A repository in memory that a test can look into, and make fail at any step. What an upload has received stays, as on a disk. */
@@ -126,7 +128,13 @@ export class MemoryRepository {
             return { mediaType: OCTETS, digest, size: bytes.byteLength }
           }),
         cancel: (id) => call('uploads.cancel', () => this.uploads.delete(id)),
-        mount: () => call('uploads.mount', () => undefined),
+        mount: (digest, from) =>
+          call('uploads.mount', () => {
+            const bytes = this.options.neighbours?.find(({ name }) => name === from)?.blobs.get(digest)
+            if (bytes === undefined) return undefined
+            this.blobs.set(digest, bytes)
+            return { mediaType: OCTETS, digest, size: bytes.byteLength }
+          }),
         mountable: () => call('uploads.mountable', () => []),
       },
       referrers: {

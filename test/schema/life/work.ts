@@ -29,6 +29,7 @@ import {
   renewLease,
   stopJob,
 } from '../../../schema/jobs.ts'
+import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../../schema/mount-sources.ts'
 import {
   createReplicationPolicy,
   deleteReplicationPolicy,
@@ -269,6 +270,8 @@ export const work: readonly Step[] = [
       await recordDelivery(db, { ...delivery, digest: parseDigest(`sha256:${'b'.repeat(64)}`) })
       await listDeliveries(db, 1, 10)
       await listDeliveries(db, 1, 10, delivery)
+      await deliveredWithBlob(db, 1, delivery.digest, 4)
+      await repositoriesOfProjectWithBlob(db, 'team', delivery.digest, 4)
       await forgetDelivery(db, delivery)
     },
   ],
