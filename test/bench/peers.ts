@@ -36,14 +36,14 @@ export async function startDistribution(options: { readonly upstream?: string } 
   }
 }
 
-/** nginx with a folder, one worker, sendfile: what a server of plain files can do. undefined: there is none on this machine. */
-export async function startNginx(root: string): Promise<Distribution | undefined> {
+/** nginx with a folder, one worker, sendfile: what a server of plain files can do. `more`: of its `server`. undefined: there is none on this machine. */
+export async function startNginx(root: string, more = ''): Promise<Distribution | undefined> {
   const dir = await mkdtemp(join(tmpdir(), 'nginx-'))
   const host = `127.0.0.1:${await freePort()}`
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`).join(' ')
   await writeFile(
     join(dir, 'nginx.conf'),
-    `daemon off; master_process off; pid ${dir}/pid; error_log stderr crit;\nevents {}\nhttp { access_log off; sendfile on; ${temporary} server { listen ${host}; root ${root}; } }\n`,
+    `daemon off; master_process off; pid ${dir}/pid; error_log stderr crit;\nevents {}\nhttp { access_log off; sendfile on; ${temporary} server { listen ${host}; root ${root}; ${more} } }\n`,
   )
   const child = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'ignore' })
   const started = await Promise.race([once(child, 'spawn').then(() => true), once(child, 'error').then(() => false)])
