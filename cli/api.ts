@@ -1,3 +1,4 @@
+import { emptyStream } from '../registry/empty-stream.ts'
 import { CliError, EXIT, exitCodeOf } from './exit-codes.ts'
 import type { Session } from './session.ts'
 
@@ -51,7 +52,7 @@ export class Api {
     try {
       const response = await this.#fetch(new URL(path, url), { headers: this.#headers(), signal: beginning.signal })
       if (!response.ok) throw new CliError(this.#refusal(response.status, await response.text()), exitCodeOf(response.status))
-      return response.body ?? new ReadableStream({ start: (controller) => controller.close() })
+      return response.body ?? emptyStream()
     } catch (error) {
       throw error instanceof CliError ? error : this.#silence(error)
     } finally {

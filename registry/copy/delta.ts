@@ -4,6 +4,7 @@ import { targetFor } from '../delta/chunks.ts'
 import type { Deltas } from '../delta/deltas.ts'
 import { BASES, DELTA_MIN_BLOB, DELTA_REQUEST_BYTES, WORTHWHILE_SHARE } from '../delta/limits.ts'
 import { lengthOf, literalsOf, planDelta, type Step, stepsWithin } from '../delta/plan.ts'
+import { emptyStream } from '../empty-stream.ts'
 import type { Repository, Upload } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import type { Digest } from '../spec/digests.ts'
@@ -68,7 +69,7 @@ export async function appendDelta(
   const range = { offset: upload.size, length: Math.min(DELTA_REQUEST_BYTES, blob.size - upload.size) }
   const part = stepsWithin(steps, range)
   const ranges = literalsOf(part)
-  const literals = ranges.length === 0 ? nothing() : await ends.source.read(blob.digest, ranges, moved)
+  const literals = ranges.length === 0 ? emptyStream() : await ends.source.read(blob.digest, ranges, moved)
   if (literals === undefined) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `The source has no blob ${blob.digest} any more.`)
   return await ends.destination.append(upload.id, { range, bases, steps: part, literals: passing(literals) }, moved)
 }
@@ -81,8 +82,4 @@ async function basesAt(destination: Repository, blob: Descriptor, ends: DeltaEnd
     if (found !== undefined) there.push(found)
   }
   return there
-}
-
-function nothing(): ReadableStream<Uint8Array> {
-  return new ReadableStream({ start: (controller) => controller.close() })
 }

@@ -1,5 +1,6 @@
 import { assembled } from '../delta/streams.ts'
 import { DELTA_TYPE, decodeDelta } from '../delta/wire.ts'
+import { emptyStream } from '../empty-stream.ts'
 import type { Repository, Upload } from '../registry.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, parseDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
@@ -116,7 +117,7 @@ async function appendStream({ name, uploads }: Repository, id: string, stream: R
 }
 
 function bodyOf(request: Request): ReadableStream<Uint8Array> {
-  return request.body ?? new ReadableStream({ start: (controller) => controller.close() })
+  return request.body ?? emptyStream()
 }
 
 function hasBody(request: Request): boolean {

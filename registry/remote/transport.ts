@@ -1,5 +1,6 @@
 import { type Clock, pause, steady } from '../clock.ts'
 import { Deadline } from '../deadline.ts'
+import { emptyStream } from '../empty-stream.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { retryAfterSeconds, TimedOut, unreachable, upstreamInvalid } from './errors.ts'
 import type { RemoteLimits } from './limits.ts'
@@ -139,7 +140,7 @@ export class Transport {
         body: stream,
         unguarded: () => {
           watch.disarm()
-          return response.body ?? empty()
+          return response.body ?? emptyStream()
         },
         discard: () => stream.cancel(),
       }
@@ -219,7 +220,7 @@ function guarded(response: Response, watch: Watch, url: URL, stallMs: number): R
       async pull(controller) {
         watch.arm(stallMs, 'stopped sending')
         try {
-          reader ??= (response.body ?? empty()).getReader()
+          reader ??= (response.body ?? emptyStream()).getReader()
           const { done, value } = await reader.read()
           if (ended) return
           watch.disarm()
@@ -239,10 +240,6 @@ function guarded(response: Response, watch: Watch, url: URL, stallMs: number): R
     },
     { highWaterMark: 0 },
   )
-}
-
-function empty(): ReadableStream<Uint8Array> {
-  return new ReadableStream({ start: (controller) => controller.close() })
 }
 
 /** The body of a request: while it moves, the deadline is that of a stall. */
