@@ -111,3 +111,5 @@ export const HEALTH_BYTES = 16 * 1024
 export const HEALTH_FOR_MS = 2_000
 /** How long the ticket is good that a client shows where it was sent. */
 export const TICKET_MS = 300_000
+/** Records of lost runs of the feed that are looked for, and deleted, at once. */
+export const LOST_RUNS_PAGE = 500

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../registry/clock.ts'
 import { FillLeases, FillTable } from '../registry/fill/index.ts'
 import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
+import type { ObjectStore } from '../registry/object-store.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { admitted } from '../runtime/admission/admission.ts'
@@ -29,6 +30,7 @@ import { keyPair, macKey } from './identity.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
+import { dropLostRuns } from './lost-runs.ts'
 import type { MeshStatus } from './mesh.ts'
 import { edgeMetrics } from './metrics.ts'
 import { NearestEdge } from './nearest/nearest.ts'
@@ -161,7 +163,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
           await parts.sources?.forget(entries)
           parts.warm?.apply(entries)
         },
-        restart: async () => {},
+        restart: async (run) => {
+          if (leases === undefined) void forgetRunsBefore(run, { records, signal: ending.signal, log })
+        },
       },
       report: async () => {
         const { hits, misses, stale, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
@@ -274,6 +278,16 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     await metrics?.close()
     await server.close()
     throw error
+  }
+}
+
+/** Beside everything else: what is left for now goes with the next run, or the next start. */
+async function forgetRunsBefore(run: number, { records, signal, log }: { records: ObjectStore; signal: AbortSignal; log: Log }): Promise<void> {
+  try {
+    const dropped = await dropLostRuns(records, run, signal)
+    if (dropped > 0) log.info({ dropped, run }, 'What the origin said before the feed broke off is dropped.')
+  } catch (error) {
+    if (!signal.aborted) log.warn({ err: error, run }, 'What the origin said before the feed broke off could not be dropped.')
   }
 }
 
