@@ -1,9 +1,11 @@
+import { LRUCache } from 'lru-cache'
 import { BUDGETS_LIMIT, type UpstreamBudget } from '../mesh/enrolment.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { Budget, isBudgetState } from '../registry/pull-through/budget.ts'
 import type { ChallengeMemory, LearnedChallenge } from '../registry/remote/index.ts'
 import type { Kept } from './kept.ts'
+import { UPSTREAMS_IN_MEMORY } from './limits.ts'
 
 export interface UpstreamMemoryOptions {
   readonly kept: Kept
@@ -25,7 +27,8 @@ interface Known {
  */
 export class UpstreamMemory {
   readonly #options: UpstreamMemoryOptions
-  readonly #budgets = new Map<string, Promise<Known>>()
+  /** Of more credentials than sources are open: those that are pushed out are of sources that have been, and are read again. */
+  readonly #budgets = new LRUCache<string, Promise<Known>>({ max: 2 * UPSTREAMS_IN_MEMORY })
   #learned: readonly UpstreamBudget[] = []
 
   constructor(options: UpstreamMemoryOptions) {
