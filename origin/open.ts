@@ -16,6 +16,7 @@ import { RequestIdentity } from '../runtime/observe/request-id.ts'
 import { Places } from '../runtime/places.ts'
 import { ReachableNetworks } from '../runtime/public-networks.ts'
 import { proxyFor } from '../runtime/settings/proxy.ts'
+import { publishSteps } from '../runtime/steps.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
@@ -242,6 +243,7 @@ export async function openOrigin({
     log,
     newId,
     random: Math.random,
+    steps: publishSteps(),
     robotKey: robotKey(secretKey),
     ownIssuer,
     drills: { dataVolume: config.data_volume, settings: drillSettings(config), startProcess: startDrillProcess },

@@ -3,6 +3,7 @@ import type { BlobStore, CreateHasher } from '../../registry/blob-store.ts'
 import { type Clock, pause } from '../../registry/clock.ts'
 import { algorithmOf, type Digest, hexOf } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Steps } from '../../registry/steps.ts'
 import { BLOB_FRUITLESS, BLOB_STALL_MS, SITE_RETRY_FIRST_MS } from './limits.ts'
 import type { SiteTalk } from './talk.ts'
 
@@ -11,6 +12,7 @@ export interface BlobFetcherOptions {
   readonly talk: Pick<SiteTalk, 'bytes'>
   readonly createHasher: CreateHasher
   readonly clock: Clock
+  readonly steps: Steps
 }
 
 /**
@@ -44,7 +46,7 @@ async function bringOnce(
   options: BlobFetcherOptions,
   offset: number,
 ): Promise<boolean> {
-  const { store, talk, createHasher, clock } = options
+  const { store, talk, createHasher, clock, steps } = options
   const draft = store.draft(`site-${hexOf(digest)}`.slice(0, 128))
   const stalled = new AbortController()
   const stall = () => stalled.abort(new DOMException('the other site is silent', 'TimeoutError'))
@@ -72,18 +74,22 @@ async function bringOnce(
           watchdog()
           watchdog = clock.after(BLOB_STALL_MS, stall)
           await writer.write(chunk)
+          steps('blob: part written')
         }
       } finally {
         // What arrived is kept, however it ended.
         await writer.close()
       }
     }
+    steps('blob: draft durable')
     const size = (await draft.size()) ?? 0
     const hasher = createHasher(algorithmOf(digest))
     if (size > 0) for await (const chunk of await draft.read({ offset: 0, length: size })) hasher.update(chunk)
     const actual = hasher.digest()
     if (actual === digest) {
+      steps('blob: verified')
       await draft.commit(digest)
+      steps('blob: stored')
       return true
     }
     const total = Number(response.headers.get('X-Blob-Size') ?? Number.NaN)

@@ -5,19 +5,19 @@ import { type Clock, pause } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { type Digest, parseDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
 import {
   applyLog,
   applyPage,
   applySequences,
   beginFilling,
-  blobsWithRows,
   oweBlobs,
   owedBlobs,
   parseRow,
   settleOwed,
+  unnamedBlobs,
 } from '../../schema/mirror/apply.ts'
-import type { LogEntry } from '../../schema/mirror/log.ts'
 import type { Filling, SitePair } from '../../schema/mirror/pair.ts'
 import { MIRRORED, type MirroredTable } from '../../schema/mirror/treatment.ts'
 import type { Secrets } from '../services.ts'
@@ -38,6 +38,7 @@ export interface FollowOptions {
   readonly clock: Clock
   readonly log: Log
   readonly random: () => number
+  readonly steps: Steps
   /** This site's key for robots' secrets, which the peer must know too. */
   readonly robotKey: Buffer
   /** What is remembered of the database is of another one now. */
@@ -77,6 +78,7 @@ class Following {
 
   async run(): Promise<void> {
     const { standing } = this.#options
+    await this.#dropUnnamed()
     while (!this.#signal.aborted && standing.role === 'standby') {
       const filling = standing.pair?.filling
       if (filling !== undefined && filling.wholeAt === undefined) await this.#fill(filling)
@@ -112,24 +114,29 @@ class Following {
     if (complete || pair?.leaseMs !== leaseMs || pair.away !== away) {
       await standing.change(({ filling, ...rest }) => ({ ...rest, leaseMs, away, filling: complete ? undefined : filling }))
     } else await standing.reload()
-    if (complete) await this.#options.forget()
+    if (complete) {
+      this.#options.steps('mirror: whole')
+      await this.#options.forget()
+    }
     Object.assign(standing.contact, { head: answer.head, behindMs: answer.behindMs, problem: undefined })
     this.#beat = answer.beat
   }
 
   /** Begins anew: what is written at the primary from here on is in its log. */
   async #begin(): Promise<void> {
-    const { db, standing, robotKey } = this.#options
+    const { db, standing, robotKey, steps } = this.#options
     const { head } = await this.#ask<FillAnswer>(SITES.fill, { robotKey: await sealFor(this.#peer.encryption, robotKey.toString('base64url')) })
+    steps('mirror: log begun there')
     await standing.change(
       (pair) => ({ ...pair, filling: BEGINNING }),
       (pair) => beginFilling(db, pair, head),
     )
+    steps('mirror: begun')
   }
 
   /** Table by table, page by page; where it is, is written with each page. */
   async #fill(begun: Filling): Promise<void> {
-    const { db, standing } = this.#options
+    const { db, standing, steps } = this.#options
     if (begun.done === 0 && begun.after === undefined) await this.#begin()
     for (let filling = standing.pair?.filling; filling !== undefined && filling.wholeAt === undefined; filling = standing.pair?.filling) {
       this.#signal.throwIfAborted()
@@ -138,16 +145,24 @@ class Following {
       if (table === undefined) throw new TypeError('There is no such table.')
       const answer = await this.#ask<FillAnswer>(SITES.fill, { table: table.name, ...(after && { after }) })
       standing.heard()
+      steps('mirror: page received')
       const rows: string[] = []
       for (const row of answer.rows) rows.push(await resealRow(table.name, row, this.#forUs))
-      if (table.name === 'blobs') await this.#bring(rows.map(digestIn))
+      if (table.name === 'blobs') {
+        await this.#bring(rows.map(digestIn))
+        steps('mirror: bytes of a page stored')
+      }
       const next: Filling = {
         done: answer.next === undefined ? done + 1 : done,
         after: answer.next,
         wholeAt: done + 1 === MIRRORED.length && answer.next === undefined ? answer.head : undefined,
       }
-      if (answer.sequences !== undefined) await applySequences(db, answer.sequences)
+      if (answer.sequences !== undefined) {
+        await applySequences(db, answer.sequences)
+        steps('mirror: sequences stored')
+      }
       await this.#page(table, rows, next, after === undefined)
+      steps('mirror: page stored')
     }
   }
 
@@ -158,15 +173,29 @@ class Following {
 
   /** Bytes first, then the rows that make them visible; bytes that no row names any more go after those. */
   async #take({ entries, upto }: LogAnswer): Promise<void> {
-    const { db, store } = this.#options
+    const { db, steps } = this.#options
+    steps('mirror: batch received')
     const ours = await resealEntries(entries, this.#forUs)
     await this.#bring(ours.filter((entry) => entry.name === 'blobs' && entry.kind === 'put').map(({ row }) => digestIn(row)))
+    steps('mirror: bytes of a batch stored')
     await applyLog(db, { entries: ours, upto })
-    const gone = unique(ours.filter(isBlobGone).map(({ row }) => digestIn(row)))
-    const kept = await blobsWithRows(db, gone)
-    const unnamed = gone.filter((digest) => !kept.has(digest))
-    for (const digest of unnamed) await store.delete(digest)
-    await settleOwed(db, unnamed)
+    steps('mirror: batch stored')
+    await this.#dropUnnamed()
+  }
+
+  /** Bytes whose rows went, in the last batch or before the process ended. */
+  async #dropUnnamed(): Promise<void> {
+    const { db, store, steps } = this.#options
+    for (;;) {
+      const unnamed = await unnamedBlobs(db)
+      if (unnamed.length === 0) return
+      steps('mirror: rows of bytes gone')
+      for (const digest of unnamed) {
+        await store.delete(digest)
+        steps('mirror: bytes deleted')
+      }
+      await settleOwed(db, unnamed)
+    }
   }
 
   /** What the primary deleted before it came here is owed: the log says later that its row is gone, or the bytes come after all. */
@@ -216,10 +245,6 @@ class Following {
     // What its own site could not open comes as it is.
     return sent.split('.').length === 5 && !sent.startsWith('v1.') ? await secrets.seal(await standing.keys.open(sent), purpose) : sent
   }
-}
-
-function isBlobGone({ kind, name }: LogEntry): boolean {
-  return kind === 'gone' && name === 'blobs'
 }
 
 function digestIn(row: string): Digest {

@@ -6,6 +6,7 @@ import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { splitProject } from '../../registry/spec/names.ts'
+import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
 import { findProjectByName } from '../../schema/projects.ts'
 import { Nonces } from '../identity/nonces.ts'
@@ -41,6 +42,7 @@ export interface SitesOptions {
   readonly log: Log
   readonly newId: () => string
   readonly random: () => number
+  readonly steps: Steps
   /** This site's key for robots' secrets. */
   readonly robotKey: Buffer
   /** `iss` of tokens as long as this site has no other. */
@@ -73,9 +75,9 @@ export class Sites {
   #cancelCheck: () => void = () => undefined
 
   constructor(options: SitesOptions) {
-    const { standing, db, secrets, clock, log } = options
+    const { standing, db, secrets, clock, log, steps } = options
     const talk = new SiteTalk({ ...options, self: () => ({ id: standing.pair?.self.id ?? '', epoch: standing.epoch, keys: standing.keys }) })
-    const source = new Source({ db, standing, secrets, clock, log })
+    const source = new Source({ db, standing, secrets, clock, log, steps })
     this.room = { ...options, talk, source, nonces: new Nonces() }
     this.routes = sitesRoutes(this.room)
     this.#stopListening = standing.on(() => this.#adapt())

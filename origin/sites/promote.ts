@@ -2,6 +2,7 @@ import { SITES, type StandingAnswer, type StepDownAnswer } from '../../mesh/site
 import { type Clock, pause, steady } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
 import { promotePair } from '../../schema/mirror/promote.ts'
 import { SITE_RETRY_FIRST_MS, SITE_RETRY_LAST_MS, STEP_DOWN_ANSWER_MS, STEP_DOWN_MS } from './limits.ts'
@@ -14,6 +15,7 @@ export interface PromoteOptions {
   readonly talk: SiteTalk
   readonly clock: Clock
   readonly log: Log
+  readonly steps: Steps
   /** Ends the following of the primary; resolves when nothing of it is under way. */
   readonly unfollow: () => Promise<void>
   /** Begins it again: this site stays a standby. */
@@ -37,7 +39,7 @@ export interface Promotion {
  * @throws RegistryError 412 when this site is no standby, or has not everything yet, or would make two primaries
  */
 export async function promote(options: PromoteOptions, actor: string, gone: boolean): Promise<Promotion> {
-  const { db, standing, clock, log, unfollow, follow } = options
+  const { db, standing, clock, log, steps, unfollow, follow } = options
   const { pair, peer } = standing
   if (pair?.role !== 'standby' || peer === undefined) throw precondition('Only a standby can be promoted. See which site is one: atoll dr status')
   if (pair.filling !== undefined)
@@ -48,12 +50,14 @@ export async function promote(options: PromoteOptions, actor: string, gone: bool
       `${peer.name} does not answer, and is set to go on without its standby: it may still take writes. Make sure that it is down, then promote with --primary-is-gone.`,
     )
   }
+  if (handedOver) steps('promote: stepped down there')
   const lostMs = handedOver ? 0 : lost(standing, clock)
   await unfollow()
   try {
     const begun = steady(clock)
     // Nobody can make it shorter than what was promised.
     while (!handedOver && standing.vow.remaining > 0) await pause(clock, standing.vow.remaining)
+    steps('promote: nobody writes')
     const waitedMs = handedOver ? 0 : steady(clock) - begun
     const epoch = standing.epoch + 1
     await standing.change(
@@ -68,6 +72,7 @@ export async function promote(options: PromoteOptions, actor: string, gone: bool
       }),
       (next) => promotePair(db, next, { actor, detail: { epoch, handedOver, waitedMs: Math.round(waitedMs) } }),
     )
+    steps('promote: promoted')
     log.warn({ epoch, handedOver, waitedMs }, 'This site is the primary now.')
     return { epoch, handedOver, waitedMs, lostMs }
   } finally {
@@ -102,7 +107,7 @@ function lost({ contact }: Standing, clock: Clock): number {
 
 /** Tells the primary before, until it has heard. Never rejects. */
 export async function fencePeer(
-  { standing, talk, clock, log }: Pick<PromoteOptions, 'standing' | 'talk' | 'clock' | 'log'>,
+  { standing, talk, clock, log, steps }: Pick<PromoteOptions, 'standing' | 'talk' | 'clock' | 'log' | 'steps'>,
   signal: AbortSignal,
 ): Promise<void> {
   for (let wait = SITE_RETRY_FIRST_MS; !signal.aborted; wait = Math.min(wait * 2, SITE_RETRY_LAST_MS)) {
@@ -110,6 +115,7 @@ export async function fencePeer(
     if (pair?.role !== 'primary' || pair.peerFenced || peer === undefined) return
     try {
       await talk.ask<StandingAnswer>(peer, SITES.fence, {}, { signal })
+      steps('promote: fenced there')
       await standing.change((now) => (now.role === 'primary' ? { ...now, peerFenced: true } : undefined))
       log.info({ peer: peer.name }, 'The primary before knows that this site has taken over.')
     } catch (error) {

@@ -16,13 +16,14 @@ import { withoutSecrets } from './seals.ts'
 
 /** At the new primary: the project for what only the other site had, and the right to push one repository of it. */
 export async function openQuarantine(room: SitesRoom, { repository }: QuarantineRequest): Promise<QuarantineAnswer> {
-  const { db, standing, pushToken } = room
+  const { db, standing, pushToken, steps } = room
   if (standing.role !== 'primary' || standing.peer === undefined) throw new RegistryError('UNAVAILABLE', 'This site is not the primary.')
   const project = `quarantine-${standing.peer.name}-${standing.epoch}`
   const name = `${project}/${repository}`
   if (!isRepositoryName(name)) throw new RegistryError('NAME_INVALID', `${name} is no name of a repository.`)
   if ((await findProjectByName(db, project)) === undefined) {
     await createProject(db, { name: project, ownerId: await firstAdministrator(db), public: false }, 'system')
+    steps('quarantine: project made')
   }
   return { repository: name, token: await pushToken(name, repository) }
 }
@@ -37,7 +38,7 @@ export interface Quarantined {
  * again: what is there is not sent twice.
  */
 export async function quarantine(room: SitesRoom, peer: SiteCard, after: number, done: Quarantined): Promise<void> {
-  const { db, local } = room
+  const { db, local, steps } = room
   for await (const { repository, digest, tags } of artifactsOnlyHere(db, after)) {
     const opened = await openAtPeer(room, peer, repository)
     const report = await copy(
@@ -55,13 +56,14 @@ export async function quarantine(room: SitesRoom, peer: SiteCard, after: number,
     )
     done.artifacts++
     done.bytes += report.bytes
+    steps('quarantine: artifact stored')
   }
   await quarantineRows(room, peer, after)
 }
 
 /** What is no artifact (users, members, policies, tags that went) goes along as lines of JSON, for a person to read. No secret is among them. */
 async function quarantineRows(room: SitesRoom, peer: SiteCard, after: number): Promise<void> {
-  const { db, standing, createHasher } = room
+  const { db, standing, createHasher, steps } = room
   const { rows, more } = await rowsOnlyHere(db, after, QUARANTINED_ROWS)
   if (rows.length === 0) return
   const lines = rows.map(({ kind, name, row }) => JSON.stringify({ kind, table: name, row: withoutSecrets(name, row) }))
@@ -94,6 +96,7 @@ async function quarantineRows(room: SitesRoom, peer: SiteCard, after: number): P
     mediaType: OCI_MANIFEST,
     tags: [parseTag(`epoch-${standing.epoch}`)],
   })
+  steps('quarantine: rows stored')
 }
 
 async function openAtPeer(

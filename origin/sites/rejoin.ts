@@ -31,11 +31,12 @@ export async function rejoin(
   successor: { readonly epoch: number; readonly tookOverAt: number },
   progress: Rejoining,
 ): Promise<void> {
-  const { standing, log } = room
+  const { standing, log, steps } = room
   const { peer } = standing
   if (peer === undefined) throw precondition('This site has no other.')
   await quarantine(room, peer, successor.tookOverAt, progress)
   log.info({ artifacts: progress.artifacts, bytes: progress.bytes }, 'What only this site had is in quarantine.')
+  steps('rejoin: quarantined')
   progress.state = 'filling'
   await standing.change((pair) => ({
     ...pair,
@@ -47,4 +48,5 @@ export async function rejoin(
     tookOverAt: undefined,
     peerFenced: true,
   }))
+  steps('rejoin: standby')
 }

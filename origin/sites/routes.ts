@@ -27,7 +27,7 @@ const logRequest = z.object({ after: z.number().int().min(0), beat: z.string().m
 
 /** What the other site of a pair asks: see mesh/sites.ts. */
 export function sitesRoutes(room: SitesRoom): Hono {
-  const { standing, source, db, nonces, clock, store } = room
+  const { standing, source, db, nonces, clock, store, steps } = room
   const answered = async (path: string, nonce: string, body: unknown): Promise<Response> => {
     const { pair, keys, epoch } = standing
     const message: SiteMessage<unknown> = { from: pair?.self.id ?? '', path, nonce, time: clock.now(), epoch, body }
@@ -91,6 +91,7 @@ export function sitesRoutes(room: SitesRoom): Hono {
       const { nonce, epoch } = await asked(c.req.raw, SITES.stepDown, empty)
       await standing.change((pair) => (pair.role === 'primary' && epoch === pair.epoch ? { ...pair, role: 'fenced' } : undefined))
       if (standing.role !== 'fenced') throw new RegistryError('UNAVAILABLE', 'This site is not the primary of that epoch.')
+      steps('step down: stepped down')
       // What was being written when it stepped down is in the log by now, or was refused.
       return await answered(SITES.stepDown, nonce, { head: await headOfLog(db) } satisfies StepDownAnswer)
     })
@@ -102,6 +103,7 @@ export function sitesRoutes(room: SitesRoom): Hono {
       const range = parseRange(c.req.header('range') ?? null, size)
       const body = await store.open(digest, range)
       if (body?.stream === undefined) throw new RegistryError('BLOB_UNKNOWN', `There is no blob ${digest} here.`)
+      steps('source: bytes opened')
       const length = range?.length ?? size
       const headers = { 'Content-Type': 'application/octet-stream', 'Content-Length': String(length), 'X-Blob-Size': String(size) }
       return new Response(body.stream, { status: range === undefined ? 200 : 206, headers })

@@ -2,6 +2,7 @@ import type { FillAnswer, FillRequest, LogAnswer, LogRequest } from '../../mesh/
 import { type Clock, pause, steady } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
 import { readPage, readSequences } from '../../schema/mirror/fill.ts'
 import { headOfLog, logLength, logReaches, oldestAfter, readLog } from '../../schema/mirror/log.ts'
@@ -20,6 +21,7 @@ export interface SourceOptions {
   readonly secrets: Secrets
   readonly clock: Clock
   readonly log: Log
+  readonly steps: Steps
 }
 
 /** What a primary gives its standby: everything it has, then what is written, and the beats of its lease. */
@@ -47,7 +49,7 @@ export class Source {
 
   /** Some rows of a table. The first question begins the log: what is written from then on comes by that. */
   async fill(request: FillRequest): Promise<FillAnswer> {
-    const { db, standing, secrets } = this.#options
+    const { db, standing, secrets, steps } = this.#options
     if (request.table === undefined) {
       const sealedPeerKey =
         request.robotKey === undefined ? undefined : await secrets.seal(await standing.keys.open(request.robotKey), peerKeyPurpose)
@@ -55,6 +57,7 @@ export class Source {
         (pair) => ({ ...pair, mirroring: true, guarded: false, sealedPeerKey: sealedPeerKey ?? pair.sealedPeerKey }),
         (pair) => beginMirroring(db, pair),
       )
+      steps('source: log begun')
       this.#reached = standing.reached
       return { rows: [], head: await headOfLog(db) }
     }
@@ -64,24 +67,29 @@ export class Source {
     const page = await readPage(db, table, request.after)
     const rows: string[] = []
     for (const row of page.rows) rows.push(await resealRow(table.name, row, this.#forPeer))
+    steps('source: page read')
     const last = page.next === undefined && table === MIRRORED.at(-1)
     return { rows, ...(page.next && { next: page.next }), head: await headOfLog(db), ...(last && { sequences: await readSequences(db) }) }
   }
 
   /** What was written after what the standby has; waits a moment for something. */
   async log(request: LogRequest, signal: AbortSignal): Promise<LogAnswer> {
-    const { db, standing } = this.#options
+    const { db, standing, steps } = this.#options
     const { after } = request
     if (standing.pair?.mirroring !== true || after < this.#reached || !(await logReaches(db, after))) {
       return { hole: true, entries: [], upto: after, head: await headOfLog(db), behindMs: 0, ...this.#terms() }
     }
     // Whoever could take over must be waited for before that is so.
-    if (request.whole && standing.pair.guarded === false) await standing.change((pair) => ({ ...pair, guarded: true }))
+    if (request.whole && standing.pair.guarded === false) {
+      await standing.change((pair) => ({ ...pair, guarded: true }))
+      steps('source: guarded')
+    }
     standing.heard()
     if (request.beat !== undefined) standing.lease.renew(request.beat)
     await this.#reach(after)
     await this.#written(after, signal)
     const batch = await readLog(db, after)
+    if (batch !== undefined) steps('source: batch read')
     const upto = batch?.upto ?? after
     return {
       entries: await resealEntries(batch?.entries ?? [], this.#forPeer),
@@ -138,13 +146,15 @@ export class Source {
   }
 
   async #reach(after: number): Promise<void> {
-    const { db, clock } = this.#options
+    const { db, clock, steps } = this.#options
     const grown = after > this.#reached
     this.#reached = Math.max(this.#reached, after)
     for (const waiter of this.#waiters) if (waiter.mark <= this.#reached) waiter.done()
     if (!grown || steady(clock) - this.#keptAt < REACHED_EVERY_MS) return
     this.#keptAt = steady(clock)
+    steps('source: standby heard')
     await acknowledge(db, this.#reached)
+    steps('source: acknowledged')
   }
 
   /** Resolves when something was written after `after`, or a moment has passed. */

@@ -28,7 +28,10 @@ export async function applyLog(db: Database, { entries, upto }: LogBatch): Promi
     for (const run of runsOf(entries)) {
       const table = tableNamed(run.name)
       if (run.kind === 'put') await putRows(connection, table, run.rows)
-      else await dropRows(connection, table, run.rows)
+      else {
+        await dropRows(connection, table, run.rows)
+        if (table.name === 'blobs') await noteUnnamed(connection, run.rows)
+      }
     }
     if (entries.some(({ name }) => name === 'changes')) connection.lastChange = await lastChange(connection)
     await putReached(connection, upto, db.clock.now())
@@ -94,17 +97,17 @@ export async function owedBlobs(db: Database): Promise<readonly Digest[]> {
   return rows.map(({ digest }) => digest)
 }
 
-/** They are here now, or nobody names them. */
-export async function settleOwed(db: Database, digests: readonly Digest[]): Promise<void> {
-  if (digests.length > 0) await db.writeLocal(({ sql }) => sql.delete(mirrorOwed).where(inArray(mirrorOwed.digest, [...digests])))
+/** Blobs whose rows went, and whose bytes may still be here. As many as are worth deleting at once. */
+export async function unnamedBlobs(db: Database): Promise<readonly Digest[]> {
+  const rows = await db.read.sql.all<{ digest: Digest }>(
+    raw`SELECT digest FROM mirror_owed o WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.digest = o.digest) LIMIT 1000`,
+  )
+  return rows.map(({ digest }) => digest)
 }
 
-/** Which of these blobs have a row. */
-export async function blobsWithRows(db: Database, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
-  const rows = await db.read.sql.all<{ digest: Digest }>(
-    raw`SELECT digest FROM blobs WHERE digest IN (SELECT value FROM json_each(${JSON.stringify(digests)}))`,
-  )
-  return new Set(rows.map(({ digest }) => digest))
+/** Their bytes are here now, or gone with their rows. */
+export async function settleOwed(db: Database, digests: readonly Digest[]): Promise<void> {
+  if (digests.length > 0) await db.writeLocal(({ sql }) => sql.delete(mirrorOwed).where(inArray(mirrorOwed.digest, [...digests])))
 }
 
 /** What the connection remembers of what it wrote itself: the rows are another's now. */
@@ -150,6 +153,13 @@ async function dropRows({ sql }: WriteConnection, table: MirroredTable, keys: re
   await sql.run(
     raw`DELETE FROM ${raw.raw(quoted(table.name))} WHERE (${raw.raw(table.key.map(quoted).join(', '))})
       IN (SELECT ${raw.raw(values)} FROM json_each(${`[${keys.join(',')}]`}))`,
+  )
+}
+
+/** The transaction that takes a blob's row away says so: its bytes go afterwards, and a crash in between must not forget them. */
+async function noteUnnamed({ sql }: WriteConnection, keys: readonly string[]): Promise<void> {
+  await sql.run(
+    raw`INSERT INTO mirror_owed (digest) SELECT json_extract(value, '$.digest') FROM json_each(${`[${keys.join(',')}]`}) WHERE true ON CONFLICT DO NOTHING`,
   )
 }
 

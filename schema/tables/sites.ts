@@ -25,7 +25,10 @@ export const mirrorLog = sqliteTable('mirror_log', {
   row: text().notNull(),
 })
 
-/** Blobs whose bytes the primary had deleted already when their rows came to its standby: nobody may be told that they are here. */
+/**
+ * Blobs of a standby whose row and bytes may not go together. With a row: the primary had deleted the bytes already when it came, and nobody may be
+ * told that they are here. Without: the row went, and the bytes are to go.
+ */
 export const mirrorOwed = sqliteTable('mirror_owed', {
   digest: text().primaryKey(),
 })

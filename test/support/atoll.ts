@@ -68,7 +68,8 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
     child = started
     const ready = async (host: string) => (await fetch(`http://${host}/readyz`).catch(() => undefined))?.ok ?? false
     await until('atoll serve is ready', async () => {
-      if (started.exitCode !== null) throw new Error(`atoll serve ended with ${started.exitCode}:\n${await readFile(logFile, 'utf8')}`)
+      if (started.exitCode !== null || started.signalCode !== null)
+        throw new Error(`atoll serve ended with ${started.exitCode ?? started.signalCode}:\n${await readFile(logFile, 'utf8')}`)
       const hosts = options.ready ?? [...(options.role === 'edge' ? [] : [origin]), ...(options.role === 'origin' ? [] : [edge])]
       return (await Promise.all(hosts.map(ready))).every(Boolean)
     })
