@@ -8,6 +8,7 @@ export interface DrStatus {
   readonly epoch: number
   readonly rpo_seconds: number | null
   readonly reached: number
+  readonly lease_left_seconds: number | null
   readonly takes_writes: boolean
   readonly problem: string | null
 }
