@@ -13,7 +13,7 @@ import {
   noteEdge,
   revokeEdge,
 } from '../../../schema/edges.ts'
-import { applyLog, applyPage, applySequences, beginFilling, blobsWithRows, oweBlobs, owedBlobs, settleOwed } from '../../../schema/mirror/apply.ts'
+import { applyLog, applyPage, applySequences, beginFilling, oweBlobs, owedBlobs, settleOwed, unnamedBlobs } from '../../../schema/mirror/apply.ts'
 import { copyForDrill, sampleTags } from '../../../schema/mirror/drill.ts'
 import { holdsArtifacts } from '../../../schema/mirror/emptiness.ts'
 import { readPage, readSequences } from '../../../schema/mirror/fill.ts'
@@ -131,11 +131,15 @@ export const sites: readonly Step[] = [
       await writeSetting(db, 'a', 9, ME)
       const batch = await readLog(db, from)
       if (batch === undefined) throw new RangeError('Nothing was logged.')
-      await applyLog(standby.db, { ...batch, entries: [...batch.entries, { kind: 'gone', name: 'settings', row: JSON.stringify({ key: 'a' }) }] })
+      const gone = [
+        { kind: 'gone', name: 'settings', row: JSON.stringify({ key: 'a' }) },
+        { kind: 'gone', name: 'blobs', row: JSON.stringify({ digest }) },
+      ] as const
+      await applyLog(standby.db, { ...batch, entries: [...batch.entries, ...gone] })
       await oweBlobs(standby.db, [digest])
       await owedBlobs(standby.db)
       await settleOwed(standby.db, [digest])
-      await blobsWithRows(standby.db, [digest])
+      await unnamedBlobs(standby.db)
       await Promise.all([headOfLog(db), logReaches(db, from), oldestAfter(db, from), logLength(db, from), holdsArtifacts(db)])
       await Array.fromAsync(artifactsOnlyHere(db, from))
       await Array.fromAsync(artifactsOnlyHere(db, -5))
