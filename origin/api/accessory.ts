@@ -4,11 +4,9 @@ import { Accessory, showAccessory } from './accessory-shapes.ts'
 import { json, refusals } from './answers.ts'
 import { ARTIFACT, artifactAt, inArtifact } from './artifact-lookup.ts'
 import { type ApiParts, routes } from './environment.ts'
-import { listingOf, listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
 import { repositoryIn } from './repository.ts'
-
-const SORTABLE = ['id', 'digest', 'size', 'creation_time'] as const
+import { SEARCHES } from './searches.ts'
 
 /** What belongs to an artifact: signatures, SBOMs. */
 export const accessories = ({ services: { db }, guard }: ApiParts) => {
@@ -19,7 +17,7 @@ export const accessories = ({ services: { db }, guard }: ApiParts) => {
     operationId: 'listAccessories',
     summary: 'The signatures, SBOMs and other companions of an artifact',
     middleware: guard.project('accessory', 'list'),
-    request: { params: inArtifact, query: z.object(listQuery) },
+    request: { params: inArtifact, query: z.object(SEARCHES.accessories.query) },
     responses: { 200: json(z.array(Accessory), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -28,7 +26,7 @@ export const accessories = ({ services: { db }, guard }: ApiParts) => {
     const { repository_name, reference } = c.req.valid('param')
     const name = repositoryIn(c.var.project, repository_name)
     const { repositoryId, digest } = await artifactAt(db, name, reference)
-    const { items, total } = await listAccessories(db, repositoryId, digest, listingOf(query, SORTABLE))
+    const { items, total } = await listAccessories(db, repositoryId, digest, SEARCHES.accessories.listing(query))
     describePage(c, query, total)
     return c.json(
       items.map((row) => showAccessory(row, name)),

@@ -1,6 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Principal } from '../../policy/facts.ts'
-import { isDigest } from '../../registry/spec/digests.ts'
 import { isTag, type RepositoryName } from '../../registry/spec/names.ts'
 import { type ArtifactFilter, addTag, listArtifacts, listTagRows } from '../../schema/artifacts.ts'
 import { immutability } from '../../schema/immutable-rules.ts'
@@ -12,16 +11,13 @@ import { ARTIFACT, artifactAt, artifactPath, inArtifact, inRepository, REPOSITOR
 import { Artifact, showTag, Tag } from './artifact-shapes.ts'
 import { type ApiParts, created, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { exactCondition, flag, listingOf, listQuery, textCondition } from './lists.ts'
+import { flag } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
-import { parseQuery, type Query } from './query.ts'
 import { repositoryIn } from './repository.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['artifact']
 /** What lists of artifacts can be asked for by. */
-const QUERY_KEYS = ['tags', 'digest', 'media_type', 'artifact_type', 'labels'] as const
-const SORTABLE = ['id', 'digest', 'size', 'push_time', 'pull_time'] as const
-const TAGS_SORTABLE = ['name', 'push_time', 'pull_time'] as const
 
 /** What an answer may hold besides; what there is not (scans, SBOMs) stays out whatever is asked. */
 const details = {
@@ -46,7 +42,7 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     operationId: 'listArtifacts',
     summary: 'The artifacts of a repository, the newest first',
     middleware: guard.project('artifact', 'list'),
-    request: { params: inRepository, query: z.object({ ...listQuery, ...details }) },
+    request: { params: inRepository, query: z.object({ ...SEARCHES.artifacts.query, ...details }) },
     responses: { 200: json(z.array(Artifact), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -59,7 +55,7 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     middleware: guard.project('artifact', 'list'),
     request: {
       params: z.object({ project_name_or_id: z.string().max(255) }),
-      query: z.object({ ...listQuery, ...details, latest_in_repository: flag }),
+      query: z.object({ ...SEARCHES.artifacts.query, ...details, latest_in_repository: flag }),
     },
     responses: { 200: json(z.array(Artifact), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
@@ -93,7 +89,7 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     operationId: 'listTags',
     summary: 'The tags of an artifact',
     middleware: guard.project('tag', 'list'),
-    request: { params: inArtifact, query: z.object({ ...listQuery, with_immutable_status: flag }) },
+    request: { params: inArtifact, query: z.object({ ...SEARCHES.tags.query, with_immutable_status: flag }) },
     responses: { 200: json(z.array(Tag), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -143,15 +139,15 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const name = repositoryIn(c.var.project, c.req.valid('param').repository_name)
       const summary = await findRepositorySummary(db, name)
       if (summary === undefined) throw notFound(`repository ${name}`)
-      const filter = filterOf(parseQuery(query.q, QUERY_KEYS))
-      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filter, listingOf(query, SORTABLE))
+      const filter = filterOf(query)
+      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filter, SEARCHES.artifacts.listing(query))
       describePage(c, query, total)
       return c.json(await answers.ofRepository(items, name, detailsOf(query)), 200)
     })
     .openapi(listOfProject, async (c) => {
       const query = c.req.valid('query')
-      const filter = { ...filterOf(parseQuery(query.q, QUERY_KEYS)), latest: query.latest_in_repository === true }
-      const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, listingOf(query, SORTABLE))
+      const filter = { ...filterOf(query), latest: query.latest_in_repository === true }
+      const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, SEARCHES.artifacts.listing(query))
       describePage(c, query, total)
       const names = await repositoryNames(db, [...new Set(items.map(({ repositoryId }) => repositoryId))])
       return c.json(await answers.ofProject(items, names, detailsOf(query)), 200)
@@ -175,9 +171,9 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const { repository_name, reference } = c.req.valid('param')
       const name = repositoryIn(c.var.project, repository_name)
       const row = await found(name, reference)
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
+      const { exact, part } = SEARCHES.tags.conditions(query).name
       const filter = { digest: row.digest, name: part, exactName: exact }
-      const { items, total } = await listTagRows(db, row.repositoryId, filter, listingOf(query, TAGS_SORTABLE))
+      const { items, total } = await listTagRows(db, row.repositoryId, filter, SEARCHES.tags.listing(query))
       describePage(c, query, total)
       const isImmutable = await immutability(db.read, { projectId: row.projectId, name })
       return c.json(
@@ -206,11 +202,9 @@ export const artifacts = ({ services, guard }: ApiParts) => {
 }
 
 /** `tags=*` is any tag, `tags=nil` none; otherwise a name. Only what is no child of an index and refers to nothing is listed. */
-function filterOf(query: Query): ArtifactFilter {
-  const { exact, part } = textCondition(query, 'tags')
-  const digest = exactCondition(query, 'digest')
-  const mediaType = exactCondition(query, 'media_type')
-  if (digest !== undefined && !isDigest(digest)) throw badField('q', 'digest is sha256: or sha512: and its hexadecimal digits')
+function filterOf(query: { readonly q?: string | undefined }): ArtifactFilter {
+  const { tags: tag, digest, media_type: mediaType, artifact_type: artifactType, labels } = SEARCHES.artifacts.conditions(query)
+  const { exact, part } = tag
   return {
     top: digest === undefined,
     tagged: exact === '*' ? true : exact === 'nil' ? false : undefined,
@@ -218,17 +212,7 @@ function filterOf(query: Query): ArtifactFilter {
     exactTag: exact === '*' || exact === 'nil' ? undefined : exact,
     digest,
     mediaTypes: mediaType === undefined ? undefined : [mediaType],
-    artifactType: exactCondition(query, 'artifact_type'),
-    labels: labelsIn(query),
+    artifactType,
+    labels,
   }
-}
-
-/** `labels=3`, `labels={3 4}` for any of them, `labels=(3 4)` for all. */
-function labelsIn(query: Query): ArtifactFilter['labels'] {
-  const condition = query.get('labels')
-  if (condition === undefined) return undefined
-  const values = condition.match === 'any' || condition.match === 'all' ? condition.values : condition.match === 'exact' ? [condition.value] : []
-  const ids = values.filter((value) => typeof value === 'number')
-  if (ids.length === 0 || ids.length < values.length) throw badField('q', 'labels takes ids: labels=3, labels={3 4} or labels=(3 4)')
-  return { match: condition.match === 'any' ? 'any' : 'all', ids }
 }

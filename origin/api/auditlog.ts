@@ -6,16 +6,12 @@ import { type AuditFilter, type AuditRow, listAudit } from '../../schema/audit/r
 import { listProjects } from '../../schema/projects.ts'
 import { json, refusals } from './answers.ts'
 import { type ApiParts, instant, routes } from './environment.ts'
-import { badField } from './errors.ts'
-import { flagCondition, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
 import { userNumber } from './principals.ts'
-import { parseQuery, type Query } from './query.ts'
 import { PROJECTS_LIMIT } from './repository.ts'
+import { SEARCHES } from './searches.ts'
 
-const SORTABLE = ['id', 'op_time', 'username', 'operation', 'resource', 'resource_type'] as const
-const KEYS = ['username', 'operation', 'resource', 'resource_type', 'op_time', 'operation_result', 'project_id'] as const
-const query = z.object(listQuery)
+const query = z.object(SEARCHES.auditLog.query)
 const params = z.object({ project_name: z.string().max(255) })
 
 const AuditLog = z
@@ -125,7 +121,7 @@ export const auditLogs = ({ services: { db, clock }, guard }: ApiParts) => {
   }
 
   const read = (given: z.infer<typeof query>, projectIds: readonly number[] | undefined) =>
-    listAudit(db, { ...filterOf(parseQuery(given.q, KEYS)), projectIds }, listingOf(given, SORTABLE))
+    listAudit(db, filterOf(given, projectIds), SEARCHES.auditLog.listing(given))
 
   return routes()
     .openapi(events, (c) =>
@@ -160,28 +156,9 @@ export const auditLogs = ({ services: { db, clock }, guard }: ApiParts) => {
     })
 }
 
-function filterOf(query: Query): AuditFilter {
-  return {
-    username: textCondition(query, 'username'),
-    operation: textCondition(query, 'operation'),
-    resource: textCondition(query, 'resource'),
-    resourceType: textCondition(query, 'resource_type'),
-    succeeded: flagCondition(query, 'operation_result'),
-    ...timesIn(query),
-  }
-}
-
-/** `op_time=[2026-01-01 00:00:00~2026-02-01]`, either end open; without a zone it is UTC. @throws ApiError BAD_REQUEST */
-function timesIn(query: Query): Pick<AuditFilter, 'from' | 'to'> {
-  const condition = query.get('op_time')
-  if (condition === undefined) return {}
-  if (condition.match !== 'range') throw badField('q', 'op_time takes a range: op_time=[2026-01-01~2026-02-01 12:00:00]')
-  const at = (value: string | number | undefined): number | undefined => {
-    if (value === undefined) return undefined
-    const text = String(value).trim().replace(' ', 'T')
-    const time = Date.parse(/T\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text) ? `${text}Z` : text)
-    if (Number.isNaN(time)) throw badField('q', `op_time: ${value} is no time; write 2026-01-31 or 2026-01-31 12:00:00`)
-    return time
-  }
-  return { from: at(condition.min), to: at(condition.max) }
+/** `projectIds`: what whoever asks may see; undefined: everything. */
+function filterOf(given: z.infer<typeof query>, projectIds: readonly number[] | undefined): AuditFilter {
+  const { username, operation, resource, resource_type, operation_result, op_time, project_id } = SEARCHES.auditLog.conditions(given)
+  const only = project_id === undefined ? projectIds : (projectIds ?? [project_id]).filter((id) => id === project_id)
+  return { username, operation, resource, resourceType: resource_type, succeeded: operation_result, ...op_time, projectIds: only }
 }

@@ -11,15 +11,14 @@ import {
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
+import { SEARCHES } from './searches.ts'
 import { readSelector, selectorList, showRepositorySelector, showTagSelector } from './selectors.ts'
 
 const tags = ['immutable']
 const PATH = '/projects/{project_name_or_id}/immutabletagrules'
 const params = z.object({ project_name_or_id: z.string().max(255) })
 const one = params.extend({ immutable_rule_id: id })
-const SORTABLE = ['id', 'creation_time', 'update_time'] as const
 
 const selectors = selectorList('ImmutableSelector')
 
@@ -45,7 +44,7 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     operationId: 'ListImmuRules',
     summary: 'Which tags of a project may neither move nor go',
     middleware: guard.project('immutable-tag', 'list'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.immutableRules.query) },
     responses: { 200: json(z.array(Rule), 'One page of rules.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -85,7 +84,7 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { items, total } = await listImmutableRules(db, c.var.project.id, listingOf(query, SORTABLE))
+      const { items, total } = await listImmutableRules(db, c.var.project.id, SEARCHES.immutableRules.listing(query))
       describePage(c, query, total)
       return c.json(items.map(show), 200)
     })

@@ -5,14 +5,12 @@ import { createLabel, deleteLabel, findLabel, listLabels, type Label as Row, upd
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery } from './query.ts'
+import { SEARCHES } from './searches.ts'
 import type { ApiEnv } from './variables.ts'
 
 const tags = ['label']
 const params = z.object({ label_id: id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 const SCOPE = { system: 'g', project: 'p' } as const
 
 export const Label = z
@@ -62,7 +60,7 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
     middleware: guard.account,
     request: {
       query: z.object({
-        ...listQuery,
+        ...SEARCHES.labels.query,
         name: z.string().max(128).optional(),
         scope: z.enum(['g', 'p']).optional(),
         project_id: z.coerce.number().int().min(0).optional(),
@@ -152,9 +150,9 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const projectId = scopeOf(query)
       await require(c.var.principal, 'list', projectId)
-      const name = textCondition(parseQuery(query.q, ['name']), 'name')
+      const name = SEARCHES.labels.conditions(query).name
       const filter = { projectId, name: query.name ?? name.part, exactName: name.exact }
-      const { items, total } = await listLabels(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listLabels(db, filter, SEARCHES.labels.listing(query))
       describePage(c, query, total)
       return c.json(items.map(showLabel), 200)
     })

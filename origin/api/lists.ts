@@ -1,52 +1,46 @@
 import { z } from '@hono/zod-openapi'
 import type { Listing } from '../../schema/listing.ts'
-import { badField } from './errors.ts'
+import { type Conditions, KINDS, type Kind, readConditions } from './conditions.ts'
 import { QUERY_LIMIT } from './limits.ts'
 import { type PageQuery, pageQuery } from './paging.ts'
-import type { Query } from './query.ts'
 import { parseSort } from './sort.ts'
-
-/** The parameters of a list that can be searched and sorted. */
-export const listQuery = { ...pageQuery, q: z.string().max(QUERY_LIMIT).optional(), sort: z.string().max(QUERY_LIMIT).optional() }
 
 /** A parameter that is yes or no, in whatever words clients write that: `true`, `True`, `1`. */
 export const flag = z.stringbool().optional().openapi({ type: 'boolean' })
 
-/** What the database is asked for. @throws ApiError BAD_REQUEST for a sort that is not by one of `sortable` */
-export function listingOf(query: PageQuery & { readonly sort?: string | undefined }, sortable: readonly string[]): Listing {
-  return { page: query.page, pageSize: query.page_size, sort: parseSort(query.sort, sortable) }
+type Keys = Readonly<Record<string, Kind>>
+
+/** A list that can be searched by `q=` and sorted by `sort=`: what is stated here is what it takes, what it says of itself and what is tried. */
+export interface SearchableList<K extends Keys = Keys> {
+  /** The keys of `q=`, and what each takes. */
+  readonly keys: K
+  /** The keys of `sort=`. */
+  readonly sortable: readonly string[]
+  /** Its parameters. */
+  readonly query: typeof pageQuery & { readonly q: z.ZodOptional<z.ZodString>; readonly sort: z.ZodOptional<z.ZodString> }
+  /** @throws ApiError BAD_REQUEST for a key that it has not, or a condition of another kind than its key takes */
+  conditions(given: { readonly q?: string | undefined }): Conditions<K>
+  /** The page and the order that are asked of the database. @throws ApiError BAD_REQUEST for a key of either that it has not */
+  listing(given: PageQuery & { readonly q?: string | undefined; readonly sort?: string | undefined }): Listing
 }
 
-/** A condition on a text: equal to, or containing. @throws ApiError BAD_REQUEST for other kinds of conditions */
-export function textCondition(query: Query, key: string): { readonly exact?: string; readonly part?: string } {
-  const condition = query.get(key)
-  if (condition === undefined) return {}
-  if (condition.match === 'exact') return { exact: String(condition.value) }
-  if (condition.match === 'fuzzy') return { part: String(condition.value) }
-  throw badField('q', `${key} takes ${key}=text or ${key}=~text`)
+export function searchable<const K extends Keys>({ keys, sort }: { readonly keys: K; readonly sort: readonly string[] }): SearchableList<K> {
+  const said = Object.entries(keys).map(([key, kind]) => KINDS[kind].says(key))
+  return {
+    keys,
+    sortable: sort,
+    query: {
+      ...pageQuery,
+      q: parameter(said.length === 0 ? 'There is nothing to search by here.' : `Conditions, joined by commas: ${said.join('; ')}.`),
+      sort: parameter(`By ${sort.join(', ')}; with a minus before it the greatest comes first; several are joined by commas.`),
+    },
+    conditions: ({ q }) => readConditions(q, keys),
+    listing: ({ page, page_size, q, sort: by }) => {
+      // A list without keys never asks for its conditions, and passes over none either.
+      readConditions(q, keys)
+      return { page, pageSize: page_size, sort: parseSort(by, sort) }
+    },
+  }
 }
 
-/** A condition that is one value. @throws ApiError BAD_REQUEST for other kinds of conditions */
-export function exactCondition(query: Query, key: string): string | undefined {
-  const condition = query.get(key)
-  if (condition === undefined) return undefined
-  if (condition.match !== 'exact') throw badField('q', `${key} takes ${key}=value`)
-  return String(condition.value)
-}
-
-/** A condition that is yes or no. @throws ApiError BAD_REQUEST for anything else */
-export function flagCondition(query: Query, key: string): boolean | undefined {
-  const text = exactCondition(query, key)
-  if (text === undefined) return undefined
-  if (text === 'true' || text === '1') return true
-  if (text === 'false' || text === '0') return false
-  throw badField('q', `${key} is true or false`)
-}
-
-/** A condition that is an id. @throws ApiError BAD_REQUEST for anything else */
-export function idCondition(query: Query, key: string): number | undefined {
-  const text = exactCondition(query, key)
-  if (text === undefined) return undefined
-  if (!/^\d{1,15}$/.test(text)) throw badField('q', `${key} is a whole number`)
-  return Number(text)
-}
+const parameter = (description: string) => z.string().max(QUERY_LIMIT).optional().openapi({ param: { description } })

@@ -14,10 +14,9 @@ import { type ApiParts, created, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { ICONS } from './icons.ts'
 import { EDGE_SEEN_MS, EDGES_LIMIT, PING_TIME_MS } from './limits.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
 import { GivenInstance, Instance, Provider, showInstance, VENDOR } from './preheat-shapes.ts'
-import { parseQuery } from './query.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['preheat']
 const PATH = '/p2p/preheat/instances'
@@ -53,7 +52,7 @@ export const preheatInstances = ({ services: { db, clock }, guard }: ApiParts) =
     operationId: 'ListInstances',
     summary: 'The edges that projects may warm',
     middleware: guard.system('preheat-instance', 'list'),
-    request: { query: z.object(listQuery) },
+    request: { query: z.object(SEARCHES.preheatInstances.query) },
     responses: { 200: json(z.array(Instance), 'One page of them.'), ...refusals(400, 401, 403) },
   })
 
@@ -144,8 +143,8 @@ export const preheatInstances = ({ services: { db, clock }, guard }: ApiParts) =
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
-      const { items, total } = await listPreheatInstances(db, { name: part ?? exact }, listingOf(query, ['name']))
+      const { exact, part } = SEARCHES.preheatInstances.conditions(query).name
+      const { items, total } = await listPreheatInstances(db, { name: part ?? exact }, SEARCHES.preheatInstances.listing(query))
       describePage(c, query, total)
       return c.json(await Promise.all(items.map(async (row) => showInstance(row, await healthy(row)))), 200)
     })

@@ -15,12 +15,11 @@ import { findRun, listRuns, listRunTasks, type Run, readRunLog, stopRun } from '
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
 import { GivenPolicy, Policy, ProjectProvider, readFilters, readTrigger, showPolicy } from './preheat-shapes.ts'
-import { parseQuery } from './query.ts'
 import { Execution, showRun, showRunTask, Task } from './run-shapes.ts'
 import { refuseBadCron } from './schedules.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['preheat']
 const VENDOR_TYPE = 'P2P_PREHEAT'
@@ -29,8 +28,6 @@ const ONE = `${PATH}/policies/{preheat_policy_name}` as const
 const params = z.object({ project_name: z.string().max(255) })
 const inPolicy = params.extend({ preheat_policy_name: z.string().max(255) })
 const inRun = inPolicy.extend({ execution_id: id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
-const RUNS_SORTABLE = ['id', 'start_time'] as const
 const EVERY = { page: 1, pageSize: 1_000 }
 
 /** What a project has fetched to edges before anybody pulls it. */
@@ -56,7 +53,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     operationId: 'ListPolicies',
     summary: 'What is warmed, and when',
     middleware: right('list'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.preheatPolicies.query) },
     responses: { 200: json(z.array(Policy), 'One page of it.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -122,7 +119,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     operationId: 'ListExecutions',
     summary: 'When it was warmed, newest first',
     middleware: right('read'),
-    request: { params: inPolicy, query: z.object(listQuery) },
+    request: { params: inPolicy, query: z.object(SEARCHES.preheatExecutions.query) },
     responses: { 200: json(z.array(Execution), 'One page of it.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -161,7 +158,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     operationId: 'ListTasks',
     summary: 'A task for each artifact',
     middleware: right('read'),
-    request: { params: inRun, query: z.object(listQuery) },
+    request: { params: inRun, query: z.object(SEARCHES.preheatTasks.query) },
     responses: { 200: json(z.array(Task), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -226,8 +223,12 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
-      const { items, total } = await listPreheatPolicies(db, { projectId: c.var.project.id, name: part ?? exact }, listingOf(query, SORTABLE))
+      const { exact, part } = SEARCHES.preheatPolicies.conditions(query).name
+      const { items, total } = await listPreheatPolicies(
+        db,
+        { projectId: c.var.project.id, name: part ?? exact },
+        SEARCHES.preheatPolicies.listing(query),
+      )
       describePage(c, query, total)
       return c.json(await Promise.all(items.map(show)), 200)
     })
@@ -257,7 +258,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     .openapi(executions, async (c) => {
       const query = c.req.valid('query')
       const policy = await found(c.var.project.id, c.req.valid('param').preheat_policy_name)
-      const { items, total } = await listRuns(db, { kind: 'preheat', policyId: policy.id }, listingOf(query, RUNS_SORTABLE))
+      const { items, total } = await listRuns(db, { kind: 'preheat', policyId: policy.id }, SEARCHES.preheatExecutions.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((run) => showRun(run, VENDOR_TYPE, run.detail)),
@@ -279,7 +280,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
       const query = c.req.valid('query')
       const { preheat_policy_name, execution_id } = c.req.valid('param')
       const run = await foundRun(c.var.project.id, preheat_policy_name, execution_id)
-      const { items, total } = await listRunTasks(db, run.id, listingOf(query, RUNS_SORTABLE))
+      const { items, total } = await listRunTasks(db, run.id, SEARCHES.preheatTasks.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((task) =>

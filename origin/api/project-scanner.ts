@@ -2,8 +2,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { notFound } from './errors.ts'
-import { listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['project']
 const params = z.object({ project_name_or_id: z.string().max(255) })
@@ -44,7 +44,7 @@ export const projectScanner = ({ guard }: ApiParts) => {
     operationId: 'listScannerCandidatesOfProject',
     summary: 'The scanners to choose from',
     middleware: guard.project('scanner', 'create'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.scanners.query) },
     responses: { 200: json(z.array(Scanner), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -54,7 +54,9 @@ export const projectScanner = ({ guard }: ApiParts) => {
       throw notFound(`scanner ${c.req.valid('json').uuid}`)
     })
     .openapi(candidates, (c) => {
-      describePage(c, c.req.valid('query'), 0)
+      const query = c.req.valid('query')
+      SEARCHES.scanners.listing(query)
+      describePage(c, query, 0)
       return c.json([], 200)
     })
 }

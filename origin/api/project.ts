@@ -4,15 +4,14 @@ import { createProject, deleteProject, findProjectById, listProjects, type Proje
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, routes } from './environment.ts'
 import { ApiError, badField, notFound, unauthorized } from './errors.ts'
-import { exactCondition, flag, flagCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
+import { flag } from './lists.ts'
 import { describePage } from './paging.ts'
 import { accountNumber, visibleProjects } from './principals.ts'
 import { NewProject, Project, ProjectChange, settingsOf, showProject } from './project-shapes.ts'
-import { parseQuery } from './query.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['project']
 const params = z.object({ project_name_or_id: z.string().max(255) })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 
 export const projects = ({ services, guard }: ApiParts) => {
   const { db, live } = services
@@ -25,7 +24,7 @@ export const projects = ({ services, guard }: ApiParts) => {
     summary: 'The projects that you may know of',
     request: {
       query: z.object({
-        ...listQuery,
+        ...SEARCHES.projects.query,
         name: z.string().max(255).optional(),
         public: flag,
         owner: z.string().max(255).optional(),
@@ -125,26 +124,24 @@ export const projects = ({ services, guard }: ApiParts) => {
   return app
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const q = parseQuery(query.q, ['name', 'public', 'owner', 'owner_id', 'project_id'])
+      const q = SEARCHES.projects.conditions(query)
       const { principal } = c.var
-      const name = textCondition(q, 'name')
-      const isPublic = query.public ?? flagCondition(q, 'public')
-      const ownerName = query.owner ?? exactCondition(q, 'owner')
-      const id = idCondition(q, 'project_id')
+      const isPublic = query.public ?? q.public
+      const ownerName = query.owner ?? q.owner
       if (principal.kind === 'anonymous' && isPublic === false) throw unauthorized()
       const { public: onlyPublic, ...visible } = visibleProjects(principal)
       const { items, total } = await listProjects(
         db,
         {
           ...visible,
-          name: query.name ?? name.part,
-          exactName: name.exact,
+          name: query.name ?? q.name.part,
+          exactName: q.name.exact,
           public: onlyPublic ?? isPublic,
-          ownerId: idCondition(q, 'owner_id'),
+          ownerId: q.owner_id,
           ownerName,
-          ids: id === undefined ? undefined : [id],
+          ids: q.project_id === undefined ? undefined : [q.project_id],
         },
-        listingOf(query, SORTABLE),
+        SEARCHES.projects.listing(query),
       )
       describePage(c, query, total)
       return c.json(await Promise.all(items.map((item) => showProject(services, principal, item))), 200)

@@ -25,7 +25,10 @@ export function parseQuery(text: string | undefined, keys: readonly string[]): Q
     const equals = clause.indexOf('=')
     const key = clause.slice(0, equals).trim()
     if (equals < 1) throw new ApiError('BAD_REQUEST', `q: "${clause}" is no condition; write key=value`)
-    if (!keys.includes(key)) throw new ApiError('BAD_REQUEST', `q: there is no key "${key}" here; there are ${keys.join(', ')}`)
+    if (!keys.includes(key)) {
+      const there = keys.length === 0 ? 'this list has none' : `there are ${keys.join(', ')}`
+      throw new ApiError('BAD_REQUEST', `q: there is no key "${key}" here; ${there}`)
+    }
     if (query.has(key)) throw new ApiError('BAD_REQUEST', `q: the key "${key}" comes twice`)
     query.set(key, condition(key, clause.slice(equals + 1).trim()))
   }

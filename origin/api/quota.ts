@@ -3,23 +3,14 @@ import { findProjectById, listProjects, type Project, updateProject } from '../.
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, id, instant, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { StorageLimit } from './project-shapes.ts'
+import { QUOTA_SORTS, SEARCHES } from './searches.ts'
 
 // A quota is a project's, and has its id.
 
 const tags = ['quota']
 const params = z.object({ id })
-/** Harbor's keys, and what the database sorts by. */
-const SORTABLE = {
-  'hard.storage': 'storage_limit',
-  'used.storage': 'storage_used',
-  id: 'id',
-  creation_time: 'creation_time',
-  update_time: 'update_time',
-}
-
 const Resources = z.record(z.string(), z.number().int()).openapi('ResourceList')
 const Quota = z
   .object({
@@ -52,7 +43,7 @@ export const quotas = ({ services: { db }, guard }: ApiParts) => {
     request: {
       query: z.object({
         ...pageQuery,
-        sort: listQuery.sort,
+        sort: SEARCHES.quotas.query.sort,
         reference: z.string().max(64).optional(),
         reference_id: z.string().max(32).optional(),
       }),
@@ -99,8 +90,8 @@ export const quotas = ({ services: { db }, guard }: ApiParts) => {
       const query = c.req.valid('query')
       if (query.reference !== undefined && query.reference !== 'project') throw badField('reference', 'is project: nothing else has a quota')
       if (query.reference_id !== undefined && !/^\d{1,15}$/.test(query.reference_id)) throw badField('reference_id', 'is the id of a project')
-      const { sort = [], ...listing } = listingOf(query, Object.keys(SORTABLE))
-      const fields = sort.map(({ field, descending }) => ({ field: SORTABLE[field as keyof typeof SORTABLE], descending }))
+      const { sort = [], ...listing } = SEARCHES.quotas.listing(query)
+      const fields = sort.map(({ field, descending }) => ({ field: QUOTA_SORTS[field] ?? field, descending }))
       const ids = query.reference_id === undefined ? undefined : [Number(query.reference_id)]
       const { items, total } = await listProjects(db, { ids }, { ...listing, sort: fields })
       describePage(c, query, total)

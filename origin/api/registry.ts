@@ -15,16 +15,14 @@ import { endpointPurpose } from '../proxy-caches.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
-import { exactCondition, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery } from './query.ts'
 import { pingEndpoint } from './registry-ping.ts'
 import { NewRegistry, Registry, RegistryChange, RegistryPing, sameHost, secretOf, showRegistry } from './registry-shapes.ts'
 import { formOf, REGISTRY_TYPES, resourceFilters, TRIGGERS } from './registry-types.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['registry']
 const params = z.object({ id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 
 const RegistryInfo = z
   .object({
@@ -86,7 +84,7 @@ export const registries = ({ services, guard }: ApiParts) => {
     operationId: 'listRegistries',
     summary: 'The endpoints',
     middleware: guard.system('registry', 'list'),
-    request: { query: z.object({ ...listQuery, name: z.string().max(255).optional() }) },
+    request: { query: z.object({ ...SEARCHES.registries.query, name: z.string().max(255).optional() }) },
     responses: { 200: json(z.array(Registry), 'One page of them.'), ...refusals(400, 401, 403) },
   })
 
@@ -170,10 +168,9 @@ export const registries = ({ services, guard }: ApiParts) => {
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const q = parseQuery(query.q, ['name', 'type'])
-      const name = textCondition(q, 'name')
-      const filter = { name: query.name ?? name.part, exactName: name.exact, type: exactCondition(q, 'type') }
-      const { items, total } = await listEndpoints(db, filter, listingOf(query, SORTABLE))
+      const q = SEARCHES.registries.conditions(query)
+      const filter = { name: query.name ?? q.name.part, exactName: q.name.exact, type: q.type }
+      const { items, total } = await listEndpoints(db, filter, SEARCHES.registries.listing(query))
       describePage(c, query, total)
       return c.json(items.map(showRegistry), 200)
     })

@@ -13,17 +13,14 @@ import { findTask, listTasks, readTaskLog } from '../../schema/replication-tasks
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
-import { parseQuery } from './query.ts'
 import { TRIGGERS } from './registry-types.ts'
 import { Execution, Policy, PolicyRequest, readPolicy, StartRequest, showExecution, showPolicy, showTask, Task } from './replication-shapes.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['replication']
 const params = z.object({ id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 /** Executions and tasks have one order: these keys are taken so that clients which name them get an answer. */
-const IN_ORDER = ['id', 'start_time', 'creation_time', 'update_time'] as const
 const EXECUTION_STATUS = z.enum(['InProgress', 'Succeed', 'Failed', 'Stopped'])
 const TASK_STATUS = z.enum(['Pending', 'InProgress', 'Succeed', 'Failed', 'Stopped'])
 
@@ -37,7 +34,7 @@ export const replication = ({ services, guard }: ApiParts) => {
     operationId: 'listReplicationPolicies',
     summary: 'The rules',
     middleware: guard.system('replication-policy', 'list'),
-    request: { query: z.object({ ...listQuery, name: z.string().max(255).optional() }) },
+    request: { query: z.object({ ...SEARCHES.replicationPolicies.query, name: z.string().max(255).optional() }) },
     responses: { 200: json(z.array(Policy), 'One page of them.'), ...refusals(400, 401, 403) },
   })
 
@@ -95,7 +92,7 @@ export const replication = ({ services, guard }: ApiParts) => {
     request: {
       query: z.object({
         ...pageQuery,
-        sort: listQuery.sort,
+        sort: SEARCHES.replicationExecutions.query.sort,
         policy_id: id.optional(),
         status: EXECUTION_STATUS.optional(),
         trigger: z.enum(TRIGGERS).optional(),
@@ -155,7 +152,12 @@ export const replication = ({ services, guard }: ApiParts) => {
     middleware: guard.system('replication', 'list'),
     request: {
       params,
-      query: z.object({ ...pageQuery, sort: listQuery.sort, status: TASK_STATUS.optional(), resource_type: z.string().max(64).optional() }),
+      query: z.object({
+        ...pageQuery,
+        sort: SEARCHES.replicationTasks.query.sort,
+        status: TASK_STATUS.optional(),
+        resource_type: z.string().max(64).optional(),
+      }),
     },
     responses: { 200: json(z.array(Task), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
@@ -186,8 +188,12 @@ export const replication = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(policies, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
-      const { items, total } = await listReplicationPolicies(db, { name: query.name ?? part, exactName: exact }, listingOf(query, SORTABLE))
+      const { exact, part } = SEARCHES.replicationPolicies.conditions(query).name
+      const { items, total } = await listReplicationPolicies(
+        db,
+        { name: query.name ?? part, exactName: exact },
+        SEARCHES.replicationPolicies.listing(query),
+      )
       describePage(c, query, total)
       const here = services.baseUrl(c.req.raw)
       return c.json(await Promise.all(items.map((row) => showPolicy(db, row, here))), 200)
@@ -215,7 +221,7 @@ export const replication = ({ services, guard }: ApiParts) => {
     .openapi(executions, async (c) => {
       const query = c.req.valid('query')
       const filter = { policyId: query.policy_id, status: query.status, trigger: query.trigger }
-      const { items, total } = await listExecutions(db, filter, listingOf(query, IN_ORDER))
+      const { items, total } = await listExecutions(db, filter, SEARCHES.replicationExecutions.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((row) => showExecution(row, db.clock.now())),
@@ -245,7 +251,12 @@ export const replication = ({ services, guard }: ApiParts) => {
     .openapi(tasks, async (c) => {
       const query = c.req.valid('query')
       const row = await execution(c.req.valid('param').id)
-      const { items, total } = await listTasks(db, row.id, { status: query.status, resourceType: query.resource_type }, listingOf(query, IN_ORDER))
+      const { items, total } = await listTasks(
+        db,
+        row.id,
+        { status: query.status, resourceType: query.resource_type },
+        SEARCHES.replicationTasks.listing(query),
+      )
       describePage(c, query, total)
       return c.json(items.map(showTask), 200)
     })

@@ -12,15 +12,13 @@ import { empty, json, refusals } from './answers.ts'
 import { Repository, showRepository } from './artifact-shapes.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
 import { visibleProjects } from './principals.ts'
-import { parseQuery } from './query.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['repository']
 const params = z.object({ project_name: z.string().max(255) })
 const one = params.extend({ repository_name: z.string().max(1024) })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time', 'pull_count'] as const
 /** How many projects one list of repositories reaches into. */
 export const PROJECTS_LIMIT = 10_000
 
@@ -50,7 +48,7 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
     tags,
     operationId: 'listAllRepositories',
     summary: 'The repositories that you may know of',
-    request: { query: z.object(listQuery) },
+    request: { query: z.object(SEARCHES.repositories.query) },
     responses: { 200: json(z.array(Repository), 'One page of them.'), ...refusals(400) },
   })
 
@@ -61,7 +59,7 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
     operationId: 'listRepositories',
     summary: 'The repositories of a project',
     middleware: guard.project('repository', 'list'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.repositories.query) },
     responses: { 200: json(z.array(Repository), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -122,17 +120,17 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
   return routes()
     .openapi(listAll, async (c) => {
       const query = c.req.valid('query')
-      const name = textCondition(parseQuery(query.q, ['name']), 'name')
+      const name = SEARCHES.repositories.conditions(query).name
       const filter = { visible: visibleProjects(c.var.principal), name: name.part, exactName: name.exact }
-      const { items, total } = await listRepositorySummaries(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listRepositorySummaries(db, filter, SEARCHES.repositories.listing(query))
       describePage(c, query, total)
       return c.json(items.map(showRepository), 200)
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const name = textCondition(parseQuery(query.q, ['name']), 'name')
+      const name = SEARCHES.repositories.conditions(query).name
       const filter = { projectId: c.var.project.id, name: name.part, exactName: name.exact }
-      const { items, total } = await listRepositorySummaries(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listRepositorySummaries(db, filter, SEARCHES.repositories.listing(query))
       describePage(c, query, total)
       return c.json(items.map(showRepository), 200)
     })

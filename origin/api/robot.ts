@@ -5,15 +5,13 @@ import { robotName } from '../identity/robot-names.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
-import { exactCondition, idCondition, listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery } from './query.ts'
 import { readPermissions, requireNoMore } from './robot-permissions.ts'
 import { expiryIn, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['robot']
 const params = z.object({ robot_id: id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 export const robots = ({ services, guard }: ApiParts) => {
   const { db, clock, robotSecrets } = services
 
@@ -24,7 +22,7 @@ export const robots = ({ services, guard }: ApiParts) => {
     operationId: 'ListRobot',
     summary: 'Robots of the system, or with q=Level=project,ProjectID=… those of a project',
     middleware: guard.account,
-    request: { query: z.object(listQuery) },
+    request: { query: z.object(SEARCHES.robots.query) },
     responses: { 200: json(z.array(Robot), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -102,16 +100,16 @@ export const robots = ({ services, guard }: ApiParts) => {
     .openapi(list, async (c) => {
       const { principal } = c.var
       const query = c.req.valid('query')
-      const q = parseQuery(query.q, ['Level', 'level', 'ProjectID', 'project_id', 'name'])
-      const projectId = idCondition(q, 'ProjectID') ?? idCondition(q, 'project_id')
-      const level = exactCondition(q, 'Level') ?? exactCondition(q, 'level') ?? (projectId === undefined ? 'system' : 'project')
+      const q = SEARCHES.robots.conditions(query)
+      const projectId = q.ProjectID ?? q.project_id
+      const level = q.Level ?? q.level ?? (projectId === undefined ? 'system' : 'project')
       if (level !== 'system' && level !== 'project') throw badField('q', 'Level is system or project')
       if (level === 'system') guard.requireSystem(principal, { resource: 'robot', action: 'list' })
       else if (projectId === undefined) throw badField('q', 'Level=project needs ProjectID=')
       else await guard.requireProject(principal, { resource: 'robot', action: 'list' }, projectId)
-      const { exact, part } = textCondition(q, 'name')
+      const { exact, part } = q.name
       const filter = { projectId: level === 'system' ? null : projectId, name: part, exactName: exact }
-      const { items, total } = await listRobots(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listRobots(db, filter, SEARCHES.robots.listing(query))
       describePage(c, query, total)
       return c.json(await Promise.all(items.map((row) => showRobot(services, row))), 200)
     })

@@ -4,11 +4,10 @@ import { robotName } from '../identity/robot-names.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery } from './query.ts'
 import { readPermissions } from './robot-permissions.ts'
 import { Description, expirySeconds, makeRobot, Name, Robot, RobotCreated, showRobot } from './robot-shapes.ts'
+import { SEARCHES } from './searches.ts'
 
 // Robots of a project as Harbor had them before robots of the system came; its own contract has left these paths out since, and clients have not.
 
@@ -16,7 +15,6 @@ const tags = ['robotv1']
 const PATH = '/projects/{project_name_or_id}/robots'
 const params = z.object({ project_name_or_id: z.string().max(255) })
 const one = params.extend({ robot_id: id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
 const DAY_S = 86_400
 
 /** The resource alone, or as it was written in the beginning: `/project/3/repository`. */
@@ -54,7 +52,7 @@ export const projectRobots = ({ services, guard }: ApiParts) => {
     operationId: 'ListRobotV1',
     summary: 'The robots of a project',
     middleware: guard.project('robot', 'list'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.robotsOfProject.query) },
     responses: { 200: json(z.array(Robot), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -121,9 +119,9 @@ export const projectRobots = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
+      const { exact, part } = SEARCHES.robotsOfProject.conditions(query).name
       const filter = { projectId: c.var.project.id, name: part, exactName: exact }
-      const { items, total } = await listRobots(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listRobots(db, filter, SEARCHES.robotsOfProject.listing(query))
       describePage(c, query, total)
       return c.json(await Promise.all(items.map((row) => showRobot(services, row))), 200)
     })

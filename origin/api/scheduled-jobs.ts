@@ -4,13 +4,11 @@ import { findSchedule } from '../../schema/schedules.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, plainText, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
-import { exactCondition, listingOf, listQuery } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery } from './query.ts'
 import { applySchedule, JOB_STATUS, jobState, Schedule, ScheduleObj, showSchedule } from './schedules.ts'
+import { SEARCHES } from './searches.ts'
 
 /** Jobs have one order: these keys are taken so that clients which name them get an answer. */
-const IN_ORDER = ['id', 'creation_time', 'update_time'] as const
 
 /** What the contract calls a job that can be asked for and comes by itself: garbage collection, the purge of the audit log. */
 export interface ScheduledJobs<P> {
@@ -69,7 +67,7 @@ export function scheduledJobs<P>({ services: { db }, guard }: ApiParts, kind: Sc
     operationId: operations.history,
     summary: `Each ${title} that ran, and those to come, newest first`,
     middleware: guard.system(resource, 'list'),
-    request: { query: z.object(listQuery) },
+    request: { query: z.object(SEARCHES.jobs.query) },
     responses: { 200: json(z.array(History), 'One page of them.'), ...refusals(400, 401, 403) },
   })
 
@@ -205,8 +203,8 @@ export function scheduledJobs<P>({ services: { db }, guard }: ApiParts, kind: Sc
     })
     .openapi(history, async (c) => {
       const query = c.req.valid('query')
-      const listing = listingOf(query, IN_ORDER)
-      const status = exactCondition(parseQuery(query.q, ['job_status']), 'job_status')
+      const listing = SEARCHES.jobs.listing(query)
+      const status = SEARCHES.jobs.conditions(query).job_status
       const state = status === undefined ? undefined : jobState(status)
       if (status !== undefined && state === undefined) throw badField('q', `job_status is one of ${Object.values(JOB_STATUS).join(', ')}`)
       const { items, total } = await listJobs(db, { kind: kind.kind, state }, listing)

@@ -15,15 +15,13 @@ import {
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound, unauthorized } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { Password } from './password-rules.ts'
 import { accountNumber, userNumber } from './principals.ts'
-import { parseQuery } from './query.ts'
+import { SEARCHES } from './searches.ts'
 
 const tags = ['user']
 const params = z.object({ user_id: id })
-const SORTABLE = ['user_id', 'username', 'email', 'creation_time', 'update_time'] as const
 
 const Username = z
   .string()
@@ -102,7 +100,7 @@ export const users = ({ services, guard }: ApiParts) => {
     operationId: 'listUsers',
     summary: 'Everybody who has an account',
     middleware: guard.system('user', 'list'),
-    request: { query: z.object(listQuery) },
+    request: { query: z.object(SEARCHES.users.query) },
     responses: { 200: json(z.array(User), 'One page of them.'), ...refusals(400, 401, 403) },
   })
 
@@ -226,10 +224,9 @@ export const users = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const q = parseQuery(query.q, ['username', 'email'])
-      const [username, email] = [textCondition(q, 'username'), textCondition(q, 'email')]
+      const { username, email } = SEARCHES.users.conditions(query)
       const filter = { username: username.part, exactUsername: username.exact, email: email.part, exactEmail: email.exact }
-      const { items, total } = await listUsers(db, filter, listingOf(query, SORTABLE))
+      const { items, total } = await listUsers(db, filter, SEARCHES.users.listing(query))
       describePage(c, query, total)
       return c.json(items.map(show), 200)
     })
@@ -267,7 +264,7 @@ export const users = ({ services, guard }: ApiParts) => {
     })
     .openapi(search, async (c) => {
       const query = c.req.valid('query')
-      const { items, total } = await listUsers(db, { username: query.username }, listingOf({ ...query, sort: 'username' }, SORTABLE))
+      const { items, total } = await listUsers(db, { username: query.username }, SEARCHES.users.listing({ ...query, sort: 'username' }))
       describePage(c, query, total)
       return c.json(
         items.map((row) => ({ user_id: row.id, username: row.username })),

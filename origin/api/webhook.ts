@@ -16,10 +16,9 @@ import {
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
-import { listingOf, listQuery, textCondition } from './lists.ts'
 import { describePage } from './paging.ts'
-import { parseQuery, type Query } from './query.ts'
 import { Execution, showRun, showRunTask, Task } from './run-shapes.ts'
+import { SEARCHES } from './searches.ts'
 import { EventTypes, Job, KEPT, LastTrigger, NewPolicy, Policy, showPolicy } from './webhook-shapes.ts'
 
 const tags = ['webhook']
@@ -27,8 +26,6 @@ const params = z.object({ project_name_or_id: z.string().max(255) })
 const PATH = '/projects/{project_name_or_id}/webhook'
 const one = params.extend({ webhook_policy_id: id })
 const ofExecution = one.extend({ execution_id: id })
-const SORTABLE = ['id', 'name', 'creation_time', 'update_time'] as const
-const RUNS_SORTABLE = ['id', 'start_time', 'creation_time', 'update_time'] as const
 const STATUSES = ['Pending', 'Running', 'Success', 'Error', 'Stopped'] as const satisfies readonly RunStatus[]
 const EVERY_POLICY = { page: 1, pageSize: 1_000 }
 
@@ -42,7 +39,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     operationId: 'ListWebhookPoliciesOfProject',
     summary: 'The webhooks of a project',
     middleware: guard.project('notification-policy', 'list'),
-    request: { params, query: z.object(listQuery) },
+    request: { params, query: z.object(SEARCHES.webhookPolicies.query) },
     responses: { 200: json(z.array(Policy), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -97,7 +94,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     operationId: 'ListExecutionsOfWebhookPolicy',
     summary: 'What a webhook has told of, newest first',
     middleware: guard.project('notification-policy', 'read'),
-    request: { params: one, query: z.object(listQuery) },
+    request: { params: one, query: z.object(SEARCHES.webhookExecutions.query) },
     responses: { 200: json(z.array(Execution), 'One page of it.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -108,7 +105,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     operationId: 'ListTasksOfWebhookExecution',
     summary: 'What was sent, a task for each target',
     middleware: guard.project('notification-policy', 'read'),
-    request: { params: ofExecution, query: z.object(listQuery) },
+    request: { params: ofExecution, query: z.object(SEARCHES.webhookTasks.query) },
     responses: { 200: json(z.array(Task), 'One page of them.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -154,7 +151,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     middleware: guard.project('notification-policy', 'list'),
     request: {
       params,
-      query: z.object({ ...listQuery, policy_id: id, status: z.union([z.string(), z.array(z.string())]).optional() }),
+      query: z.object({ ...SEARCHES.webhookJobs.query, policy_id: id, status: z.union([z.string(), z.array(z.string())]).optional() }),
     },
     responses: { 200: json(z.array(Job), 'One page of it.'), ...refusals(400, 401, 403, 404) },
   })
@@ -218,8 +215,13 @@ export const webhooks = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = textCondition(parseQuery(query.q, ['name']), 'name')
-      const { items, total } = await listWebhookPolicies(db, c.var.project.id, { name: part, exactName: exact }, listingOf(query, SORTABLE))
+      const { exact, part } = SEARCHES.webhookPolicies.conditions(query).name
+      const { items, total } = await listWebhookPolicies(
+        db,
+        c.var.project.id,
+        { name: part, exactName: exact },
+        SEARCHES.webhookPolicies.listing(query),
+      )
       describePage(c, query, total)
       return c.json(items.map(showPolicy), 200)
     })
@@ -245,8 +247,9 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     .openapi(executions, async (c) => {
       const query = c.req.valid('query')
       const policy = await found(c.var.project.id, c.req.valid('param').webhook_policy_id)
-      const status = statusesIn(parseQuery(query.q, ['status']))
-      const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, listingOf(query, RUNS_SORTABLE))
+      const { status: wanted } = SEARCHES.webhookExecutions.conditions(query)
+      const status = wanted === undefined ? undefined : [readStatus(wanted)]
+      const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, SEARCHES.webhookExecutions.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((run) => showRun(run, 'WEBHOOK', { event_type: run.event, ...run.detail })),
@@ -257,7 +260,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const { webhook_policy_id, execution_id } = c.req.valid('param')
       const { run } = await foundRun(c.var.project.id, webhook_policy_id, execution_id)
-      const { items, total } = await listRunTasks(db, run.id, listingOf(query, RUNS_SORTABLE))
+      const { items, total } = await listRunTasks(db, run.id, SEARCHES.webhookTasks.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((task) => showTask(task, run)),
@@ -314,7 +317,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
               .flat()
               .flatMap((text) => text.split(','))
               .map(readStatus)
-      const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, listingOf(query, RUNS_SORTABLE))
+      const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, SEARCHES.webhookJobs.listing(query))
       describePage(c, query, total)
       return c.json(
         items.map((run) => ({
@@ -330,11 +333,6 @@ export const webhooks = ({ services, guard }: ApiParts) => {
         200,
       )
     })
-}
-
-function statusesIn(query: Query): RunStatus[] | undefined {
-  const { exact } = textCondition(query, 'status')
-  return exact === undefined ? undefined : [readStatus(exact)]
 }
 
 /** @throws ApiError BAD_REQUEST */

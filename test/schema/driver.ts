@@ -1,4 +1,5 @@
 import { createClient } from '@libsql/client/sqlite3'
+import { Connection } from '../../schema/connection.ts'
 
 /** Every statement that went to a database of this process, with who sent it first. */
 export interface Statements {
@@ -22,11 +23,25 @@ export async function recordStatements(): Promise<Statements> {
   const owners = [client, transaction].map((each) => Object.getPrototypeOf(each) as Executing)
   transaction.close()
   client.close()
+  const note = (sql: string) => {
+    const text = sql.replaceAll(/\bin \(\?(?:, \?)+\)/gi, 'in (?, ?)').trim()
+    if (!seen.has(text)) seen.set(text, sender)
+  }
+  // What is prepared is known before it is sent, if it ever is.
+  const { prepared } = Connection.prototype
+  Connection.prototype.prepared = function (build) {
+    const made = prepared.call(this, build)
+    type Prepared = { readonly getQuery?: () => { readonly sql: string } }
+    for (const each of [made as Prepared, ...Object.values(made as Record<string, Prepared | undefined>)]) {
+      const sql = each?.getQuery?.().sql
+      if (sql !== undefined) note(sql)
+    }
+    return made as ReturnType<typeof build>
+  }
   const restore = owners.map((owner) => {
     const original = owner.execute
     owner.execute = function (statement, ...rest) {
-      const sql = (typeof statement === 'string' ? statement : statement.sql).replaceAll(/\bin \(\?(?:, \?)+\)/gi, 'in (?, ?)').trim()
-      if (!seen.has(sql)) seen.set(sql, sender)
+      note(typeof statement === 'string' ? statement : statement.sql)
       return original.call(this, statement, ...rest)
     }
     return () => {
@@ -39,6 +54,7 @@ export async function recordStatements(): Promise<Statements> {
       sender = next
     },
     stop: () => {
+      Connection.prototype.prepared = prepared
       for (const undo of restore) undo()
     },
   }

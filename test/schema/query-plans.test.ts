@@ -15,6 +15,7 @@ const { people } = await import('./life/people.ts')
 const { sites } = await import('./life/sites.ts')
 const { work } = await import('./life/work.ts')
 const { costlyPlans } = await import('./plans.ts')
+const { askLists } = await import('./searches.ts')
 const { REASONS, SMALL } = await import('./reasons.ts')
 
 const SCHEMA = fileURLToPath(new URL('../../schema/', import.meta.url))
@@ -44,6 +45,7 @@ describe('what the product asks of its database', () => {
         statements.by(what)
         await does(lived.db, later)
       }
+      await askLists(statements.by)
     } finally {
       statements.stop()
     }

@@ -1,3 +1,4 @@
+import { SEARCHED } from './life/step.ts'
 import type { Costly } from './plans.ts'
 
 /** Tables with a row for what administrators or the system itself enter one by one: reading one whole is cheap for ever. */
@@ -19,6 +20,9 @@ export const SMALL: ReadonlySet<string> = new Set([
   'worker_pools',
 ])
 
+/** What is listed as a whole, for administrators. */
+const LISTED = /^SCAN (?:projects|repositories|users|robots|jobs|audit_log)\b/
+
 /** Why a statement may read or sort more than it looks up. */
 export interface Reason {
   readonly why: string
@@ -35,14 +39,32 @@ const scans = ({ steps }: Costly) => steps.every((step) => step.startsWith('SCAN
 /** Each has to be good for something: one that no statement needs any more is a failure, too. */
 export const REASONS: readonly Reason[] = [
   {
-    why: 'A page of everything in the order of an index ends where it is full.',
-    covers: (costly) => scans(costly) && /\blimit \?$/i.test(costly.sql) && !/\bwhere\b/i.test(costly.sql),
+    why: 'A list that is searched, or put into another order than its own, by what no index has, sorts what the rest of the filter leaves of it; of these tables it may be everything.',
+    covers: ({ by, steps }) => by.endsWith(SEARCHED) && steps.every((step) => step.startsWith('USE TEMP') || LISTED.test(step)),
+  },
+  {
+    why: 'A page of everything in the order of an index ends where it is full; then it alone may be sorted.',
+    covers: ({ sql, steps }) => {
+      const [first = '', second, ...more] = steps
+      const all =
+        /from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"\."(?:deleted_at" is null|purged" = \?))?(?: order by [^()]*)? limit \?(\) order by [^()]*)?$/i
+      const page = all.exec(sql) ?? (/\blimit \?$/i.test(sql) && !/\bwhere\b/i.test(sql) ? [] : undefined)
+      if (page === undefined || !first.startsWith('SCAN') || more.length > 0) return false
+      return second === undefined || (page[1] !== undefined && second === 'USE TEMP B-TREE FOR ORDER BY')
+    },
   },
   {
     why: 'How many there are of all is part of an answer; entries of an index are counted, 100,000 in 4 ms.',
     covers: (costly) =>
       scans(costly) &&
-      /^select (?:count\(\*\)|coalesce\(sum\("storage_used"\), 0\)) from "\w+"(?: where "\w+"."deleted_at" is null)?$/.test(costly.sql),
+      /^select (?:count\(\*\)|coalesce\(sum\("storage_used"\), 0\)) from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"."(?:deleted_at" is null|purged" = \?))?$/.test(
+        costly.sql,
+      ),
+  },
+  {
+    why: 'What was pushed at the same moment is sorted among itself.',
+    covers: ({ steps, sql }) =>
+      steps.join() === 'USE TEMP B-TREE FOR RIGHT PART OF ORDER BY' && /"pushed_at" desc, "manifests"."id" desc limit \?$/.test(sql),
   },
   {
     why: 'A part of a name is looked for in each name that the rest of the filter leaves.',
@@ -61,6 +83,7 @@ export const REASONS: readonly Reason[] = [
         'from "labels" where "labels"."project_id"',
         'from "robots" left join',
         'from "webhook_policies"',
+        'from "preheat_policies" where "preheat_policies"."project_id"',
         '"retention_tasks"."execution_id" = ?',
         '"run_tasks"."run_id" = ?',
       )(costly),
