@@ -39,21 +39,28 @@ export function rulesAbout<R extends RetentionRule>(rules: readonly R[], reposit
   return rules.filter((rule) => !rule.disabled && agree(rule.repositories, repository))
 }
 
+/** Candidates that are looked at between two pauses: a pattern may take half a millisecond for a tag. */
+const AT_ONCE = 500
+
 /**
  * By which rule each candidate of a repository stays: the first that keeps it. A candidate that is not in the answer goes. `rules`: those about
- * the repository. An artifact has all its tags for its name: one that a rule is about is enough.
+ * the repository. An artifact has all its tags for its name: one that a rule is about is enough. `rest` lets others go on meanwhile.
  */
-export function retained<R extends RetentionRule, C extends RetentionCandidate>(
+export async function retained<R extends RetentionRule, C extends RetentionCandidate>(
   rules: readonly R[],
   candidates: readonly C[],
-  now: number,
-): ReadonlyMap<C, R> {
+  { now, rest }: { readonly now: number; readonly rest: () => Promise<void> },
+): Promise<ReadonlyMap<C, R>> {
   const kept = new Map<C, R>()
   for (const rule of rules) {
     const tags = rule.tags.map(({ pattern, excludes }) => ({ matches: doublestar(pattern), excludes }))
-    const about = candidates.filter((candidate) =>
-      candidate.tags.length === 0 ? rule.untagged : candidate.tags.some((tag) => tags.every(({ matches, excludes }) => matches(tag) !== excludes)),
-    )
+    const isAbout = (candidate: C) =>
+      candidate.tags.length === 0 ? rule.untagged : candidate.tags.some((tag) => tags.every(({ matches, excludes }) => matches(tag) !== excludes))
+    const about: C[] = []
+    for (let from = 0; from < candidates.length; from += AT_ONCE) {
+      about.push(...candidates.slice(from, from + AT_ONCE).filter(isAbout))
+      await rest()
+    }
     for (const candidate of chosen(rule, about, now)) if (!kept.has(candidate)) kept.set(candidate, rule)
   }
   return kept

@@ -19,10 +19,10 @@ export function purgeAuditJobs({ db, clock }: { readonly db: Database; readonly 
       const say = (text: string) => lines.push(`${new Date(clock.now()).toISOString()} [INFO] ${text}`)
       let purged = 0
       const write = () => renewLease(db, { id: job.id, fence: job.fence }, LEASE_MS, { lines, purged })
-      say(`Beginning: ${events.length === 0 ? 'every entry' : events.join(', ')} from before ${new Date(before).toISOString()}.`)
+      say(`Beginning: ${events.length === 0 ? 'no event is named, so nothing' : events.join(', ')} from before ${new Date(before).toISOString()}.`)
       try {
         let began = steady(clock)
-        for await (const gone of purgeAudit(db, { before, dryRun, ...(events.length > 0 && { events }) })) {
+        for await (const gone of purgeAudit(db, { before, dryRun, events })) {
           purged = gone
           await write()
           began = await giveWay(clock, began, signal)

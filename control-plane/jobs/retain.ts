@@ -44,7 +44,11 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
         const task = await beginRetentionTask(db, execution.id, repository.name)
         if (task === undefined) continue
         const candidates = await candidatesOf(repository.id, signal)
-        const kept = retained(rules, candidates, clock.now())
+        let matching = steady(clock)
+        const rest = async () => {
+          matching = await giveWay(clock, matching, signal)
+        }
+        const kept = await retained(rules, candidates, { now: clock.now(), rest })
         const going = candidates.filter((candidate) => !kept.has(candidate))
         const outcomes = new Map<string, string>()
         for (let from = 0; from < going.length; from += RELEASE_BATCH) {

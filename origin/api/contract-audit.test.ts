@@ -84,15 +84,23 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
     })
     await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { audit_retention_hour: 24, include_event_types: 'create_tag,delete_tag' } })
     for (const parameters of [
-      { audit_retention_hour: -1 },
-      { include_event_types: 'dance' },
-      { include_operations: 'dance' },
-      { dry_run: 'may be' },
+      { ...daily.parameters, audit_retention_hour: -1 },
+      { ...daily.parameters, include_event_types: 'dance' },
+      { ...daily.parameters, include_operations: 'dance' },
+      { ...daily.parameters, dry_run: 'may be' },
+      // What is left out must not mean everything.
+      { audit_retention_hour: 24 },
+      { include_operations: 'pull' },
+      {},
+      undefined,
     ]) {
       await ask(`PUT ${S}`, S, 400, { ...daily, parameters })
     }
     await ask(`PUT ${S}`, S, 200, { schedule: { type: 'None' } })
-    const { id } = await ask(`POST ${S}`, S, 201, { schedule: { type: 'Manual' }, parameters: { audit_retention_hour: 1, dry_run: true } })
+    const { id } = await ask(`POST ${S}`, S, 201, {
+      schedule: { type: 'Manual' },
+      parameters: { audit_retention_hour: 1, include_event_types: '', dry_run: true },
+    })
     await ask('GET /system/purgeaudit', '/system/purgeaudit', 200)
     expect((await ask('GET /system/purgeaudit/{purge_id}', `/system/purgeaudit/${id}`, 200)).body).toMatchObject({ job_status: 'Pending' })
     await ask('GET /system/purgeaudit/{purge_id}/log', `/system/purgeaudit/${id}/log`, 200)

@@ -25,7 +25,7 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
       tag_selectors: [{ kind: 'doublestar', decoration: 'excludes', pattern: 'dev-*', extras: '' }],
     }
     const { id } = await ask(`POST ${P}`, at, 201, rule)
-    for (const pattern of ['', '(a+)+', '{*a*a*a*a,b}']) {
+    for (const pattern of ['', '{a,b', '{a,b}'.repeat(9)]) {
       await ask(`POST ${P}`, at, 400, { ...rule, tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern }] })
     }
     await ask(`POST ${P}`, at, 400, { ...rule, tag_selectors: [] })
@@ -80,6 +80,8 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
       rules: [{ ...rule, id: 1, scope_selectors: { repository: [{ pattern: '**' }] } }],
     })
     expect((await ask('GET /projects/{project_name_or_id}', '/projects/lean', 200)).body).toMatchObject({ metadata: { retention_id: String(id) } })
+    // A body that was forgotten deletes nothing.
+    await ask(`POST ${R}/executions`, `/retentions/${id}/executions`, 400)
     const { id: run } = await ask(`POST ${R}/executions`, `/retentions/${id}/executions`, 201, { dry_run: true })
     await ask(`GET ${R}/executions`, `/retentions/${id}/executions`, 200)
     await ask(`GET ${R}/executions/{eid}/tasks`, `/retentions/${id}/executions/${run}/tasks`, 200)

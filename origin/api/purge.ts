@@ -10,11 +10,10 @@ const Parameters = z.object({
     .number({ error: 'parameters.audit_retention_hour is a number of hours' })
     .int()
     .min(0)
-    .max(24 * 365 * 100)
-    .default(0),
+    .max(24 * 365 * 100),
   /** Of the API's first years: `create,delete,pull`. */
-  include_operations: z.string().max(1_000).default(''),
-  include_event_types: z.string().max(4_000).default(''),
+  include_operations: z.string().max(1_000).optional(),
+  include_event_types: z.string().max(4_000).optional(),
   dry_run: parameterFlag('dry_run'),
 })
 
@@ -42,7 +41,9 @@ export const auditPurges = (parts: ApiParts) =>
       const read = Parameters.safeParse(parameters)
       if (!read.success) throw invalid(read.error)
       const { audit_retention_hour, include_operations, include_event_types, dry_run } = read.data
-      return { retentionHours: audit_retention_hour, events: eventsIn(include_operations, include_event_types), dryRun: dry_run, trigger }
+      if (include_operations === undefined && include_event_types === undefined)
+        throw badField('parameters.include_event_types', 'names the events that are purged; GET /auditlog-exts/events lists them')
+      return { retentionHours: audit_retention_hour, events: eventsIn(include_operations ?? '', include_event_types ?? ''), dryRun: dry_run, trigger }
     },
     job: purgeJob,
     parametersText: ({ retentionHours, events, dryRun }, job) =>

@@ -91,7 +91,7 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
     middleware: guard.account,
     request: {
       params,
-      body: { required: false, content: { 'application/json': { schema: z.object({ dry_run: z.boolean().default(false) }) } } },
+      body: { required: true, content: { 'application/json': { schema: z.object({ dry_run: z.boolean().default(false) }) } } },
     },
     responses: { 201: empty('The address of the run is in Location.'), ...refusals(400, 401, 403, 404) },
   })
@@ -190,7 +190,9 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
     })
     .openapi(start, async (c) => {
       const { id: number } = await policyFor(c.var.principal, c.req.valid('param').id, 'operate')
-      const { dry_run: dryRun = false } = c.req.valid('json') ?? {}
+      // `{}` means a run; a body that was forgotten must not delete anything.
+      if (c.req.header('Content-Type') === undefined) throw badField('dry_run', 'is said in a JSON body: {"dry_run": true} or false')
+      const { dry_run: dryRun } = c.req.valid('json')
       return created(c, `/retentions/${number}/executions/${await startRetention(db, number, dryRun)}`)
     })
     .openapi(executions, async (c) => {

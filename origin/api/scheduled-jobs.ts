@@ -154,7 +154,7 @@ export function scheduledJobs<P>({ services: { db }, guard }: ApiParts, kind: Sc
       }
       return (await enqueueJob(db, job)).id
     }
-    await applySchedule(db, kind.purpose, request.schedule, kind.job(kind.payload(request.parameters, 'Schedule')), { replace })
+    await applySchedule(db, kind.purpose, request.schedule, () => kind.job(kind.payload(request.parameters, 'Schedule')), { replace })
     return undefined
   }
 

@@ -42,7 +42,8 @@ export async function applySchedule(
   db: Database,
   purpose: string,
   { type, cron }: z.infer<typeof ScheduleObj>,
-  job: Pick<NewJob, 'kind' | 'payload'>,
+  /** Asked for where there is to be one. */
+  job: () => Pick<NewJob, 'kind' | 'payload'>,
   { replace }: { readonly replace: boolean },
 ): Promise<void> {
   if (type === 'None') {
@@ -55,7 +56,7 @@ export async function applySchedule(
   if (!replace && (await findSchedule(db, purpose)) !== undefined) {
     throw new ApiError('CONFLICT', 'There is a schedule already; change it with PUT, or end it with the type None.')
   }
-  await putSchedule(db, { purpose, type: type === 'Schedule' ? 'Custom' : type, cron: expression, job })
+  await putSchedule(db, { purpose, type: type === 'Schedule' ? 'Custom' : type, cron: expression, job: job() })
 }
 
 /** @throws ApiError BAD_REQUEST for an expression that cannot be read or has no future */

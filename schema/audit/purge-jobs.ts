@@ -7,7 +7,7 @@ export const PURGE_AUDIT = 'purge-audit'
 export interface PurgePayload {
   /** What is older goes, in hours. */
   readonly retentionHours: number
-  /** Only these events (`pull_artifact`, …); none: all. */
+  /** Only these events (`pull_artifact`, …); none: nothing is purged. */
   readonly events: readonly string[]
   readonly dryRun: boolean
   /** Harbor's name for what began it. */
