@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { type Clock, systemClock } from '../registry/clock.ts'
 import { duration } from '../runtime/settings/kinds.ts'
 import { Api } from './api.ts'
 import { Output } from './output.ts'
@@ -9,11 +10,12 @@ export interface Context {
   readonly api: Api
   readonly out: Output
   readonly env: NodeJS.ProcessEnv
+  readonly clock: Clock
 }
 
 export async function contextOf(command: Command): Promise<Context> {
   const options = command.optsWithGlobals<SessionOverrides>()
-  return { api: new Api(await readSession(process.env, options)), out: outputOf(command), env: process.env }
+  return { api: new Api(await readSession(process.env, options)), out: outputOf(command), env: process.env, clock: systemClock }
 }
 
 export function outputOf(command: Command): Output {

@@ -1,9 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../registry/clock.ts'
-import { GRACE_MS } from '../registry/garbage/limits.ts'
-import { type Digest, parseDigest } from '../registry/spec/digests.ts'
-import { OCI_CONFIG, OCI_MANIFEST } from '../registry/spec/media-types.ts'
+import type { Digest } from '../registry/spec/digests.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { headOfChanges } from '../schema/changes.ts'
 import { createEndpoint } from '../schema/endpoints.ts'
@@ -13,11 +10,9 @@ import { findExecution, listExecutions, startExecution, stopExecution } from '..
 import { planReplication } from '../schema/replication-jobs.ts'
 import { listTasks, readTaskLog } from '../schema/replication-tasks.ts'
 import { findSchedule } from '../schema/schedules.ts'
-import { createHasher } from '../stores/hasher.ts'
 import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
-import { type ControlPlaneOptions, type RunningControlPlane, startControlPlane } from './start.ts'
-
-const sha256 = (bytes: Uint8Array): Digest => parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
+import { controlPlaneOf, pushLayer } from '../test/support/control-plane.ts'
+import type { ControlPlaneOptions, RunningControlPlane } from './start.ts'
 
 let here: BareRegistry
 let there: BareRegistry
@@ -37,46 +32,9 @@ afterEach(async () => {
 })
 
 function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): RunningControlPlane {
-  const plane = startControlPlane({
-    db: site.database,
-    local: site.local,
-    blobs: site.blobs,
-    garbageGraceMs: GRACE_MS,
-    unseal: async (sealed) => sealed,
-    fetchFor: () => fetch,
-    webhookFetch: () => fetch,
-    webhooksEnabled: async () => true,
-    pullToken: async () => 'none',
-    host: 'registry.test',
-    createHasher,
-    clock: systemClock,
-    log: site.log,
-    owner: 'one',
-    concurrency: 4,
-    projectOwner: 1,
-    ...options,
-  })
+  const plane = controlPlaneOf(site, options)
   running.push(plane)
   return plane
-}
-
-async function push(site: BareRegistry, name: string, tag: string, layer: Uint8Array = randomBytes(10_000)): Promise<Digest> {
-  const repository = site.local.as('user:1').repository(parseRepositoryName(name))
-  const config = Buffer.from('{}')
-  for (const bytes of [config, layer]) {
-    const begun = await repository.uploads.begin()
-    await repository.uploads.append(begun.id, new Blob([new Uint8Array(bytes)]).stream())
-    await repository.uploads.finish(begun.id, sha256(bytes))
-  }
-  const bytes = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      config: { mediaType: OCI_CONFIG, digest: sha256(config), size: config.byteLength },
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: sha256(layer), size: layer.byteLength }],
-    }),
-  )
-  return (await repository.manifests.put({ bytes, mediaType: OCI_MANIFEST, tags: [parseTag(tag)] })).descriptor.digest
 }
 
 async function digestAt(site: BareRegistry, name: string, tag: string): Promise<Digest | undefined> {
@@ -97,7 +55,7 @@ function policy(options: Partial<NewReplicationPolicy> = {}) {
 }
 
 function execute(policyId: number): Promise<number> {
-  return startExecution(here.database, { policyId, trigger: 'manual', operator: 'admin' }, (executionId) => planReplication({ executionId }))
+  return startExecution(here.database, { policyId, trigger: 'manual', operator: 'admin' }, (executionId) => planReplication({ executionId }, null))
 }
 
 /** Resolves when `holds` does, looking again after each commit. */
@@ -126,7 +84,7 @@ const ended = (id: number) =>
 describe('a replication rule', () => {
   it('runs at the times of its schedule as long as it is in force', async () => {
     const { id } = await policy({ trigger: 'scheduled', cron: '* * * * * *', singleActive: true })
-    await push(here, 'team/app', 'v1')
+    await pushLayer(here, 'team/app', 'v1')
     start(here)
     await eventually(there, () => digestAt(there, 'team/app', 'v1'))
     await updateReplicationPolicy(here.database, id, { enabled: false }, 'system')
@@ -140,9 +98,9 @@ describe('a replication rule', () => {
   })
 
   it('pushes what its filters let through, under the names that it gives, and says what it did', async () => {
-    const digest = await push(here, 'team/web/app', 'v1')
-    await push(here, 'team/web/app', 'dev')
-    await push(here, 'team/other', 'v1')
+    const digest = await pushLayer(here, 'team/web/app', 'v1')
+    await pushLayer(here, 'team/web/app', 'dev')
+    await pushLayer(here, 'team/other', 'v1')
     start(here)
     const filters = [
       { type: 'name', value: 'team/web/**' },
@@ -165,7 +123,7 @@ describe('a replication rule', () => {
   })
 
   it('a second run moves nothing and changes nothing', async () => {
-    await push(here, 'team/app', 'v1')
+    await pushLayer(here, 'team/app', 'v1')
     start(here)
     const { id } = await policy()
     await ended(await execute(id))
@@ -176,7 +134,7 @@ describe('a replication rule', () => {
   })
 
   it('pulls into a project that it makes, private', async () => {
-    const digest = await push(there, 'team/app', 'v1')
+    const digest = await pushLayer(there, 'team/app', 'v1')
     start(here)
     const { id } = await policy({
       sourceEndpointId: endpointId,
@@ -192,7 +150,7 @@ describe('a replication rule', () => {
     start(here)
     start(here, { owner: 'two' })
     const { id } = await policy({ trigger: 'event_based', replicateDeletion: true })
-    const digest = await push(here, 'team/app', 'v1')
+    const digest = await pushLayer(here, 'team/app', 'v1')
     await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
     await here.local.as('user:1').repository(parseRepositoryName('team/app')).tags.delete(parseTag('v1'))
     await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === undefined ? true : undefined))
@@ -207,7 +165,7 @@ describe('a replication rule', () => {
     const answer = await createReplicationPolicy(there.database, { ...rule, destinationEndpointId: back.id }, 'system')
     start(here)
     start(there)
-    const digest = await push(here, 'team/app', 'v1')
+    const digest = await pushLayer(here, 'team/app', 'v1')
     await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
     const execution = await eventually(there, async () => {
       const { items } = await listExecutions(there.database, { policyId: answer.id }, { page: 1, pageSize: 10 })
@@ -218,8 +176,8 @@ describe('a replication rule', () => {
   })
 
   it('without override leaves a tag that is something else there, and says so', async () => {
-    await push(here, 'team/app', 'v1')
-    const theirs = await push(there, 'team/app', 'v1')
+    await pushLayer(here, 'team/app', 'v1')
+    const theirs = await pushLayer(there, 'team/app', 'v1')
     start(here)
     const { id } = await policy({ override: false })
     const execution = await ended(await execute(id))
@@ -230,7 +188,7 @@ describe('a replication rule', () => {
   })
 
   it('stops when it is told to, in the middle of a blob', async () => {
-    await push(here, 'team/app', 'v1', randomBytes(5_000_000))
+    await pushLayer(here, 'team/app', 'v1', randomBytes(5_000_000))
     start(here)
     const { id } = await policy({ speed: 100 })
     const executionId = await execute(id)
@@ -245,7 +203,7 @@ describe('a replication rule', () => {
   })
 
   it('a job that one process gives back is finished by another, from where it was', async () => {
-    const digest = await push(here, 'team/app', 'v1', randomBytes(3_000_000))
+    const digest = await pushLayer(here, 'team/app', 'v1', randomBytes(3_000_000))
     const first = start(here)
     const { id } = await policy({ speed: 1000 })
     const executionId = await execute(id)
@@ -265,11 +223,11 @@ describe('a replication rule', () => {
   it('many pushes of one tag make one execution, which copies the last of them', async () => {
     const { id } = await policy({ trigger: 'event_based' })
     const first = start(here)
-    await push(here, 'team/app', 'first')
+    await pushLayer(here, 'team/app', 'first')
     await eventually(there, () => digestAt(there, 'team/app', 'first'))
     await first.close()
     let last: Digest | undefined
-    for (let i = 0; i < 20; i++) last = await push(here, 'team/app', 'v1')
+    for (let i = 0; i < 20; i++) last = await pushLayer(here, 'team/app', 'v1')
     start(here)
     await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === last ? true : undefined))
     const { items } = await listExecutions(here.database, { policyId: id }, { page: 1, pageSize: 50 })
@@ -281,8 +239,8 @@ describe('a replication rule', () => {
     const released = await createLabel(here.database, { ...label, name: 'released' }, 'system')
     await policy({ trigger: 'event_based', filters: [{ type: 'label', value: ['released'] }] })
     start(here)
-    const digest = await push(here, 'team/app', 'v1')
-    await push(here, 'team/app', 'v2')
+    const digest = await pushLayer(here, 'team/app', 'v1')
+    await pushLayer(here, 'team/app', 'v2')
     await addLabel(here.database, { repository: parseRepositoryName('team/app'), digest }, released, 'system')
     await eventually(there, async () => ((await digestAt(there, 'team/app', 'v1')) === digest ? true : undefined))
     expect(await digestAt(there, 'team/app', 'v2')).toBeUndefined()
@@ -293,10 +251,10 @@ describe('a replication rule', () => {
   })
 
   it('one artifact that cannot be copied keeps no other from it, and only that one is done again', async () => {
-    await push(here, 'team/app', 'a')
-    const theirs = await push(there, 'team/app', 'a')
-    const other = await push(here, 'team/app', 'b')
-    await push(here, 'team/web', 'c')
+    await pushLayer(here, 'team/app', 'a')
+    const theirs = await pushLayer(there, 'team/app', 'a')
+    const other = await pushLayer(here, 'team/app', 'b')
+    await pushLayer(here, 'team/web', 'c')
     start(here)
     const { id } = await policy({ override: false })
     const execution = await ended(await execute(id))
@@ -304,14 +262,14 @@ describe('a replication rule', () => {
     expect(await digestAt(there, 'team/app', 'b')).toBe(other)
     await updateReplicationPolicy(here.database, id, { override: true }, 'system')
     const retried = await startExecution(here.database, { policyId: id, trigger: 'manual', operator: 'admin' }, (executionId) =>
-      planReplication({ executionId, retryOf: execution.id }),
+      planReplication({ executionId, retryOf: execution.id }, null),
     )
     expect(await ended(retried)).toMatchObject({ status: 'Succeed', total: 1, succeeded: 1 })
     expect(await digestAt(there, 'team/app', 'a')).not.toBe(theirs)
   })
 
   it('that may run once at a time leaves out a second execution, and says so', async () => {
-    await push(here, 'team/app', 'v1', randomBytes(3_000_000))
+    await pushLayer(here, 'team/app', 'v1', randomBytes(3_000_000))
     const { id } = await policy({ speed: 1, singleActive: true })
     start(here)
     const first = await execute(id)

@@ -1,6 +1,19 @@
+import type { Claim } from '../schema/claims.ts'
 import type { Database } from '../schema/database.ts'
 import { pausedQueues } from '../schema/job-queues.ts'
-import { failJob, findJob, finishJob, type Job, type JobState, type Lease, leaseJob, nextRunAt, releaseJob, renewLease } from '../schema/jobs.ts'
+import {
+  type Failure,
+  failJob,
+  findJob,
+  finishJob,
+  type Job,
+  type JobState,
+  type Lease,
+  leaseJob,
+  nextRunAt,
+  releaseJob,
+  renewLease,
+} from '../schema/jobs.ts'
 
 /** Where jobs are, as a scheduler sees them; what each method promises is said at its namesake in schema/jobs.ts. */
 export interface JobStore {
@@ -8,15 +21,12 @@ export interface JobStore {
   onJobs(listener: () => void): () => void
   /** Kinds that nobody takes up now. */
   pausedKinds(): Promise<ReadonlySet<string>>
-  lease(options: { readonly kinds: readonly string[]; readonly owner: string; readonly leaseMs: number }): Promise<Job | undefined>
+  lease(claim: Claim): Promise<Job | undefined>
   nextRunAt(kinds: readonly string[]): Promise<number | undefined>
   find(id: number): Promise<Job | undefined>
   renew(lease: Lease, leaseMs: number): Promise<boolean>
   finish(lease: Lease): Promise<boolean>
-  fail(
-    lease: Lease,
-    failure: { readonly error: string; readonly delayMs: (attempts: number) => number; readonly final?: boolean | undefined },
-  ): Promise<JobState | undefined>
+  fail(lease: Lease, failure: Failure): Promise<JobState | undefined>
   release(lease: Lease): Promise<boolean>
 }
 
@@ -28,7 +38,7 @@ export function databaseJobs(db: Database): JobStore {
         if (jobs) listener()
       }),
     pausedKinds: () => pausedQueues(db),
-    lease: (options) => leaseJob(db, options),
+    lease: (claim) => leaseJob(db, claim),
     nextRunAt: (kinds) => nextRunAt(db, kinds),
     find: (id) => findJob(db, id),
     renew: (lease, leaseMs) => renewLease(db, lease, leaseMs),

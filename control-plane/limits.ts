@@ -8,6 +8,8 @@ export const RENEW_MS = 10_000
 export const WATCH_MS = 500
 /** How often an idle scheduler looks for jobs that other processes enqueued. */
 export const POLL_MS = 2_000
+/** Jobs beyond those that a process does at once, each the only one of its lane: so many endpoints may hang, and the next is still asked. */
+export const FIRSTS_BEYOND = 16
 export const BACKOFF_MS = 2_000
 export const BACKOFF_LIMIT_MS = 10 * 60_000
 /** How often progress is written down. */
@@ -83,5 +85,5 @@ export const ENDPOINT_CHECK_TIME_MS = 15_000
 export const FACTS_TIME_MS = 30_000
 /** Pushes of one tag that follow each other within this make one execution, which copies what the tag is in the end. */
 export const DEBOUNCE_MS = 500
-/** How often it is seen how many tasks of a rule run in all processes together, to share its speed among them. */
+/** How often it is seen what runs over an endpoint in all processes together, to share its speed and those of its rules. */
 export const SHARES_MS = 1_000

@@ -4,7 +4,7 @@ import type { Log } from '../registry/log.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import type { Job, Lease } from '../schema/jobs.ts'
 import type { JobStore } from './job-store.ts'
-import { BACKOFF_LIMIT_MS, BACKOFF_MS, LEASE_MS, POLL_MS, RENEW_MS, WATCH_MS } from './limits.ts'
+import { BACKOFF_LIMIT_MS, BACKOFF_MS, FIRSTS_BEYOND, LEASE_MS, POLL_MS, RENEW_MS, WATCH_MS } from './limits.ts'
 
 /** Does jobs of one kind. It must be able to do a job again that another has half done. */
 export interface JobHandler {
@@ -19,6 +19,7 @@ export interface SchedulerOptions {
   readonly handlers: ReadonlyMap<string, JobHandler>
   /** Names this process among all that take jobs. */
   readonly owner: string
+  /** Jobs done at once. Beyond it a lane of which nothing runs may begin one, so that however slow some are, no other waits for them. */
   readonly concurrency: number
   readonly clock: Clock
   readonly log: Log
@@ -47,7 +48,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    this.#queue = new PQueue({ concurrency: options.concurrency })
+    this.#queue = new PQueue({ concurrency: options.concurrency + FIRSTS_BEYOND })
     this.#unsubscribe = options.jobs.onJobs(() => this.#wake.resolve())
     this.#loop = this.#work()
   }
@@ -63,7 +64,7 @@ export class Scheduler {
   }
 
   async #work(): Promise<void> {
-    const { jobs, handlers, owner, log, concurrency } = this.#options
+    const { jobs, handlers, log } = this.#options
     const all = [...handlers.keys()]
     while (!this.#stopping) {
       // Before asking, so that a commit between the question and the wait is not slept through.
@@ -71,17 +72,24 @@ export class Scheduler {
       try {
         const paused = await jobs.pausedKinds()
         const kinds = paused.size === 0 ? all : all.filter((kind) => !paused.has(kind))
-        const job = this.#running.size < concurrency ? await jobs.lease({ kinds, owner, leaseMs: LEASE_MS }) : undefined
+        const job = await this.#next(kinds)
         if (job) {
           this.#begin(job)
           continue
         }
-        await this.#idle(this.#running.size < concurrency ? await jobs.nextRunAt(kinds) : undefined)
+        await this.#idle(await jobs.nextRunAt(kinds))
       } catch (error) {
         log.error({ err: error }, 'The job queue does not answer.')
         await this.#idle(undefined)
       }
     }
+  }
+
+  async #next(kinds: readonly string[]): Promise<Job | undefined> {
+    const { jobs, owner, concurrency } = this.#options
+    const busy = this.#running.size
+    if (busy >= concurrency + FIRSTS_BEYOND) return undefined
+    return await jobs.lease({ kinds, owner, leaseMs: LEASE_MS, idleLanesOnly: busy >= concurrency })
   }
 
   async #idle(runAt: number | undefined): Promise<void> {
@@ -131,14 +139,15 @@ export class Scheduler {
     if (!(await jobs.renew(lease, LEASE_MS))) return
     const final = !isWorthAnother(error)
     const again = final || job.attempts >= job.maxAttempts ? undefined : this.#delay(job.attempts, error)
+    const pauseMs = isOfEndpoint(error) ? (failures: number) => this.#delay(failures, error) : undefined
     log.warn({ err: error, job: job.id, kind: job.kind, again }, 'A job failed.')
     await handlers.get(job.kind)?.failed?.(job, error, again)
-    await jobs.fail(lease, { error: describe(error), delayMs: () => again ?? 0, final })
+    await jobs.fail(lease, { error: describe(error), delayMs: () => again ?? 0, final, pauseMs })
   }
 
   /** Twice as long each time, spread, and never sooner than whoever refused us asked for. */
-  #delay(attempts: number, error: unknown): number {
-    const backoff = Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_LIMIT_MS) * (0.5 + this.#options.random() / 2)
+  #delay(times: number, error: unknown): number {
+    const backoff = Math.min(BACKOFF_MS * 2 ** (times - 1), BACKOFF_LIMIT_MS) * (0.5 + this.#options.random() / 2)
     const asked = error instanceof RegistryError ? Number(error.headers['Retry-After'] ?? 0) * 1000 : 0
     return Math.max(backoff, Number.isFinite(asked) ? asked : 0)
   }
@@ -184,6 +193,15 @@ export function isWorthAnother(error: unknown): boolean {
     error.code === 'BLOB_UPLOAD_INVALID' ||
     error.code === 'RANGE_INVALID'
   )
+}
+
+const AWAY: ReadonlySet<unknown> = new Set([undefined, 429, 502, 503, 504])
+
+/** Whether it says that another registry cannot be asked for anything now: whoever asks it next would hear the same. */
+export function isOfEndpoint(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false
+  const { upstream, status } = (error.detail ?? {}) as { readonly upstream?: unknown; readonly status?: unknown }
+  return upstream !== undefined && (error.code === 'TOOMANYREQUESTS' || (error.code === 'UNAVAILABLE' && AWAY.has(status)))
 }
 
 /** For a person, without internals. */

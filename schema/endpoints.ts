@@ -3,6 +3,7 @@ import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
+import { resumeLane } from './lanes.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { projects } from './tables/projects.ts'
@@ -22,6 +23,9 @@ export interface NewEndpoint {
   readonly sealedSecret?: string | null | undefined
   readonly insecure?: boolean | undefined
   readonly caCertificate?: string | null | undefined
+  readonly jobsAtOnce?: number | undefined
+  /** KiB a second. */
+  readonly speed?: number | undefined
   /** The project that it is for alone. It stays with it. */
   readonly projectId?: number | undefined
   /** Milliseconds since the epoch; null: no end. */
@@ -106,7 +110,7 @@ export async function updateEndpoint(db: Database, id: number, patch: EndpointPa
     const changed = (Object.keys(values) as (keyof Endpoint)[]).filter((key) => values[key] !== before[key])
     if (changed.length === 0) return
     // What was seen of it before says nothing of where it is now.
-    const asked = changed.some((key) => key !== 'name' && key !== 'description')
+    const asked = changed.some((key) => !OF_OURS.has(key))
     const unseen = asked ? { status: 'unknown' as const, statusText: '', checkedAt: null } : {}
     await connection.sql
       .update(endpoints)
@@ -163,14 +167,18 @@ export async function deleteEndpoint(db: Database, id: number, actor: string): P
       .get()
     if (policy !== undefined) throw precondition(`The endpoint ${name} is used by replication rule ${policy.name}.`)
     await sql.delete(endpoints).where(eq(endpoints.id, id))
+    await resumeLane(connection, id)
     await tell(db, connection, { actor, kind: 'endpoint.deleted', subject: `endpoint:${id}`, detail: { name } })
   })
 }
 
+/** What changes nothing of how an endpoint is reached. */
+const OF_OURS: ReadonlySet<keyof Endpoint> = new Set(['name', 'description', 'jobsAtOnce', 'speed'])
+
 /** The fields that were given. */
 function given(patch: EndpointPatch): Partial<Endpoint> {
-  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, expiresAt } = patch
-  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, expiresAt }
+  const { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, jobsAtOnce, speed, expiresAt } = patch
+  const fields = { name, url, description, credentialType, accessKey, sealedSecret, insecure, caCertificate, jobsAtOnce, speed, expiresAt }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 

@@ -1,7 +1,7 @@
-import { and, asc, eq, inArray, min } from 'drizzle-orm'
+import { and, asc, eq, inArray, min, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Database } from './database.ts'
-import { type Job, stopIn } from './jobs.ts'
+import { type Job, stopAllIn } from './jobs.ts'
 import { COUNT } from './listing.ts'
 import { readSetting, writeSetting } from './settings.ts'
 import { jobs } from './tables/jobs.ts'
@@ -40,14 +40,7 @@ export function listRunningJobs(db: Database, owner?: string): Promise<Job[]> {
 
 /** Stops everything of these kinds that waits; resolves with how many. */
 export async function stopWaiting(db: Database, kinds: readonly string[]): Promise<number> {
-  return await db.write(async (connection) => {
-    const waiting = await connection.sql
-      .select({ id: jobs.id })
-      .from(jobs)
-      .where(and(eq(jobs.state, 'queued'), inArray(jobs.kind, [...kinds])))
-    for (const { id } of waiting) await stopIn(db, connection, id)
-    return waiting.length
-  })
+  return await db.write((connection) => stopAllIn(db, connection, and(eq(jobs.state, 'queued'), inArray(jobs.kind, [...kinds])) as SQL))
 }
 
 export async function pausedQueues(db: Database): Promise<ReadonlySet<string>> {

@@ -1,6 +1,8 @@
-import { and, asc, desc, eq, inArray, lt, lte, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, inArray, lt, sql as raw, type SQL } from 'drizzle-orm'
+import { type Claim, nextJobId, nextTime } from './claims.ts'
 import type { Connection, WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
+import { pauseLane, resumeLane } from './lanes.ts'
 import { COUNT, type Listed, type Listing, window } from './listing.ts'
 import { type JOB_STATES, jobs } from './tables/jobs.ts'
 
@@ -13,6 +15,8 @@ export interface NewJob {
   readonly payload: NonNullable<unknown>
   /** Higher goes first. */
   readonly priority?: number | undefined
+  /** The endpoint that it uses; none, when absent. */
+  readonly lane?: number | undefined
   /** Not before; now, when absent. */
   readonly runAt?: number | undefined
   readonly maxAttempts?: number | undefined
@@ -38,7 +42,7 @@ export function enqueueJob(db: Database, job: NewJob): Promise<Job> {
 /** As `enqueueJob`, in a transaction of this room. */
 export async function enqueueIn(db: Database, connection: WriteConnection, job: NewJob): Promise<Job> {
   const { sql } = connection
-  const { kind, payload, priority = 0, idempotencyKey = null, mergeKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
+  const { kind, payload, priority = 0, lane = 0, idempotencyKey = null, mergeKey = null, maxAttempts = DEFAULT_ATTEMPTS } = job
   const held = idempotencyKey === null ? undefined : await sql.select().from(jobs).where(eq(jobs.idempotencyKey, idempotencyKey)).get()
   if (held !== undefined) return held
   connection.hasJobs = true
@@ -50,6 +54,7 @@ export async function enqueueIn(db: Database, connection: WriteConnection, job: 
       payload,
       state: 'queued',
       priority,
+      lane,
       runAt: job.runAt ?? now,
       maxAttempts,
       idempotencyKey,
@@ -81,65 +86,39 @@ export function findJob(db: Database, id: number): Promise<Job | undefined> {
 }
 
 /**
- * The next job of these kinds: one whose holder has gone silent, else the one of the highest priority that has waited longest.
+ * The next job of these kinds: one whose holder has gone silent, else one of a lane that may begin another, which is neither paused nor as busy as
+ * its endpoint allows. The highest priority goes first, then the lane that is least busy, then who waits longest.
+ *
  * Its `fence` and `id` are the lease, good until `leaseUntil`. With more `attempts` than `maxAttempts` it was lost too often, and is given
- * out only to be failed. undefined: nothing to do now.
+ * out only to be failed. Found and taken by one statement: however many processes ask, no job goes to two, and no lane has more than it may.
+ * undefined: nothing to do now.
  */
-export async function leaseJob(
-  db: Database,
-  { kinds, owner, leaseMs }: { readonly kinds: readonly string[]; readonly owner: string; readonly leaseMs: number },
-): Promise<Job | undefined> {
+export async function leaseJob(db: Database, claim: Claim): Promise<Job | undefined> {
   // Asking costs no commit, so that many idle workers cost nothing.
-  if ((await nextJob(db.read, kinds, db.clock.now())) === undefined) return undefined
-  return await db.write(async (connection) => {
+  const ahead = await db.read.sql.get<{ id: number | null }>(raw`SELECT ${nextJobId(claim, db.clock.now())} AS id`)
+  if (ahead?.id == null) return undefined
+  return await db.write(({ sql }) => {
     const now = db.clock.now()
-    const next = await nextJob(connection, kinds, now)
-    if (next === undefined) return undefined
-    return await connection.sql
+    return sql
       .update(jobs)
-      .set({ state: 'running', attempts: next.attempts + 1, leaseOwner: owner, leaseUntil: now + leaseMs, fence: next.fence + 1, updatedAt: now })
-      .where(eq(jobs.id, next.id))
+      .set({
+        state: 'running',
+        attempts: raw`${jobs.attempts} + 1`,
+        leaseOwner: claim.owner,
+        leaseUntil: now + claim.leaseMs,
+        fence: raw`${jobs.fence} + 1`,
+        updatedAt: now,
+      })
+      .where(eq(jobs.id, nextJobId(claim, now)))
       .returning()
       .get()
   })
 }
 
-/** When the next queued job of these kinds may run (milliseconds since the epoch); undefined: none waits. */
+/** When the next job of these kinds may run whose time, or the end of whose lane's pause, has yet to come (milliseconds since the epoch); undefined: none waits for that. */
 export async function nextRunAt(db: Database, kinds: readonly string[]): Promise<number | undefined> {
-  // The first of each kind by an index; the first of all would be found by sorting everything that waits.
-  const row = await db.read.sql.get<{ at: number | null }>(
-    raw`SELECT min(at) AS at FROM (SELECT (SELECT run_at FROM jobs WHERE state = 'queued' AND kind = k.value ORDER BY run_at LIMIT 1) AS at
-      FROM json_each(${JSON.stringify(kinds)}) k)`,
-  )
-  return row.at ?? undefined
-}
-
-async function nextJob({ sql }: Connection, kinds: readonly string[], now: number): Promise<Job | undefined> {
-  const lost = await sql
-    .select()
-    .from(jobs)
-    .where(and(eq(jobs.state, 'running'), lt(jobs.leaseUntil, now), inArray(jobs.kind, [...kinds])))
-    .orderBy(asc(jobs.leaseUntil))
-    .limit(1)
-    .get()
-  if (lost !== undefined) return lost
-  // A question for each kind reads one row from the index; one question for all would sort everything that waits.
-  let best: Job | undefined
-  for (const kind of kinds) {
-    const candidate = await sql
-      .select()
-      .from(jobs)
-      .where(and(eq(jobs.state, 'queued'), eq(jobs.kind, kind), lte(jobs.runAt, now)))
-      .orderBy(desc(jobs.priority), asc(jobs.runAt), asc(jobs.id))
-      .limit(1)
-      .get()
-    if (candidate !== undefined && (best === undefined || goesBefore(candidate, best))) best = candidate
-  }
-  return best
-}
-
-function goesBefore(one: Job, other: Job): boolean {
-  return (other.priority - one.priority || one.runAt - other.runAt || one.id - other.id) < 0
+  const row = await db.read.sql.get<{ at: number | null }>(nextTime(kinds, db.clock.now()))
+  return row?.at ?? undefined
 }
 
 /** Whether this lease still gives the say. For a transaction of this room that writes what its holder found out. */
@@ -153,28 +132,36 @@ export async function renewLease(db: Database, lease: Lease, leaseMs: number, pr
   return await settle(db, lease, { leaseUntil: now + leaseMs, updatedAt: now, ...(progress !== undefined && { progress }) })
 }
 
-/** The work is done. False: the lease is lost, and somebody else has the say. */
+/** The work is done, and if its lane was paused it need not be any more. False: the lease is lost, and somebody else has the say. */
 export async function finishJob(db: Database, lease: Lease, progress?: NonNullable<unknown>): Promise<boolean> {
-  const now = db.clock.now()
-  return await settle(db, lease, {
-    ...over,
-    state: 'succeeded',
-    error: null,
-    finishedAt: now,
-    updatedAt: now,
-    ...(progress !== undefined && { progress }),
+  return await db.write(async (connection) => {
+    const now = db.clock.now()
+    const done = { state: 'succeeded', error: null, finishedAt: now, updatedAt: now, ...(progress !== undefined && { progress }) } as const
+    const row = await connection.sql
+      .update(jobs)
+      .set({ ...over, ...done })
+      .where(heldBy(lease))
+      .returning({ lane: jobs.lane })
+      .get()
+    if (row !== undefined) await resumeLane(connection, row.lane)
+    return row !== undefined
   })
+}
+
+export interface Failure {
+  readonly error: string
+  readonly delayMs: (attempts: number) => number
+  /** Not to be tried again. */
+  readonly final?: boolean | undefined
+  /** It failed because its endpoint does not answer: for so long no job of its lane is begun. */
+  readonly pauseMs?: ((failures: number) => number) | undefined
 }
 
 /**
  * The work has failed: it is tried again after `delayMs(attempts)`, or has failed for good after `maxAttempts`, or at once with `final`.
  * Resolves with the job's state; undefined: the lease is lost.
  */
-export async function failJob(
-  db: Database,
-  lease: Lease,
-  failure: { readonly error: string; readonly delayMs: (attempts: number) => number; readonly final?: boolean | undefined },
-): Promise<JobState | undefined> {
+export async function failJob(db: Database, lease: Lease, failure: Failure): Promise<JobState | undefined> {
   return await db.write(async (connection) => {
     const { sql } = connection
     const job = await sql.select().from(jobs).where(heldBy(lease)).get()
@@ -193,6 +180,7 @@ export async function failJob(
         ...(again ? { runAt: now + Math.max(0, failure.delayMs(job.attempts)) } : { finishedAt: now }),
       })
       .where(eq(jobs.id, job.id))
+    if (failure.pauseMs !== undefined) await pauseLane(db, connection, job.lane, failure.pauseMs)
     return state
   })
 }
@@ -219,19 +207,18 @@ export async function stopJob(db: Database, id: number): Promise<boolean> {
 }
 
 /** As `stopJob`, in a transaction of this room. */
-export async function stopIn(db: Database, { sql }: WriteConnection, id: number): Promise<boolean> {
-  const job = await sql
-    .select()
-    .from(jobs)
-    .where(and(eq(jobs.id, id), inArray(jobs.state, ['queued', 'running'])))
-    .get()
-  if (job === undefined) return false
+export async function stopIn(db: Database, connection: WriteConnection, id: number): Promise<boolean> {
+  return (await stopAllIn(db, connection, eq(jobs.id, id))) > 0
+}
+
+/** As `stopJob`, for all that a condition finds, in a transaction of this room. However many there are, none is read. Resolves with how many. */
+export async function stopAllIn(db: Database, { sql }: WriteConnection, which: SQL): Promise<number> {
   const now = db.clock.now()
-  await sql
+  const { rowsAffected } = await sql
     .update(jobs)
-    .set({ ...over, state: 'stopped', fence: job.fence + 1, finishedAt: now, updatedAt: now })
-    .where(eq(jobs.id, id))
-  return true
+    .set({ ...over, state: 'stopped', fence: raw`${jobs.fence} + 1`, finishedAt: now, updatedAt: now })
+    .where(and(which, inArray(jobs.state, ['queued', 'running'])))
+  return rowsAffected
 }
 
 /** How many there are of each kind in each state. */

@@ -46,14 +46,17 @@ export interface ReplicatePayload {
   readonly tags: readonly Tag[]
 }
 
-/** The job to begin an execution with: `startExecution(db, { policyId, trigger, operator }, (id) => planReplication({ executionId: id }))`. */
-export function planReplication(payload: PlanPayload): NewJob {
-  return { kind: PLAN_REPLICATION, payload, priority: 2 }
+/**
+ * The job to begin an execution with: `startExecution(db, { policyId, trigger, operator }, (id) => planReplication({ executionId: id }, source))`.
+ * What is to be done is asked of the source alone; null: this registry.
+ */
+export function planReplication(payload: PlanPayload, sourceEndpointId: number | null): NewJob {
+  return { kind: PLAN_REPLICATION, payload, priority: 2, lane: sourceEndpointId ?? 0 }
 }
 
-/** The job of an event: those about one tag of one rule are one while it waits. */
+/** The job of an event, which is one here: those about one tag of one rule are one while it waits. */
 export function planEvent(executionId: number, policyId: number, only: OneTag, runAt: number): NewJob {
-  return { ...planReplication({ executionId, only }), mergeKey: eventKey(policyId, only), runAt }
+  return { ...planReplication({ executionId, only }, null), mergeKey: eventKey(policyId, only), runAt }
 }
 
 export function eventKey(policyId: number, { repository, tag }: Pick<OneTag, 'repository' | 'tag'>): string {
@@ -61,6 +64,6 @@ export function eventKey(policyId: number, { repository, tag }: Pick<OneTag, 're
 }
 
 /** What was just pushed goes before what a run through everything found; and as nobody stands by and starts it again, it waits out a link that is cut for long. */
-export function replicateJob(payload: ReplicatePayload, { urgent }: { readonly urgent: boolean }): NewJob {
-  return { kind: REPLICATE, payload, maxAttempts: urgent ? PATIENT_ATTEMPTS : ATTEMPTS, priority: urgent ? 1 : 0 }
+export function replicateJob(payload: ReplicatePayload, { endpointId, urgent }: { readonly endpointId: number; readonly urgent: boolean }): NewJob {
+  return { kind: REPLICATE, payload, lane: endpointId, maxAttempts: urgent ? PATIENT_ATTEMPTS : ATTEMPTS, priority: urgent ? 1 : 0 }
 }

@@ -4,7 +4,6 @@ import type { Database } from './database.ts'
 import { enqueueIn, holdsLease, type Lease, type NewJob } from './jobs.ts'
 import { LOG_LIMIT } from './limits.ts'
 import { COUNT, type Listed, type Listing, window } from './listing.ts'
-import { jobs } from './tables/jobs.ts'
 import { replicationExecutions, replicationTasks } from './tables/replication.ts'
 
 /** What one execution does with one resource. */
@@ -145,16 +144,6 @@ export function failedTasks(db: Database, executionId: number, after: number, li
     .where(and(eq(replicationTasks.executionId, executionId), eq(replicationTasks.status, 'Failed'), gt(replicationTasks.id, after)))
     .orderBy(asc(replicationTasks.id))
     .limit(limit)
-}
-
-/** How many tasks of a rule run now, by the process that does them. */
-export async function runningTasks(db: Database, kind: string, policyId: number): Promise<ReadonlyMap<string, number>> {
-  const rows = await db.read.sql
-    .select({ owner: jobs.leaseOwner, total: COUNT })
-    .from(jobs)
-    .where(and(eq(jobs.state, 'running'), eq(jobs.kind, kind), raw`json_extract(${jobs.payload}, '$.policyId') = ${policyId}`))
-    .groupBy(jobs.leaseOwner)
-  return new Map(rows.map(({ owner, total }) => [owner ?? '', total]))
 }
 
 /** In the order of their ids. */

@@ -1,11 +1,12 @@
-import { and, desc, eq } from 'drizzle-orm'
+import { and, desc, eq, sql as raw } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
-import { START_REPLICATION, type StartPayload } from './replication-jobs.ts'
+import { REPLICATE, START_REPLICATION, type StartPayload } from './replication-jobs.ts'
 import { deleteScheduleIn, putScheduleIn } from './schedules.ts'
+import { jobs } from './tables/jobs.ts'
 import { replicationExecutions, replicationPolicies } from './tables/replication.ts'
 
 export type { ReplicationFilter } from './tables/replication.ts'
@@ -13,6 +14,11 @@ export type { ReplicationFilter } from './tables/replication.ts'
 /** A replication rule. A null endpoint is this registry. */
 export type ReplicationPolicy = typeof replicationPolicies.$inferSelect
 export type ReplicationTrigger = ReplicationPolicy['trigger']
+
+/** The endpoint of a rule: one of its two sides is another registry, and the other this one. */
+export function otherEnd({ sourceEndpointId, destinationEndpointId }: Pick<ReplicationPolicy, 'sourceEndpointId' | 'destinationEndpointId'>): number {
+  return sourceEndpointId ?? destinationEndpointId ?? 0
+}
 
 /** Everything but what the database gives; what is left out has the table's default. */
 export type NewReplicationPolicy = Omit<typeof replicationPolicies.$inferInsert, 'id' | 'createdAt' | 'updatedAt'>
@@ -84,6 +90,7 @@ export async function updateReplicationPolicy(db: Database, id: number, patch: R
       .returning()
       .get()
     await keepSchedule(db, connection, after)
+    if (otherEnd(after) !== otherEnd(before)) await moveLane(connection, id, otherEnd(before), otherEnd(after))
     await tell(db, connection, { actor, kind: 'replication.policy.updated', subject: `replication:${id}`, detail: { name: before.name, changed } })
   })
 }
@@ -117,6 +124,14 @@ async function keepSchedule(db: Database, connection: WriteConnection, { id, tri
   }
   const payload: StartPayload = { policyId: id }
   await putScheduleIn(db, connection, { purpose: purposeOf(id), type: 'Custom', cron, job: { kind: START_REPLICATION, payload } })
+}
+
+/** What waits is done with the endpoint that the rule has when its turn comes. */
+async function moveLane({ sql }: WriteConnection, id: number, from: number, to: number): Promise<void> {
+  await sql
+    .update(jobs)
+    .set({ lane: to })
+    .where(and(eq(jobs.state, 'queued'), eq(jobs.kind, REPLICATE), eq(jobs.lane, from), raw`json_extract(${jobs.payload}, '$.policyId') = ${id}`))
 }
 
 async function required({ sql }: WriteConnection, id: number): Promise<ReplicationPolicy> {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { pause } from '../../registry/clock.ts'
 import { contextOf } from '../context.ts'
 import { CliError } from '../exit-codes.ts'
 import { bytes } from '../output.ts'
@@ -44,14 +45,14 @@ export function gcCommands(program: Command): void {
     .option('--dry-run', 'only say what would go', false)
     .option('--wait', 'wait for its end; exit code 1 if it failed', false)
     .action(async (options: What & { readonly wait: boolean }, command: Command) => {
-      const { api, out } = await contextOf(command)
+      const { api, out, clock } = await contextOf(command)
       const { headers } = await api.call('POST', SCHEDULE, { schedule: { type: 'Manual' }, parameters: parametersOf(options) })
       const location = headers.get('location')
       if (location === null) throw new CliError('The server did not say where the collection is.')
       let collection = await api.get<Collection>(location)
       let told = ''
       while (options.wait && ['Pending', 'Running'].includes(collection.job_status)) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+        await pause(clock, POLL_MS)
         collection = await api.get<Collection>(location)
         const progress = progressOf(collection)
         if (progress !== told) out.note(progress)

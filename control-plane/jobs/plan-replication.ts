@@ -1,6 +1,6 @@
 import type { Database } from '../../schema/database.ts'
 import type { Job } from '../../schema/jobs.ts'
-import { findReplicationPolicy, type ReplicationPolicy } from '../../schema/replication.ts'
+import { findReplicationPolicy, otherEnd, type ReplicationPolicy } from '../../schema/replication.ts'
 import { executionPlanned, failExecution, findExecution, isAnotherInProgress, skipExecution } from '../../schema/replication-executions.ts'
 import { type PlanPayload, replicateJob } from '../../schema/replication-jobs.ts'
 import { addTasks, failedTasks, lastTask, type PlannedTask } from '../../schema/replication-tasks.ts'
@@ -40,7 +40,7 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
         job: (taskId) =>
           replicateJob(
             { executionId, policyId: policy.id, taskId, operation, repository: from.repository, destination: to.repository, tags: from.tags },
-            { urgent: execution.trigger === 'event_based' },
+            { endpointId: otherEnd(policy), urgent: execution.trigger === 'event_based' },
           ),
       })
       let batch: PlannedTask[] = []

@@ -37,7 +37,7 @@ export function replicate(options: ReplicateOptions): JobHandler {
       if (policy === undefined || !(await isInProgress(db, executionId))) return
       await updateTask(db, taskId, { status: 'InProgress' }, job)
       const log = new TaskLog(options, taskId, job)
-      const speed = await speeds.take(policy.id, policy.speed * 1024)
+      const speed = await speeds.take(policy)
       try {
         const source = await sites.of(policy.sourceEndpointId)
         const destination = await sites.of(policy.destinationEndpointId)

@@ -19,7 +19,7 @@ export function startReplication({ db, log }: { readonly db: Database; readonly 
       }
       // This job may be done again by another process.
       await startExecutionOnce(db, { policyId, trigger: 'scheduled', operator: 'system' }, `replication:${policyId}:job:${job.id}`, (executionId) =>
-        planReplication({ executionId }),
+        planReplication({ executionId }, policy.sourceEndpointId),
       )
     },
   }

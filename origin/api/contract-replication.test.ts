@@ -50,6 +50,12 @@ describe.skipIf(!CONTRACT_PRESENT)('replication keeps to the contract', () => {
     })
     await ask('PUT /registries/{id}', `/registries/${endpoint}`, 400, { url: 'https://elsewhere.invalid' })
     await ask('PUT /registries/{id}', `/registries/${endpoint}`, 200, { description: 'far away', access_secret: '*****' })
+    await ask('PUT /registries/{id}', `/registries/${endpoint}`, 400, { jobs_at_once: -1 })
+    await ask('PUT /registries/{id}', `/registries/${endpoint}`, 200, { jobs_at_once: 2, speed: 20480 })
+    // A client that knows nothing of these leaves them as they are, and how it is used says nothing new of what was seen of it.
+    await ask('PUT /registries/{id}', `/registries/${endpoint}`, 200, { name: 'other' })
+    const limited = { jobs_at_once: 2, speed: 20480 }
+    expect((await ask('GET /registries/{id}', `/registries/${endpoint}`, 200)).body).toMatchObject(limited)
 
     const rule = { name: 'push-all', dest_registry: { id: endpoint }, trigger: { type: 'manual' }, filters: [{ type: 'name', value: 'team/**' }] }
     const { id: policy } = await ask('POST /replication/policies', '/replication/policies', 201, rule)

@@ -25,6 +25,13 @@ const Certificate = z
 const Key = z.string().max(4096)
 const Description = z.string().max(1024, 'has 1024 characters at most')
 const CredentialType = z.string().max(32)
+const JobsAtOnce = z.number().int().min(0).max(1024).describe('Jobs that use it at once, over all processes; 0: as many as those do. Atoll’s own')
+const Speed = z
+  .number()
+  .int()
+  .min(-1)
+  .max(2 ** 31 - 1)
+  .describe('KiB a second, over all rules that use it; 0 or -1: as fast as it goes. Atoll’s own')
 
 const Credential = z
   .object({ type: CredentialType.nullish(), access_key: Key.nullish(), access_secret: Key.nullish() })
@@ -38,6 +45,8 @@ export const NewRegistry = z.object({
   insecure: z.boolean().nullish(),
   ca_certificate: Certificate.nullish(),
   credential: Credential.nullish(),
+  jobs_at_once: JobsAtOnce.nullish(),
+  speed: Speed.nullish(),
 })
 
 export const RegistryChange = z
@@ -50,6 +59,8 @@ export const RegistryChange = z
     access_secret: Key.nullish(),
     insecure: z.boolean().nullish(),
     ca_certificate: Certificate.nullish(),
+    jobs_at_once: JobsAtOnce.nullish(),
+    speed: Speed.nullish(),
   })
   .openapi('RegistryUpdate')
 
@@ -77,6 +88,8 @@ export const Registry = z
     insecure: z.boolean(),
     ca_certificate: z.string().optional(),
     credential: z.object({ type: z.string(), access_key: z.string(), access_secret: z.string().optional() }).optional(),
+    jobs_at_once: JobsAtOnce.optional(),
+    speed: Speed.optional(),
     status: z.string(),
     status_text: z.string().optional().describe('What is wrong with it'),
     creation_time: z.string(),
@@ -109,6 +122,8 @@ export function showRegistry(row: Endpoint): z.infer<typeof Registry> {
     ...(row.accessKey !== null && {
       credential: { type: row.credentialType ?? 'basic', access_key: row.accessKey, ...(row.sealedSecret !== null && { access_secret: KEPT }) },
     }),
+    jobs_at_once: row.jobsAtOnce,
+    speed: row.speed,
     status: row.status,
     ...(row.statusText !== '' && { status_text: row.statusText }),
     creation_time: instant(row.createdAt),

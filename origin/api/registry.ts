@@ -175,7 +175,7 @@ export const registries = ({ services, guard }: ApiParts) => {
       return c.json(items.map(showRegistry), 200)
     })
     .openapi(create, async (c) => {
-      const { name, url, type, description, insecure, ca_certificate, credential } = c.req.valid('json')
+      const { name, url, type, description, insecure, ca_certificate, credential, jobs_at_once, speed } = c.req.valid('json')
       const actor = c.var.principal.id
       const secret = secretOf(credential?.access_secret)
       const endpoint = await createEndpoint(
@@ -189,6 +189,8 @@ export const registries = ({ services, guard }: ApiParts) => {
           caCertificate: ca_certificate ?? undefined,
           credentialType: credential?.access_key ? (credential.type ?? 'basic') : undefined,
           accessKey: credential?.access_key || undefined,
+          jobsAtOnce: jobs_at_once ?? undefined,
+          speed: speed ?? undefined,
         },
         actor,
       )
@@ -270,6 +272,8 @@ export const registries = ({ services, guard }: ApiParts) => {
           url: body.url ?? undefined,
           description: body.description ?? undefined,
           insecure: body.insecure ?? undefined,
+          jobsAtOnce: body.jobs_at_once ?? undefined,
+          speed: body.speed ?? undefined,
           ...(body.ca_certificate !== undefined && { caCertificate: body.ca_certificate || null }),
           ...(body.access_key !== undefined && body.access_key !== null && { accessKey: body.access_key || null }),
           ...(body.credential_type && { credentialType: body.credential_type }),

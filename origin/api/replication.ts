@@ -239,7 +239,9 @@ export const replication = ({ services, guard }: ApiParts) => {
         if (before.failed === 0) throw badField('retry_of', `nothing has failed in execution ${retryOf}`)
       }
       const begun = { policyId: row.id, trigger: 'manual', operator: c.var.principal.id } as const
-      const executionId = await startExecution(db, begun, (id) => planReplication({ executionId: id, ...(retryOf !== undefined && { retryOf }) }))
+      const executionId = await startExecution(db, begun, (id) =>
+        planReplication({ executionId: id, ...(retryOf !== undefined && { retryOf }) }, row.sourceEndpointId),
+      )
       return created(c, `/replication/executions/${executionId}`)
     })
     .openapi(getExecution, async (c) => c.json(showExecution(await execution(c.req.valid('param').id), db.clock.now()), 200))

@@ -147,7 +147,11 @@ export const originSettings = defineSettings({
     true,
     'Whether this origin does the jobs of the control plane (replication) itself. Off when `atoll serve --role control-plane` does.',
   ),
-  'control_plane.concurrency': setting(integer(1, 64), 4, 'Jobs done at once by one control plane.'),
+  'control_plane.concurrency': setting(
+    integer(1, 64),
+    4,
+    'Jobs done at once by one control plane. Beyond it, an endpoint (or a kind of jobs that uses none) of which nothing runs may begin one.',
+  ),
   ...liveSettings,
 })
 

@@ -166,7 +166,7 @@ export function customersApi({ db, clock, secrets, authenticate, authorize }: Se
       const { rule } = customer
       if (!rule.enabled) throw new RegistryError('UNSUPPORTED', `The rule ${rule.name} is disabled.`, undefined, { status: 412 })
       const execution = { policyId: rule.id, trigger: 'manual' as const, operator: principal.id }
-      const id = await startExecution(db, execution, (executionId) => planReplication({ executionId }))
+      const id = await startExecution(db, execution, (executionId) => planReplication({ executionId }, rule.sourceEndpointId))
       return c.json({ execution_id: id }, 202)
     })
     .get(`${ONE}/deliveries`, async (c) => {

@@ -104,6 +104,8 @@ CREATE TABLE `endpoints` (
 	`status` text DEFAULT 'unknown' NOT NULL,
 	`status_text` text DEFAULT '' NOT NULL,
 	`checked_at` integer,
+	`jobs_at_once` integer DEFAULT 0 NOT NULL,
+	`speed` integer DEFAULT 0 NOT NULL,
 	`project_id` integer,
 	`expires_at` integer,
 	`created_at` integer NOT NULL,
@@ -140,6 +142,7 @@ CREATE TABLE `jobs` (
 	`payload` text NOT NULL,
 	`state` text NOT NULL,
 	`priority` integer DEFAULT 0 NOT NULL,
+	`lane` integer DEFAULT 0 NOT NULL,
 	`run_at` integer NOT NULL,
 	`attempts` integer DEFAULT 0 NOT NULL,
 	`max_attempts` integer NOT NULL,
@@ -157,11 +160,16 @@ CREATE TABLE `jobs` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `jobs_idempotency_key` ON `jobs` (`idempotency_key`) WHERE "jobs"."idempotency_key" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `jobs_merged` ON `jobs` (`merge_key`,`id`) WHERE "jobs"."merge_key" IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,"priority" DESC,`run_at`,`id`);--> statement-breakpoint
-CREATE INDEX `jobs_waiting` ON `jobs` (`kind`,`run_at`) WHERE "jobs"."state" = 'queued';--> statement-breakpoint
+CREATE INDEX `jobs_to_run` ON `jobs` (`state`,`kind`,`lane`,`priority`,`run_at`,`id`);--> statement-breakpoint
 CREATE INDEX `jobs_of_kind` ON `jobs` (`kind`,`id`);--> statement-breakpoint
 CREATE INDEX `jobs_leased` ON `jobs` (`lease_until`) WHERE "jobs"."state" = 'running';--> statement-breakpoint
 CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at" IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `lane_pauses` (
+	`lane` integer PRIMARY KEY NOT NULL,
+	`failures` integer NOT NULL,
+	`until` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `transfers` (
 	`destination` text NOT NULL,
 	`repository` text NOT NULL,

@@ -54,6 +54,7 @@ export const TREATMENT = {
   pullSpools: 'mirrored',
   // Work under way, and the record of work done, belong to the site that does it.
   jobs: 'local',
+  lanePauses: 'local',
   transfers: 'local',
   uploads: 'local',
   guesses: 'local',

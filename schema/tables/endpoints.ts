@@ -27,6 +27,10 @@ export const endpoints = sqliteTable(
     statusText: text('status_text').notNull().default(''),
     /** When it was looked at last, or when somebody began to. */
     checkedAt: time('checked_at'),
+    /** Jobs that use it at once, over all processes; 0: as many as those do. */
+    jobsAtOnce: integer().notNull().default(0),
+    /** KiB a second, over all rules that use it; 0 or less: as fast as it goes. */
+    speed: integer().notNull().default(0),
     /** The project that it is for alone, whose administrator entered it; null: everybody's, entered by the system's. */
     projectId: integer('project_id').references((): AnySQLiteColumn => projects.id),
     /** Nothing is sent to it or got from it afterwards; null: no end. */

@@ -16,6 +16,8 @@ export const jobs = sqliteTable(
     state: text({ enum: JOB_STATES }).notNull(),
     /** Higher goes first. */
     priority: integer().notNull().default(0),
+    /** The endpoint that it uses; 0: none. Jobs of one endpoint are a lane, and so are those of one kind that use none. */
+    lane: integer().notNull().default(0),
     /** Not before. */
     runAt: time().notNull(),
     attempts: integer().notNull().default(0),
@@ -37,13 +39,20 @@ export const jobs = sqliteTable(
   (t) => [
     uniqueIndex('jobs_idempotency_key').on(t.idempotencyKey).where(sql`${t.idempotencyKey} IS NOT NULL`),
     index('jobs_merged').on(t.mergeKey, t.id).where(sql`${t.mergeKey} IS NOT NULL`),
-    index('jobs_to_run').on(t.state, t.kind, sql`${t.priority} DESC`, t.runAt, t.id),
-    index('jobs_waiting').on(t.kind, t.runAt).where(sql`${t.state} = 'queued'`),
+    index('jobs_to_run').on(t.state, t.kind, t.lane, t.priority, t.runAt, t.id),
     index('jobs_of_kind').on(t.kind, t.id),
     index('jobs_leased').on(t.leaseUntil).where(sql`${t.state} = 'running'`),
     index('jobs_finished').on(t.finishedAt).where(sql`${t.finishedAt} IS NOT NULL`),
   ],
 )
+
+/** Lanes whose endpoint did not answer: nobody begins a job of theirs for a while, and then one at a time until one has succeeded. */
+export const lanePauses = sqliteTable('lane_pauses', {
+  lane: integer().primaryKey(),
+  /** In a row. */
+  failures: integer().notNull(),
+  until: time().notNull(),
+})
 
 /** Where a partly uploaded blob at a replication's destination can be taken up again. */
 export const transfers = sqliteTable(

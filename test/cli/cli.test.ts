@@ -236,6 +236,10 @@ test('endpoints, rules and executions, from nothing to their end', async () => {
   await cli('replicate endpoint ping away', { code: EXIT.failed })
   await cli('replicate endpoint ping none', { code: EXIT.notFound })
   await expectListed('replicate endpoint ls', ['away'])
+  await cli('replicate endpoint set away', { code: EXIT.usage })
+  await cli('replicate endpoint set none --jobs-at-once 2', { code: EXIT.notFound })
+  expect(await json('replicate endpoint set away --jobs-at-once 2 --speed 20MiB')).toMatchObject({ jobs_at_once: 2, speed: 20 * 1024 })
+  expect(await json('replicate endpoint set away --speed 0')).toMatchObject({ jobs_at_once: 2, speed: 0 })
 
   await cli('replicate rule create r', { code: EXIT.usage })
   await cli('replicate rule create r --push-to away --pull-from away', { code: EXIT.usage })

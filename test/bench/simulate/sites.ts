@@ -104,6 +104,9 @@ export interface SitesSeen {
   readonly converged: boolean
 }
 
+/** As the client of another registry says it. */
+const cut = (message: string) => new RegistryError('UNAVAILABLE', message, { upstream: 'site.test' })
+
 /** A site: its jobs are modelled, its scheduler is the real one. */
 interface Site {
   readonly jobs: ModelledJobs
@@ -244,8 +247,10 @@ export class SitesSimulation {
   }
 
   #enqueue(payload: TaskPayload): void {
-    const doer = this.#options.topology.by === 'push' ? payload.from : payload.to
-    this.#sites[doer]?.jobs.enqueue({ kind: REPLICATE, payload, maxAttempts: 1_000 })
+    const { from, to } = payload
+    const [doer, other] = this.#options.topology.by === 'push' ? [from, to] : [to, from]
+    // Lane 0 is of no endpoint.
+    this.#sites[doer]?.jobs.enqueue({ kind: REPLICATE, payload, lane: other + 1, maxAttempts: 1_000 })
   }
 
   /** What a site has taken it passes on, by its rules. */
@@ -259,7 +264,7 @@ export class SitesSimulation {
   async #task({ from, to, artifacts }: TaskPayload, signal: AbortSignal): Promise<void> {
     const [source, destination] = [this.#sites[from] as Site, this.#sites[to] as Site]
     const link = from * this.#options.sites + to
-    if ((this.#cuts.get(link) ?? 0) > this.#clock.now()) throw new RegistryError('UNAVAILABLE', 'The link is cut.')
+    if ((this.#cuts.get(link) ?? 0) > this.#clock.now()) throw cut('The link is cut.')
     const newer = artifacts.filter((artifact) => this.#isNewer(artifact, source, destination))
     const bytes = newer.reduce((sum, artifact) => sum + (this.#sizes[artifact] as number), 0)
     const requests = artifacts.length + newer.length * WORLD.requestsOfCopy
@@ -283,7 +288,7 @@ export class SitesSimulation {
     if (arrived.length > 0) this.#tell(to, arrived)
     if (broken === 1) return
     this.#cuts.set(link, this.#clock.now() + this.#random() * 2 * WORLD.cutLasts)
-    throw new RegistryError('UNAVAILABLE', 'The link was cut.')
+    throw cut('The link was cut.')
   }
 
   #isNewer(artifact: number, source: Site, destination: Site): boolean {
