@@ -236,10 +236,6 @@ test('endpoints, rules and executions, from nothing to their end', async () => {
   await cli('replicate endpoint ping away', { code: EXIT.failed })
   await cli('replicate endpoint ping none', { code: EXIT.notFound })
   await expectListed('replicate endpoint ls', ['away'])
-  await cli('replicate endpoint set away', { code: EXIT.usage })
-  await cli('replicate endpoint set none --jobs-at-once 2', { code: EXIT.notFound })
-  expect(await json('replicate endpoint set away --jobs-at-once 2 --speed 20MiB')).toMatchObject({ jobs_at_once: 2, speed: 20 * 1024 })
-  expect(await json('replicate endpoint set away --speed 0')).toMatchObject({ jobs_at_once: 2, speed: 0 })
 
   await cli('replicate rule create r', { code: EXIT.usage })
   await cli('replicate rule create r --push-to away --pull-from away', { code: EXIT.usage })
@@ -261,6 +257,15 @@ test('endpoints, rules and executions, from nothing to their end', async () => {
   await cli('replicate rule rm r')
   await cli('replicate rule rm r', { code: EXIT.notFound })
   await cli('replicate endpoint rm away')
+})
+
+test('how much an endpoint is used is said at its making, changed and shown', async () => {
+  await cli('replicate endpoint add far http://127.0.0.1:1 --jobs-at-once 3')
+  await cli('replicate endpoint set far', { code: EXIT.usage })
+  expect(await json('replicate endpoint set far --speed 20MiB')).toMatchObject({ jobs_at_once: 3, speed: 20 * 1024 })
+  expect((await cli('replicate endpoint ls')).stdout).toMatch(/^far +harbor +\S+ +3 +20 MiB\/s/m)
+  expect(await json('replicate endpoint set far --speed 0')).toMatchObject({ jobs_at_once: 3, speed: 0 })
+  await cli('replicate endpoint rm far')
 })
 
 describe('for whoever types', () => {
