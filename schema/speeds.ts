@@ -19,10 +19,9 @@ export async function useOfEndpoint(db: Database, endpointId: number): Promise<E
   const { sql } = db.read
   const endpoint = await sql.get<{ speed: number }>(raw`SELECT speed FROM endpoints WHERE id = ${endpointId}`)
   const rows = await sql.all<{ policyId: number; speed: number | null; owner: string; tasks: number }>(raw`
-    SELECT r.policyId, p.speed, r.owner, r.tasks FROM (
-      SELECT json_extract(payload, '$.policyId') AS policyId, coalesce(lease_owner, '') AS owner, count(*) AS tasks
-      FROM jobs WHERE state = 'running' AND kind = ${REPLICATE} AND lane = ${endpointId} GROUP BY 1, 2
-    ) r LEFT JOIN replication_policies p ON p.id = r.policyId`)
+    SELECT json_extract(j.payload, '$.policyId') AS policyId, p.speed, coalesce(j.lease_owner, '') AS owner, count(*) AS tasks
+      FROM jobs j LEFT JOIN replication_policies p ON p.id = json_extract(j.payload, '$.policyId')
+      WHERE j.state = 'running' AND j.kind = ${REPLICATE} AND j.lane = ${endpointId} GROUP BY 1, 3`)
   const rules = new Map<number, { policyId: number; speed: number; tasks: Map<string, number> }>()
   for (const { policyId, speed, owner, tasks } of rows) {
     const rule = rules.get(policyId) ?? { policyId, speed: speed ?? 0, tasks: new Map() }

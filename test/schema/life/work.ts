@@ -54,17 +54,7 @@ import {
   stopExecution,
 } from '../../../schema/replication-executions.ts'
 import { planReplication } from '../../../schema/replication-jobs.ts'
-import {
-  addTasks,
-  appendTaskLog,
-  failedTasks,
-  findTask,
-  lastTask,
-  listTasks,
-  readTaskLog,
-  runningTasks,
-  updateTask,
-} from '../../../schema/replication-tasks.ts'
+import { addTasks, appendTaskLog, failedTasks, findTask, lastTask, listTasks, readTaskLog, updateTask } from '../../../schema/replication-tasks.ts'
 import {
   beginRetentionTask,
   createRetentionPolicy,
@@ -99,6 +89,7 @@ import {
   takeTasks,
 } from '../../../schema/runs.ts'
 import { deleteSchedule, enqueueDue, findSchedule, listSchedules, nextDue, putSchedule, schedulesPaused } from '../../../schema/schedules.ts'
+import { useOfEndpoint } from '../../../schema/speeds.ts'
 import { findTransfer, forgetTransfer, forgetTransfersBefore, rememberTransfer } from '../../../schema/transfers.ts'
 import {
   createWebhookPolicy,
@@ -123,8 +114,8 @@ const hook = { projectId: 1, name: 'w', description: '', targets: [], events: []
 const run = { kind: 'webhook', policyId: 1, trigger: 'EVENT', event: 'e', detail: {}, tasks: [{ target: 't', detail: {} }] } as const
 const selectors = { repositories: [], tags: [] }
 
-async function leased(db: Database, kind = 'k'): Promise<Job> {
-  await enqueueJob(db, { ...job, kind })
+async function leased(db: Database, kind = 'k', lane = 0): Promise<Job> {
+  await enqueueJob(db, { ...job, kind, lane })
   const taken = await leaseJob(db, { kinds: [kind, 'l'], owner: 'me', leaseMs: 1_000 })
   if (taken === undefined) throw new RangeError('There is no job.')
   return taken
@@ -145,9 +136,13 @@ export const work: readonly Step[] = [
       await renewLease(db, await leased(db), 1_000, { at: 1 })
       await failJob(db, await leased(db), { error: 'x', delayMs: () => 0 })
       await finishJob(db, await leased(db), { done: true })
+      const away = { error: 'away', delayMs: () => 0, pauseMs: () => 0 }
+      await failJob(db, await leased(db, 'k', 1), away)
+      await finishJob(db, await leased(db, 'k', 1))
       await releaseJob(db, await leased(db))
       await stopJob(db, (await leased(db)).id)
       await nextRunAt(db, ['k'])
+      await leaseJob(db, { kinds: ['k'], owner: 'me', leaseMs: 1_000, idleLanesOnly: true })
       await findJob(db, 1)
     },
   ],
@@ -228,6 +223,9 @@ export const work: readonly Step[] = [
       await listReplicationPolicies(db, { name: 'p' }, listing)
       await enabledReplicationPolicies(db, 'manual')
       await updateReplicationPolicy(db, 2, { name: 'q', trigger: 'scheduled', cron: '0 0 0 * * *' }, ME)
+      const { id: destinationEndpointId } = await createEndpoint(db, { name: 'moved', type: 'harbor', url: 'https://m' }, ME)
+      await updateReplicationPolicy(db, 2, { destinationEndpointId }, ME)
+      await updateReplicationPolicy(db, 2, { destinationEndpointId: 1 }, ME)
     },
   ],
   [
@@ -235,7 +233,7 @@ export const work: readonly Step[] = [
     async (db) => {
       const execution = { policyId: 2, trigger: 'manual', operator: ME } as const
       const id = await startExecution(db, execution)
-      await startExecutionOnce(db, execution, 'once', (executionId) => planReplication({ executionId }))
+      await startExecutionOnce(db, execution, 'once', (executionId) => planReplication({ executionId }, null))
       const only = { repository: app, operation: 'copy', seq: 1 } as const
       await startExecutionForEvent(db, execution, only, 0)
       await startExecutionForEvent(db, execution, { ...only, seq: 2 }, 0)
@@ -246,7 +244,7 @@ export const work: readonly Step[] = [
       await appendTaskLog(db, 1, 'a line', taken)
       await updateTask(db, 2, { status: 'Failed' })
       await Promise.all([readTaskLog(db, 1), findTask(db, 1), lastTask(db, id), failedTasks(db, id, 0, 10)])
-      await runningTasks(db, 'replicate', 2)
+      await useOfEndpoint(db, 1)
       await listTasks(db, id, { status: 'Failed', resourceType: 'image' }, listing)
       await Promise.all([findExecution(db, id), isInProgress(db, id), isAnotherInProgress(db, { id, policyId: 2 })])
       await executionPlanned(db, id)
