@@ -28,7 +28,7 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     const { id: projectId } = await ask('POST /projects', '/projects', 201, body)
     await ask('POST /projects', '/projects', 409, body)
     for (const bad of ['', 'Team', 'a/b', '-a', 'a..b', 'a'.repeat(256)]) await ask('POST /projects', '/projects', 400, { project_name: bad })
-    await ask('POST /projects', '/projects', 400, { project_name: 'ok', storage_limit: 0 })
+    await ask('POST /projects', '/projects', 400, { project_name: 'ok', storage_limit: -2 })
     await ask('POST /projects', '/projects', 201, { project_name: 'open', metadata: { public: 'true' } })
     await ask('POST /projects', '/projects', 201, { project_name: '4711' })
     const page = await ask('GET /projects', '/projects?page_size=2&page=2&sort=-name', 200)
@@ -59,6 +59,7 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     await ask(`PUT ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200, { prevent_vul: 'false' })
     await ask(`DELETE ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 200)
     await ask(`GET ${M}{meta_name}`, '/projects/team-frontend/metadatas/prevent_vul', 404)
+    await ask(`DELETE ${M}{meta_name}`, '/projects/team-frontend/metadatas/retention_id', 400)
 
     const user = { username: 'ada', password: 'Lovelace1815', email: 'ada@example.com', realname: 'Ada' }
     const { id: userId } = await ask('POST /users', '/users', 201, user)
@@ -157,5 +158,74 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     await ask('GET /search', '/search?q=team', 200, undefined, '')
     await ask('DELETE /projects/{project_name_or_id}', '/projects/team-frontend', 200)
     await ask(`GET ${P}`, '/projects/team-frontend', 404)
+  })
+
+  const P = '/projects/{project_name_or_id}'
+  interface Shown {
+    readonly metadata: Record<string, string>
+    readonly cve_allowlist: object
+  }
+  const shown = async (name: string) => (await ask(`GET ${P}`, `/projects/${name}`, 200)).body as Shown
+
+  test('the id of a retention policy is the server’s to set: a client may send it back, and not change, add or drop it', async () => {
+    const { id: ref } = await ask('POST /projects', '/projects', 201, { project_name: 'retained', metadata: { retention_id: '' } })
+    await ask('POST /projects', '/projects', 400, { project_name: 'no', metadata: { retention_id: '777' } })
+    const rule = { template: 'always', tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: '**' }] }
+    const { id } = await ask('POST /retentions', '/retentions', 201, { scope: { level: 'project', ref }, rules: [rule] })
+    const M = `${P}/metadatas/`
+    for (const retention_id of ['777', '0', 'x']) {
+      await ask(`PUT ${P}`, '/projects/retained', 400, { metadata: { retention_id } })
+      await ask(`POST ${M}`, '/projects/retained/metadatas/', 400, { retention_id })
+      await ask(`PUT ${M}{meta_name}`, '/projects/retained/metadatas/retention_id', 400, { retention_id })
+    }
+    await ask(`DELETE ${M}{meta_name}`, '/projects/retained/metadatas/retention_id', 400)
+    for (const retention_id of [String(id), '', null]) {
+      await ask(`PUT ${P}`, '/projects/retained', 200, { metadata: { retention_id, auto_scan: String(retention_id !== null) } })
+      expect((await shown('retained')).metadata).toMatchObject({ retention_id: String(id), auto_scan: String(retention_id !== null) })
+    }
+  })
+
+  test('a quota of 0 is none that was asked for, and whoever sets no quotas gets the standard one', async () => {
+    await ask('PUT /configurations', '/configurations', 200, { project_creation_restriction: 'everyone', storage_per_project: 4_096 })
+    await ask('POST /users', '/users', 201, { username: 'grace', password: 'Hopper1906', email: 'grace@example.com', realname: 'Grace' })
+    const limit = async (name: string, storage_limit: number | null | undefined, credentials?: string) => {
+      const { id } = await ask('POST /projects', '/projects', 201, { project_name: name, storage_limit }, credentials)
+      return ((await ask('GET /quotas/{id}', `/quotas/${id}`, 200)).body as { hard: { storage: number } }).hard.storage
+    }
+    expect(await limit('none', undefined)).toBe(4_096)
+    expect(await limit('zero', 0)).toBe(4_096)
+    expect(await limit('null', null)).toBe(4_096)
+    expect(await limit('free', -1)).toBe(-1)
+    expect(await limit('hers', 1_073_741_824, 'grace:Hopper1906')).toBe(4_096)
+    const { project_id: hers } = (await ask(`GET ${P}`, '/projects/hers', 200)).body as { project_id: number }
+    await ask(`PUT ${P}`, '/projects/hers', 200, { storage_limit: -1, metadata: { public: 'true' } }, 'grace:Hopper1906')
+    expect((await ask('GET /quotas/{id}', `/quotas/${hers}`, 200)).body).toMatchObject({ hard: { storage: 4_096 } })
+    await ask('PUT /configurations', '/configurations', 200, { project_creation_restriction: 'adminonly', storage_per_project: -1 })
+  })
+
+  test('what is for proxy caches alone is passed over elsewhere, and an allowlist is kept', async () => {
+    const items = [{ cve_id: 'CVE-2019-10164' }, { cve_id: 'GHSA-7rjr-3q55-vv33' }]
+    const ofProxies = { proxy_speed_kb: '100', max_upstream_conn: '3', proxy_cache_filter_pattern: 'a/**', proxy_cache_filter_kind: 'doublestar' }
+    const { id } = await ask('POST /projects', '/projects', 201, { project_name: 'wary', metadata: ofProxies, cve_allowlist: { items } })
+    const made = await shown('wary')
+    expect(made.metadata).toEqual({ public: 'false' })
+    expect(made.cve_allowlist).toEqual({ project_id: id, expires_at: null, items })
+    await ask(`PUT ${P}`, '/projects/wary', 200, { metadata: { ...ofProxies, auto_scan: 'true' } })
+    expect(await shown('wary')).toMatchObject({ metadata: { public: 'false', auto_scan: 'true' }, cve_allowlist: { items } })
+    await ask(`PUT ${P}`, '/projects/wary', 200, { cve_allowlist: { project_id: id, expires_at: 1_900_000_000, items: items.slice(1) } })
+    expect((await shown('wary')).cve_allowlist).toEqual({ project_id: id, expires_at: 1_900_000_000, items: items.slice(1) })
+    for (const wrong of [{ items: [...items, items[0]] }, { items: [{ cve_id: ' ' }] }, { project_id: 4_711, items }]) {
+      await ask(`PUT ${P}`, '/projects/wary', 400, { cve_allowlist: wrong })
+    }
+    await ask(`PUT ${P}`, '/projects/wary', 200, { cve_allowlist: { items: [] } })
+    expect((await shown('wary')).cve_allowlist).toEqual({ project_id: id, expires_at: null, items: [] })
+  })
+
+  test('who asks without a login for private projects is told of none', async () => {
+    for (const query of ['public=false', 'q=public=false']) {
+      const none = await ask('GET /projects', `/projects?${query}`, 200, undefined, '')
+      expect(none.body).toEqual([])
+      expect(none.headers.get('X-Total-Count')).toBe('0')
+    }
   })
 })

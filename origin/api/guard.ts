@@ -35,6 +35,11 @@ export class Guard {
     }
   }
 
+  /** Whether this principal may do that to the system. */
+  allowsSystem(principal: Principal, target: Target): boolean {
+    return decideSystem(principal, target, this.#services.clock.now()).allow
+  }
+
   /** @throws ApiError UNAUTHORIZED, FORBIDDEN */
   requireSystem(principal: Principal, target: Target): void {
     const decision = decideSystem(principal, target, this.#services.clock.now())

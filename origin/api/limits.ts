@@ -28,8 +28,11 @@ export const PING_TIME_MS = 15_000
 /** Selectors of one rule, for repositories and for tags each. */
 export const SELECTORS_LIMIT = 20
 
-/** Rules of one retention policy. */
-export const RETENTION_RULES_LIMIT = 50
+/** Rules of one retention policy (Harbor's maximum). */
+export const RETENTION_RULES_LIMIT = 15
+
+/** Vulnerabilities that one project accepts. */
+export const ALLOWLIST_LIMIT = 1_000
 
 /** Of an image's or a chart's config that the API reads, in bytes; a larger one is not shown. */
 export const CONFIG_LIMIT = 1024 * 1024

@@ -35,16 +35,28 @@ export const ProjectSettings = z
   .partial()
   .openapi('ProjectMetadata')
 
-const nullable = Object.fromEntries(Object.entries(SETTINGS).map(([name, schema]) => [name, schema.nullish()]))
+/** Set with the policy that it names, and by nothing else: a client that could change it would hide the policy from all others. */
+export const RETENTION_ID = 'retention_id'
 
-/** What a project's `metadata` may hold in requests; null and empty stand for absent, as clients send them. Names that nobody knows are refused. */
-export const ProjectSettingsChange = z.strictObject({ public: flag.nullish(), ...nullable })
+const { [RETENTION_ID]: _, ...ofClients } = SETTINGS
+const nullable = Object.fromEntries(Object.entries(ofClients).map(([name, schema]) => [name, schema.nullish()]))
+
+/** What a project's `metadata` may hold in requests; null stands for absent, as clients send it. Names that nobody knows are refused. */
+export const ProjectSettingsChange = z.strictObject({ public: flag.nullish(), ...nullable, [RETENTION_ID]: z.string().max(32).nullish() })
 
 /** One setting by name, as the metadata operations take it. */
 export const OneSetting = z
-  .strictObject({ public: flag, ...SETTINGS })
+  .strictObject({ public: flag, ...ofClients })
   .partial()
   .refine((settings) => Object.keys(settings).length === 1, 'holds exactly one setting')
+
+/** What means something for a proxy cache only; Harbor passes it over in the requests of other projects. */
+export const PROXY_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
+  'proxy_speed_kb',
+  'max_upstream_conn',
+  'proxy_cache_filter_pattern',
+  'proxy_cache_filter_kind',
+])
 
 export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name)

@@ -7,7 +7,8 @@ import type { Project as Row } from '../../schema/projects.ts'
 import type { OriginServices } from '../services.ts'
 import { instant } from './environment.ts'
 import { badField } from './errors.ts'
-import { ProjectSettings, ProjectSettingsChange } from './project-settings.ts'
+import { Allowlist, keptAllowlist, showAllowlist } from './project-allowlist.ts'
+import { PROXY_SETTINGS, ProjectSettings, ProjectSettingsChange, RETENTION_ID } from './project-settings.ts'
 
 /** A project is the first component of its repositories' names. */
 export const ProjectName = z
@@ -21,16 +22,9 @@ export const StorageLimit = z
   .number()
   .int()
   .max(Number.MAX_SAFE_INTEGER)
-  .refine((bytes) => bytes === -1 || bytes > 0, 'is a number of bytes above 0, or -1 for no limit')
-
-const Allowlist = z
-  .object({
-    id: z.number().optional(),
-    project_id: z.number().optional(),
-    expires_at: z.number().nullish(),
-    items: z.array(z.object({ cve_id: z.string().optional() })).nullish(),
-  })
-  .openapi('CVEAllowlist')
+  .refine((bytes) => bytes >= -1, 'is a number of bytes, or -1 for no limit')
+  // Clients of Go send what is not given as 0.
+  .transform((bytes) => (bytes === 0 ? undefined : bytes))
 
 const common = {
   public: z.boolean().nullish(),
@@ -62,16 +56,19 @@ export const Project = z
   })
   .openapi('Project')
 
-/** `metadata` as the database takes it: null takes a setting away. `public` stands in two places; the one in `metadata` counts more. */
-export function settingsOf({ metadata, public: flag, cve_allowlist }: z.infer<typeof ProjectChange>): {
-  readonly public: boolean | undefined
-  readonly metadata: Record<string, string | null>
-} {
-  if ((cve_allowlist?.items ?? []).length > 0) throw badField('cve_allowlist', 'Atoll keeps no allowlists yet; leave it empty')
-  const { public: stated, ...settings } = metadata ?? {}
+/** `metadata` as the database takes it. `public` stands in two places; the one in `metadata` counts more. @throws ApiError BAD_REQUEST */
+export function settingsOf(
+  { metadata, public: flag, cve_allowlist }: z.infer<typeof ProjectChange>,
+  before: { readonly id?: number; readonly proxy: boolean; readonly retentionId?: string | undefined },
+): { readonly public: boolean | undefined; readonly metadata: Record<string, string> } {
+  const { public: stated, [RETENTION_ID]: retention, ...settings } = metadata ?? {}
+  if (retention && retention !== before.retentionId) {
+    throw badField(`metadata.${RETENTION_ID}`, 'is set with the retention policy; leave it out, or send the one that the project has')
+  }
   const isPublic = typeof stated === 'string' ? stated === 'true' : (flag ?? undefined)
-  const given = Object.entries(settings).filter((entry): entry is [string, string | null] => entry[1] !== undefined)
-  return { public: isPublic, metadata: Object.fromEntries(given) }
+  const given = Object.entries(settings).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  const meant = given.filter(([name]) => before.proxy || !PROXY_SETTINGS.has(name))
+  return { public: isPublic, metadata: { ...Object.fromEntries(meant), ...keptAllowlist(cve_allowlist, before.id) } }
 }
 
 /** A project as this principal sees it. */
@@ -92,6 +89,6 @@ export async function showProject(services: Pick<OriginServices, 'projectFacts'>
     current_user_role_ids: roles,
     repo_count: row.repositoryCount,
     metadata: ProjectSettings.parse({ ...row.metadata, public: String(row.public) }),
-    cve_allowlist: { project_id: row.id, items: [] },
+    cve_allowlist: showAllowlist(row),
   }
 }

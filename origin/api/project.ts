@@ -3,10 +3,11 @@ import { findEndpointById } from '../../schema/endpoints.ts'
 import { createProject, deleteProject, findProjectById, listProjects, type Project as Row, updateProject } from '../../schema/projects.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, routes } from './environment.ts'
-import { ApiError, badField, notFound, unauthorized } from './errors.ts'
+import { ApiError, badField, notFound } from './errors.ts'
 import { flag } from './lists.ts'
 import { describePage } from './paging.ts'
 import { accountNumber, visibleProjects } from './principals.ts'
+import { RETENTION_ID } from './project-settings.ts'
 import { NewProject, Project, ProjectChange, settingsOf, showProject } from './project-shapes.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -128,8 +129,12 @@ export const projects = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const isPublic = query.public ?? q.public
       const ownerName = query.owner ?? q.owner
-      if (principal.kind === 'anonymous' && isPublic === false) throw unauthorized()
       const { public: onlyPublic, ...visible } = visibleProjects(principal)
+      if (onlyPublic === true && isPublic === false) {
+        // Who sees public projects only is told that there are no others, as anybody who may not know of them.
+        describePage(c, query, 0)
+        return c.json([], 200)
+      }
       const { items, total } = await listProjects(
         db,
         {
@@ -150,15 +155,13 @@ export const projects = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const body = c.req.valid('json')
       const everybody = (await live.get('project_creation_restriction')) === 'everyone'
-      const mayCreate = everybody && principal.kind === 'user'
-      if (!mayCreate) guard.requireSystem(principal, { resource: 'project', action: 'create' })
-      const settings = settingsOf(body)
-      const standard = await live.get('storage_per_project')
-      const storageLimit = body.storage_limit ?? standard
-      if (storageLimit !== standard && !principal.admin && principal.kind === 'user') {
-        throw new ApiError('FORBIDDEN', 'storage_limit: only a system administrator sets quotas; leave it out.')
-      }
+      const toCreate = { resource: 'project', action: 'create' }
+      if (!everybody || principal.kind !== 'user') guard.requireSystem(principal, toCreate)
       const endpointId = body.registry_id ?? undefined
+      const settings = settingsOf(body, { proxy: endpointId !== undefined })
+      // Clients send one along with every project; whoever sets no quotas gets the standard one.
+      const wish = guard.allowsSystem(principal, toCreate) ? body.storage_limit : undefined
+      const storageLimit = wish ?? (await live.get('storage_per_project'))
       if (endpointId !== undefined) {
         if (!principal.admin) throw new ApiError('FORBIDDEN', 'registry_id: only a system administrator makes proxy caches.')
         const endpoint = await findEndpointById(db, endpointId)
@@ -174,7 +177,7 @@ export const projects = ({ services, guard }: ApiParts) => {
           public: settings.public ?? false,
           storageLimit,
           endpointId,
-          metadata: present(settings.metadata),
+          metadata: settings.metadata,
         },
         principal.id,
       )
@@ -192,9 +195,10 @@ export const projects = ({ services, guard }: ApiParts) => {
       if (typeof body.registry_id === 'number' && body.registry_id !== (before.endpointId ?? 0)) {
         throw badField('registry_id', 'what a project is a cache of is said when it is made')
       }
-      const storageLimit = body.storage_limit ?? undefined
-      if (storageLimit !== undefined && storageLimit !== before.storageLimit) guard.requireSystem(principal, { resource: 'quota', action: 'update' })
-      await updateProject(db, project.id, { ...settingsOf(body), storageLimit }, principal.id)
+      const settings = settingsOf(body, { id: project.id, proxy: before.endpointId !== null, retentionId: before.metadata[RETENTION_ID] })
+      const maySetQuota = guard.allowsSystem(principal, { resource: 'quota', action: 'update' })
+      const storageLimit = (maySetQuota ? body.storage_limit : undefined) ?? undefined
+      await updateProject(db, project.id, { ...settings, storageLimit }, principal.id)
       return c.body(null, 200)
     })
     .openapi(remove, async (c) => {
@@ -210,7 +214,3 @@ export const projects = ({ services, guard }: ApiParts) => {
 
 /** The id of the account that the first start makes. */
 const FIRST_ADMINISTRATOR = 1
-
-function present(settings: Readonly<Record<string, string | null>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== null))
-}

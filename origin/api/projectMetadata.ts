@@ -3,7 +3,7 @@ import { findProjectById, updateProject } from '../../schema/projects.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
-import { isSettingName, OneSetting } from './project-settings.ts'
+import { isSettingName, OneSetting, RETENTION_ID } from './project-settings.ts'
 
 const tags = ['projectMetadata']
 const params = z.object({ project_name_or_id: z.string().max(255) })
@@ -114,6 +114,7 @@ export const projectMetadata = ({ services: { db }, guard }: ApiParts) => {
       const { project, principal } = c.var
       const { meta_name } = c.req.valid('param')
       if (meta_name === 'public') throw badField('meta_name', 'whether a project is public can be changed and not taken away')
+      if (meta_name === RETENTION_ID) throw badField('meta_name', 'goes with the retention policy; delete that')
       if (!isSettingName(meta_name) || !(await settings(project.id)).has(meta_name)) throw notFound(`metadata ${meta_name}`)
       await updateProject(db, project.id, { metadata: { [meta_name]: null } }, principal.id)
       return c.body(null, 200)
