@@ -6,7 +6,7 @@ import { type RepositoryName, splitProject, type Tag } from '../registry/spec/na
 import { tell } from './changes.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
-import { precondition } from './errors.ts'
+import { conflict, precondition } from './errors.ts'
 import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
 import { immutableRules } from './tables/immutable-rules.ts'
 
@@ -22,8 +22,19 @@ const statements = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
+/** @throws RegistryError 409 the project has this very rule */
 export async function createImmutableRule(db: Database, rule: NewImmutableRule, actor: string): Promise<number> {
   return await db.write(async (connection) => {
+    const { disabled, priority, repositories, tags } = immutableRules
+    const same = and(
+      eq(immutableRules.projectId, rule.projectId),
+      eq(disabled, rule.disabled),
+      eq(priority, rule.priority),
+      eq(repositories, rule.repositories),
+      eq(tags, rule.tags),
+    )
+    const twin = await connection.sql.select({ id: immutableRules.id }).from(immutableRules).where(same).limit(1).get()
+    if (twin !== undefined) throw conflict(`The project has this rule already: it is rule ${twin.id}.`)
     const now = db.clock.now()
     const { id } = await connection.sql
       .insert(immutableRules)

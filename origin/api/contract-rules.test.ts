@@ -25,6 +25,9 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
       tag_selectors: [{ kind: 'doublestar', decoration: 'excludes', pattern: 'dev-*', extras: '' }],
     }
     const { id } = await ask(`POST ${P}`, at, 201, rule)
+    await ask(`POST ${P}`, at, 409, rule)
+    await ask('POST /projects', '/projects', 201, { project_name: 'kept-too' })
+    await ask(`POST ${P}`, '/projects/kept-too/immutabletagrules', 201, rule)
     for (const pattern of ['', '{a,b', '{a,b}'.repeat(9)]) {
       await ask(`POST ${P}`, at, 400, { ...rule, tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern }] })
     }
@@ -73,6 +76,15 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
       await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: [{ ...rule, ...wrong }] })
     }
     await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, trigger: { kind: 'Schedule', settings: { cron: '* * *' } } })
+    const { id: other } = await ask('POST /projects', '/projects', 201, { project_name: 'lean-too' })
+    const elsewhere = { level: 'project', ref: other }
+    const rules = (count: number) => Array.from({ length: count }, (_, index) => ({ ...rule, id: index, params: { latestPushedK: index + 1 } }))
+    await ask('POST /retentions', '/retentions', 400, { ...policy, scope: elsewhere, rules: rules(16) })
+    await ask('POST /retentions', '/retentions', 409, { ...policy, scope: elsewhere, rules: [...rules(3), { ...rules(1)[0], id: 9 }] })
+    await ask('POST /retentions', '/retentions', 201, { ...policy, scope: elsewhere, rules: rules(15) })
+    await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: rules(16) })
+    await ask(`PUT ${R}`, `/retentions/${id}`, 409, { ...policy, rules: [rule, rule] })
+    await ask(`PUT ${R}`, `/retentions/${id}`, 200, { ...policy, rules: rules(15) })
     await ask(`PUT ${R}`, `/retentions/${id}`, 200, { ...policy, id })
     expect((await ask(`GET ${R}`, `/retentions/${id}`, 200)).body).toMatchObject({
       ...policy,

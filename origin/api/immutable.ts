@@ -56,7 +56,7 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     summary: 'Keeps tags as they are from now on',
     middleware: guard.project('immutable-tag', 'create'),
     request: { params, body },
-    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 404) },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 404, 409) },
   })
 
   const update = createRoute({

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { checkRetentionRule, RETENTION_TEMPLATES, type RetentionTemplate } from '../../policy/retention.ts'
 import type { NewRetentionPolicy, NumberedRule, RetentionExecution, RetentionTask, RetentionPolicy as Row } from '../../schema/retention.ts'
 import { instant } from './environment.ts'
-import { badField } from './errors.ts'
+import { ApiError, badField } from './errors.ts'
 import { RETENTION_RULES_LIMIT } from './limits.ts'
 import { refuseBadCron } from './schedules.ts'
 import { readSelector, selectorList, showRepositorySelector, showTagSelector } from './selectors.ts'
@@ -26,7 +26,7 @@ export const Policy = z
   .object({
     id: z.number().int().optional(),
     algorithm: z.literal('or').default('or'),
-    rules: z.array(Rule).max(RETENTION_RULES_LIMIT),
+    rules: z.array(Rule).max(RETENTION_RULES_LIMIT, `are ${RETENTION_RULES_LIMIT} at most`),
     trigger: z
       .object({
         kind: z.literal('Schedule').default('Schedule'),
@@ -104,11 +104,19 @@ export const METADATA: z.infer<typeof Metadata> = {
   tag_selectors: [{ kind: 'doublestar', display_text: 'Tags', decorations: ['matches', 'excludes'] }],
 }
 
-/** @throws ApiError BAD_REQUEST for what cannot be carried out */
+/** @throws ApiError BAD_REQUEST for what cannot be carried out, CONFLICT for a rule that stands there twice */
 export function readPolicy({ rules, trigger }: z.infer<typeof Policy>, now: number): Omit<NewRetentionPolicy, 'projectId'> {
   const cron = trigger?.settings?.cron ?? ''
   if (cron !== '') refuseBadCron('trigger.settings.cron', cron, now)
-  return { rules: rules.map(readRule), cron: cron === '' ? null : cron }
+  const read = rules.map(readRule)
+  const first = new Map<string, number>()
+  for (const [index, { id: _, ...rule }] of read.entries()) {
+    const text = JSON.stringify(rule)
+    const twin = first.get(text)
+    if (twin !== undefined) throw new ApiError('CONFLICT', `rules.${index}: is rules.${twin} again; leave one of them out.`)
+    first.set(text, index)
+  }
+  return { rules: read, cron: cron === '' ? null : cron }
 }
 
 function readRule({ priority, disabled, template, params, tag_selectors, scope_selectors }: z.infer<typeof Rule>, index: number): NumberedRule {

@@ -46,7 +46,7 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
     summary: 'Says what a project keeps',
     middleware: guard.account,
     request: { body },
-    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403) },
+    responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 409) },
   })
 
   const get = createRoute({
@@ -68,7 +68,7 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
     summary: 'Changes what a project keeps',
     middleware: guard.account,
     request: { params, body },
-    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404) },
+    responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404, 409) },
   })
 
   const remove = createRoute({

@@ -23,7 +23,7 @@ interface Document {
 const ADMIN = `admin:${PASSWORD}`
 /** Statuses that any operation may answer with, listed or not: nobody can avoid them. */
 const ALWAYS = [400, 401, 403, 413, 415, 429, 503]
-/** What the contract forgot: a project, rule or execution in the path that is not there, a name that is taken. */
+/** What the contract forgot: a project, rule or execution in the path that is not there, a name that is taken, a rule that is there already. */
 const FORGOTTEN: Record<string, number[]> = {
   getRetention: [404],
   getRetentionTaskLog: [404],
@@ -32,6 +32,9 @@ const FORGOTTEN: Record<string, number[]> = {
   startReplication: [404],
   listReplicationTasks: [404],
   CreateRobot: [409],
+  CreateImmuRule: [409],
+  createRetention: [409],
+  updateRetention: [409],
   updateUserPassword: [404],
   updateUserProfile: [409],
 }
