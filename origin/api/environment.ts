@@ -1,8 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { OriginServices } from '../services.ts'
-import { ApiError } from './errors.ts'
+import { ApiError, badField } from './errors.ts'
 import type { Guard } from './guard.ts'
+import { whereNoText } from './texts.ts'
 import type { ApiEnv } from './variables.ts'
 
 /** Where this API is mounted. */
@@ -19,6 +20,8 @@ export function routes(): OpenAPIHono<ApiEnv> {
   return new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalid(result.error)
+      const where = whereNoText(result.data)
+      if (where !== undefined) throw badField(where || 'body', 'has a character that is none: NUL, or half of a surrogate pair')
     },
   })
 }

@@ -43,7 +43,7 @@ async function tenant(name: string): Promise<Tenant> {
   const projectId = await make('/projects', { project_name: project })
   const mid = await make(`/projects/${project}/members`, { role_id: 1, member_user: { username: name } })
   const { digest } = await new TestRepository(origin, `${project}/app-${name}`).image(`layer of ${name}`, { history: [] }, 'v1')
-  const label = await make('/labels', { name: 'label', project_id: projectId })
+  const label = await make('/labels', { name: 'label', scope: 'p', project_id: projectId })
   await call('POST', `/projects/${project}/repositories/app-${name}/artifacts/v1/labels`, ADMIN, { id: label })
   const webhook = await make(`/projects/${project}/webhook/policies`, WEBHOOK)
   const tested = await origin.ask('POST', `/api/atoll/v1/projects/${project}/webhooks/${webhook}/test`, { credentials: ADMIN })

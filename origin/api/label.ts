@@ -26,6 +26,8 @@ export const Label = z
   })
   .openapi('Label')
 
+const Scope = z.enum(['g', 'p'], { error: 'is g for labels of the system, p for those of a project' })
+
 const Given = z
   .object({
     name: z.string().trim().min(1).max(128),
@@ -34,10 +36,12 @@ const Given = z
       .string()
       .regex(/^(#[0-9a-fA-F]{3,8})?$/, 'is written #rrggbb')
       .nullish(),
-    scope: z.enum(['g', 'p']).optional(),
+    scope: Scope.optional(),
     project_id: z.number().int().min(0).optional(),
   })
   .openapi('NewLabel')
+/** A label stays where it was made: only then it is asked where that is. */
+const New = Given.extend({ scope: Scope })
 
 export const showLabel = (row: Row): z.infer<typeof Label> => ({
   id: row.id,
@@ -62,7 +66,7 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
       query: z.object({
         ...SEARCHES.labels.query,
         name: z.string().max(128).optional(),
-        scope: z.enum(['g', 'p']).optional(),
+        scope: Scope,
         project_id: z.coerce.number().int().min(0).optional(),
       }),
     },
@@ -76,7 +80,7 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
     operationId: 'CreateLabel',
     summary: 'Makes a label of the system, or of a project',
     middleware: guard.account,
-    request: { body: { required: true, content: { 'application/json': { schema: Given } } } },
+    request: { body: { required: true, content: { 'application/json': { schema: New } } } },
     responses: { 201: empty('Its address is in Location.'), ...refusals(400, 401, 403, 404, 409) },
   })
 
@@ -176,9 +180,9 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
     })
 }
 
-/** The project that is meant; null: the system. Without a word about it, a project's id says enough. */
-function scopeOf({ scope, project_id = 0 }: { readonly scope?: 'g' | 'p' | undefined; readonly project_id?: number | undefined }): number | null {
-  if ((scope ?? (project_id > 0 ? 'p' : 'g')) === 'g') return null
+/** The project that is meant; null: the system. */
+function scopeOf({ scope, project_id = 0 }: { readonly scope: 'g' | 'p'; readonly project_id?: number | undefined }): number | null {
+  if (scope === 'g') return null
   if (project_id === 0) throw badField('project_id', 'labels of scope p belong to a project; say which')
   return project_id
 }

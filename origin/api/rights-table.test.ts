@@ -302,7 +302,7 @@ beforeAll(async () => {
   }
   values.user_id = (await make('/users', { username: 'someone', password: 'Passw0rd-1', email: 'someone@example.com', realname: 'S' })).id
   await new TestRepository(origin, 'team/app').image('layer', { history: [] }, 'v1')
-  values.label_id = (await make('/labels', { name: 'l', project_id: team })).id
+  values.label_id = (await make('/labels', { name: 'l', scope: 'p', project_id: team })).id
   values.webhook_policy_id = (
     await make('/projects/team/webhook/policies', {
       name: 'w',
