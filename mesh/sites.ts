@@ -20,6 +20,8 @@ export const SITES = {
   stepDown: `${ROOT}step-down`,
   /** POST {} → StandingAnswer: a site that has taken over says so; the epoch of the message is what counts. */
   fence: `${ROOT}fence`,
+  /** POST {} → {}: the pair ends, and each goes on as an origin of its own. Said again, it is answered again. */
+  part: `${ROOT}part`,
   /** POST QuarantineRequest → QuarantineAnswer */
   quarantine: `${ROOT}quarantine`,
   /** GET, with a proof as edges send it → the bytes. Takes one range. */
@@ -52,6 +54,8 @@ export interface SiteMessage<Body> {
 export interface JoinRequest {
   readonly token: string
   readonly site: SiteCard
+  /** What its tables are, in short: those of both sites must be the same. */
+  readonly tables: string
 }
 
 export interface JoinAnswer {
@@ -59,8 +63,8 @@ export interface JoinAnswer {
   readonly issuer: string
   readonly away: 'stop' | 'continue'
   readonly leaseMs: number
-  /** What the secrets of robots are hashed with there, for us alone (JWE). */
-  readonly robotKey: string
+  /** What the secrets of robots are hashed with there, for us alone (JWE): the site's own key, and those of its peers before. */
+  readonly robotKeys: readonly string[]
 }
 
 export interface FillRequest {

@@ -36,7 +36,7 @@ import { Facts } from './identity/facts.ts'
 import { SharedGuesses } from './identity/guesses.ts'
 import { Issuer } from './identity/issuer.ts'
 import { tendKeys } from './identity/key-care.ts'
-import { KeyRing } from './identity/key-ring.ts'
+import { KeyRing, makeKey } from './identity/key-ring.ts'
 import { databaseKeys } from './identity/key-store.ts'
 import { DirectoryPeople } from './identity/ldap/people.ts'
 import { Logins } from './identity/logins.ts'
@@ -53,7 +53,7 @@ import { PullLedger } from './pull-ledger.ts'
 import { createSecrets, loadSecretKey } from './secrets.ts'
 import type { OriginServices } from './services.ts'
 import { type DrillMeans, Sites } from './sites/open.ts'
-import { peerRobotKey } from './sites/robot-keys.ts'
+import { peerRobotKeys } from './sites/robot-keys.ts'
 import { Standing } from './sites/standing.ts'
 import { openStores } from './stores.ts'
 
@@ -130,7 +130,7 @@ export async function openOrigin({
   const standing = await Standing.open({ db, secrets, clock, log, newId: randomUUID, watching })
   // Where everything comes from another site, nothing is made here.
   const own = standing.role === 'alone' || standing.role === 'primary'
-  const robotSecrets = createRobotSecrets(secretKey, () => peerRobotKey(standing, secrets))
+  const robotSecrets = createRobotSecrets(secretKey, () => peerRobotKeys(standing, secrets))
   const madePassword = own ? await firstStart(db, passwords, config.admin_password) : undefined
   const recent = await RecentChanges.open(db, clock)
   const live = new LiveSettings({ db, recent, secrets, log, started: config, fixed })
@@ -246,6 +246,7 @@ export async function openOrigin({
     steps: publishSteps(),
     robotKey: robotKey(secretKey),
     ownIssuer,
+    newSigningKey: async () => ({ ...(await makeKey(secrets)), algorithm: 'EdDSA' }),
     drills: { dataVolume: config.data_volume, settings: drillSettings(config), startProcess: startDrillProcess },
     local: local.as('system'),
     pushToken: async (name, from) => {

@@ -61,6 +61,7 @@ export const CHANGE_KINDS = [
   'audit.purged',
   'site.paired',
   'site.promoted',
+  'site.parted',
 ] as const
 
 export type ChangeKind = (typeof CHANGE_KINDS)[number]

@@ -26,6 +26,8 @@ export interface DatabaseOptions {
 /** The metadata of one site. Everything else in this room takes it as its first argument. */
 export interface Database {
   readonly clock: Clock
+  /** Whether it is a file of this site's own, and not at a server. */
+  readonly embedded: boolean
   /** This site's name in the feed and in the versions of its tags: made once, kept here. */
   readonly site: SiteId
   /** For reading what is committed. */
@@ -91,6 +93,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   })
   return {
     clock,
+    embedded: writer.protocol === 'file',
     site,
     read,
     write: (work) => queue.run(work),

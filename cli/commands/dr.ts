@@ -116,6 +116,15 @@ See docs/disaster-recovery.md.`,
       out.item(body, rejoined(body))
     })
 
+  dr.command('unpair')
+    .description('end the pair: each site goes on as an origin of its own')
+    .option('--other-is-gone', 'the other site does not answer, and you have made sure that it does not come back as one of this pair')
+    .action(async (options: { otherIsGone?: boolean }, command: Command) => {
+      const { api, out } = await contextOf(command)
+      const { body } = await api.call<Status>('POST', `${DR}/unpair`, { other_is_gone: options.otherIsGone ?? false })
+      out.item(body, parted(options.otherIsGone ?? false))
+    })
+
   dr.command('synchronous <project>')
     .description('answer pushes to a project only when the standby has them, too: nothing that was acknowledged can be lost')
     .option('--off', 'answer them when they are stored here')
@@ -141,6 +150,11 @@ function rejoined({ peer, rejoining }: Status): string {
   if (rejoining?.state === 'quarantining') return 'What only this site has goes into quarantine. See: atoll dr status'
   const { quarantined_artifacts: artifacts = 0 } = rejoining ?? {}
   return `This site becomes the standby of ${peer?.name}. ${artifacts} artifacts that only it had are there in quarantine. See: atoll dr status`
+}
+
+function parted(alone: boolean): string {
+  if (alone) return 'This site goes on as an origin of its own. Start the other one again only with an empty data folder.'
+  return 'Both sites go on as origins of their own. Edges, and the tokens in the hands of clients, stay with the one that was the primary. Schedules, replication rules and webhooks are at both now: turn off those that are not wanted twice.'
 }
 
 interface Drilled {

@@ -63,7 +63,7 @@ export class KeyRing {
   /** Makes the first key when there is none. */
   static async open(options: KeyRingOptions): Promise<KeyRing> {
     const stored = await options.store.all()
-    if (options.mayMake !== false && !stored.some((key) => key.retiredAt === undefined)) await options.store.settle(await makeKey(options))
+    if (options.mayMake !== false && !stored.some((key) => key.retiredAt === undefined)) await options.store.settle(await makeKey(options.secrets))
     const ring = new KeyRing(options)
     await ring.reload()
     return ring
@@ -107,7 +107,7 @@ export class KeyRing {
 
   /** Publishes a new key, which signs after KEY_LEAD_MS. */
   async rotate(actor: string): Promise<void> {
-    await this.#options.store.add(await makeKey(this.#options), actor)
+    await this.#options.store.add(await makeKey(this.#options.secrets), actor)
     await this.reload()
   }
 
@@ -118,7 +118,7 @@ export class KeyRing {
   async withdraw(kid: string, actor: string): Promise<boolean> {
     const { store } = this.#options
     if (!(await store.all()).some((key) => key.kid === kid)) return false
-    if (this.#signers.every((signer) => signer.kid === kid)) await store.add(await makeKey(this.#options), actor)
+    if (this.#signers.every((signer) => signer.kid === kid)) await store.add(await makeKey(this.#options.secrets), actor)
     // Not even the news of its end is signed with it.
     this.#withdrawn.add(kid)
     await this.reload()
@@ -130,7 +130,7 @@ export class KeyRing {
     const { store, now } = this.#options
     await this.reload()
     const newest = this.#signers.at(-1)
-    if (newest !== undefined && newest.createdAt + lifetime <= now()) await store.settle(await makeKey(this.#options), newest.createdAt)
+    if (newest !== undefined && newest.createdAt + lifetime <= now()) await store.settle(await makeKey(this.#options.secrets), newest.createdAt)
     for (const { kid } of this.#signers.slice(0, this.#current())) await store.retire(kid)
     for (const { kid, retiredAt } of await store.all()) {
       if (retiredAt !== undefined && retiredAt + KEY_OVERLAP_MS <= now()) await store.remove(kid, 'system')
@@ -153,7 +153,8 @@ async function unsealed({ kid, sealedPrivate }: StoredKey, secrets: Secrets): Pr
   return (await importJWK(jwk, 'EdDSA')) as CryptoKey
 }
 
-async function makeKey({ secrets }: KeyRingOptions): Promise<NewKey> {
+/** A new key, its private half sealed for the database. */
+export async function makeKey(secrets: Secrets): Promise<NewKey> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   const half = await exportJWK(publicKey)
   const kid = await keyId(half)

@@ -13,8 +13,8 @@ export function robotKey(key: SecretKey): Buffer {
   return key.derive('robot secrets')
 }
 
-/** `peer`: what the other site of a pair hashes them with, whose robots are robots here. */
-export function createRobotSecrets(key: SecretKey, peer: () => Promise<Buffer | undefined> = async () => undefined): RobotSecrets {
+/** `others`: what other sites hash them with whose robots are robots here. */
+export function createRobotSecrets(key: SecretKey, others: () => Promise<readonly Buffer[]> = async () => []): RobotSecrets {
   const own = robotKey(key)
   const hash = (secret: string, bytes = own) => `hmac-sha256$${createHmac('sha256', bytes).update(secret).digest('base64url')}`
   return {
@@ -32,8 +32,7 @@ export function createRobotSecrets(key: SecretKey, peer: () => Promise<Buffer | 
         return expected.length === given.length && timingSafeEqual(expected, given)
       }
       if (fits(own)) return true
-      const other = await peer()
-      return other !== undefined && fits(other)
+      return (await others()).some(fits)
     },
   }
 }

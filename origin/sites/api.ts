@@ -16,6 +16,7 @@ const url = z.url({ protocol: /^https?$/ }).max(2048)
 const invitation = z.object({ name, url })
 const joining = z.object({ name, url, primary: url, token: z.string().min(1).max(256) })
 const promotion = z.object({ primary_is_gone: z.boolean().default(false) })
+const parting = z.object({ other_is_gone: z.boolean().default(false) })
 const drilling = z.object({ sample: z.number().int().min(1).max(DRILL_SAMPLE).default(20) })
 const settings = z.object({ away: z.enum(['stop', 'continue']).optional(), lease_seconds: z.number().int().min(2).max(600).optional() })
 
@@ -48,6 +49,12 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
       const { primary_is_gone: gone } = await readBody(c.req.raw, promotion)
       const { epoch, handedOver, waitedMs, lostMs } = await sites.promote(id, gone)
       return c.json({ epoch, handed_over: handedOver, waited_seconds: seconds(waitedMs), lost_seconds: seconds(lostMs) })
+    })
+    .post(`${DR}/unpair`, async (c) => {
+      const { id } = await administrator(c.req.raw, 'update')
+      const { other_is_gone: gone } = await readBody(c.req.raw, parting)
+      await sites.unpair(id, gone)
+      return c.json(await statusOf(room))
     })
     .post(`${DR}/rejoin`, async (c) => {
       await administrator(c.req.raw, 'update')

@@ -8,6 +8,7 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import { splitProject } from '../../registry/spec/names.ts'
 import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
+import type { NewSigningKey } from '../../schema/keys.ts'
 import { findProjectByName } from '../../schema/projects.ts'
 import { Nonces } from '../identity/nonces.ts'
 import { isSynchronous } from '../project-rules/settings.ts'
@@ -21,6 +22,7 @@ import { Source } from './source.ts'
 import type { Standing } from './standing.ts'
 import { synchronous } from './synchronous.ts'
 import { SiteTalk } from './talk.ts'
+import { part, unpair } from './unpair.ts'
 
 /** What a drill is done with. */
 export interface DrillMeans {
@@ -47,6 +49,8 @@ export interface SitesOptions {
   readonly robotKey: Buffer
   /** `iss` of tokens as long as this site has no other. */
   readonly ownIssuer: string
+  /** Makes a key for what this site signs as an origin of its own. */
+  readonly newSigningKey: () => Promise<NewSigningKey>
   /** What this site owns, as the system changes it. */
   readonly local: Registry
   readonly drills: DrillMeans
@@ -79,7 +83,7 @@ export class Sites {
     const talk = new SiteTalk({ ...options, self: () => ({ id: standing.pair?.self.id ?? '', epoch: standing.epoch, keys: standing.keys }) })
     const source = new Source({ db, standing, secrets, clock, log, steps })
     this.room = { ...options, talk, source, nonces: new Nonces() }
-    this.routes = sitesRoutes(this.room)
+    this.routes = sitesRoutes(this.room, () => this.#apart(() => part(this.room, 'system')))
     this.#stopListening = standing.on(() => this.#adapt())
   }
 
@@ -95,6 +99,11 @@ export class Sites {
   async promote(actor: string, gone: boolean): Promise<Promotion> {
     const hold = { unfollow: () => this.#hold(), follow: () => this.#release() }
     return await promote({ ...this.room, ...hold }, actor, gone)
+  }
+
+  /** Ends the pair, at both sites. */
+  async unpair(actor: string, gone: boolean): Promise<void> {
+    await this.#apart(() => unpair(this.room, actor, gone))
   }
 
   /** What the primary does without its standby, and for how long it may after its last word. The standby hears of it with its next answer. */
@@ -137,6 +146,16 @@ export class Sites {
     this.#stopListening()
     this.#cancelCheck()
     await this.#hold()
+  }
+
+  /** While nothing of the pair's work is under way. */
+  async #apart(work: () => Promise<void>): Promise<void> {
+    await this.#hold()
+    try {
+      await work()
+    } finally {
+      this.#release()
+    }
   }
 
   async #hold(): Promise<void> {

@@ -6,12 +6,13 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import { holdsArtifacts } from '../../schema/mirror/emptiness.ts'
 import type { SitePair } from '../../schema/mirror/pair.ts'
 import { announcePair } from '../../schema/mirror/promote.ts'
+import { tablesInShort } from '../../schema/mirror/treatment.ts'
 import { BEGINNING } from './follow.ts'
 import { makeSiteKeys, sealFor } from './keys.ts'
 import { INVITATION_MS, LEASE_MS } from './limits.ts'
 import type { SitesRoom } from './open.ts'
 import { precondition } from './promote.ts'
-import { peerKeyPurpose } from './robot-keys.ts'
+import { peerKeyPurpose, peerRobotKeys } from './robot-keys.ts'
 
 /** An Ed25519 or X25519 public key; what else it may bring along is dropped, a private half above all. */
 const publicKey = (crv: 'Ed25519' | 'X25519') =>
@@ -25,18 +26,19 @@ export const siteCard = z.object({
   encryption: publicKey('X25519'),
 })
 
-export const joinRequest = z.object({ token: z.string().min(1).max(256), site: siteCard })
+export const joinRequest = z.object({ token: z.string().min(1).max(256), site: siteCard, tables: z.string().max(128) })
 const joinAnswer = z.object({
   site: siteCard,
   issuer: z.string().max(2048),
   away: z.enum(['stop', 'continue']),
   leaseMs: z.number().int().min(1_000).max(600_000),
-  robotKey: z.string().max(4096),
+  robotKeys: z.array(z.string().max(4096)).min(1).max(1_000),
 })
 
 /** Makes the one-time token with which another site becomes the standby of this one. */
 export async function invite(room: SitesRoom, site: { readonly name: string; readonly url: string }): Promise<{ token: string; expiresAt: number }> {
   const { standing, clock } = room
+  checkDatabase(room)
   if (standing.role !== 'alone' && (standing.role !== 'primary' || standing.pair?.mirroring === true))
     throw precondition('This site has its other already. See it: atoll dr status')
   const token = randomBytes(32).toString('base64url')
@@ -49,21 +51,25 @@ export async function invite(room: SitesRoom, site: { readonly name: string; rea
 
 /** Takes the token, once: who brings it is the standby from here on. The message is signed by the very key that it brings. @throws RegistryError UNAUTHORIZED */
 export async function admit(room: SitesRoom, jws: string): Promise<{ readonly answer: JoinAnswer; readonly nonce: string }> {
-  const { standing, clock, robotKey, db } = room
+  const { standing, clock, secrets, robotKey, db } = room
   const claimed = joinRequest.safeParse(bodyOf(jws))
   if (!claimed.success) throw refused()
-  const { token, site } = claimed.data
+  const { token, site, tables } = claimed.data
   const message = await verifySiteMessage(jws, { from: site.id, path: SITES.join, key: site.signing, now: clock.now() })
   const next = await standing.change(
     (pair) => {
       const { invitation } = pair
       if (invitation === undefined || invitation.hash !== hashOf(token) || invitation.expiresAt <= clock.now()) throw refused()
-      return { ...pair, peer: site, invitation: undefined, mirroring: false, guarded: false, peerFenced: true }
+      if (site.id === pair.self.id) throw precondition('A site cannot be the standby of itself.')
+      if (tables !== tablesInShort()) throw precondition('The two sites run different versions. Install the same at both, then pair them.')
+      return { ...pair, peer: site, former: undefined, invitation: undefined, mirroring: false, guarded: false, peerFenced: true }
     },
     (pair) => announcePair(db, pair),
   )
   const { self, issuer, away, leaseMs } = next
-  const answer = { site: self, issuer, away, leaseMs, robotKey: await sealFor(site.encryption, robotKey.toString('base64url')) }
+  const keys = [robotKey, ...(await peerRobotKeys(standing, secrets))]
+  const robotKeys = await Promise.all(keys.map((key) => sealFor(site.encryption, key.toString('base64url'))))
+  const answer = { site: self, issuer, away, leaseMs, robotKeys }
   return { answer, nonce: message.nonce }
 }
 
@@ -79,14 +85,17 @@ export async function join(
   if (await holdsArtifacts(db)) {
     throw precondition('This site holds artifacts, which would give way to those of its primary. Only an empty site can become a standby.')
   }
-  const pair = await newPair(room, site)
+  checkDatabase(room)
+  const known = standing.pair ?? (await newPair(room, site))
+  const pair = { ...known, self: { ...known.self, ...site } }
   await standing.begin(pair)
-  const jws = await talk.introduce(primary, SITES.join, { token, site: pair.self } satisfies JoinRequest)
+  const jws = await talk.introduce(primary, SITES.join, { token, site: pair.self, tables: tablesInShort() } satisfies JoinRequest)
   const answer = joinAnswer.parse(bodyOf(jws))
   await verifySiteMessage(jws, { from: answer.site.id, path: SITES.join, key: answer.site.signing })
   const { issuer, away, leaseMs } = answer
-  const sealedPeerKey = await secrets.seal(await standing.keys.open(answer.robotKey), peerKeyPurpose)
-  await standing.begin({ ...pair, role: 'standby', epoch: 1, peer: answer.site, sealedPeerKey, issuer, away, leaseMs, filling: BEGINNING })
+  const sealedPeerKeys = await Promise.all(answer.robotKeys.map(async (key) => await secrets.seal(await standing.keys.open(key), peerKeyPurpose)))
+  const terms = { sealedPeerKeys, issuer, away, leaseMs, invitation: undefined, former: undefined }
+  await standing.begin({ ...pair, ...terms, role: 'standby', epoch: 1, peer: answer.site, filling: BEGINNING })
   return answer.site
 }
 
@@ -98,7 +107,8 @@ async function newPair(room: SitesRoom, site: { readonly name: string; readonly 
     role: 'primary',
     epoch: 1,
     peer: undefined,
-    sealedPeerKey: undefined,
+    former: undefined,
+    sealedPeerKeys: [],
     invitation: undefined,
     issuer: room.ownIssuer,
     away: 'stop',
@@ -109,6 +119,13 @@ async function newPair(room: SitesRoom, site: { readonly name: string; readonly 
     tookOverAt: undefined,
     peerFenced: true,
   }
+}
+
+function checkDatabase({ db }: SitesRoom): void {
+  if (!db.embedded)
+    throw precondition(
+      'A pair of sites keeps its rows in step by triggers in a file of its own, and this site has its database at a server. Keep a second site there by the means of that server.',
+    )
 }
 
 /** What a message says before anything of it is believed. */

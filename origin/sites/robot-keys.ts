@@ -1,11 +1,11 @@
 import type { Secrets } from '../services.ts'
 import type { Standing } from './standing.ts'
 
-/** What the peer's key for robots' secrets is kept for. */
+/** What the keys of other sites for robots' secrets are kept for. */
 export const peerKeyPurpose = 'robot secrets of the peer'
 
-/** The peer's key for robots' secrets: with it, the secrets that it gave out are known here. undefined: there is no peer. */
-export async function peerRobotKey(standing: Standing, secrets: Secrets): Promise<Buffer | undefined> {
-  const sealed = standing.pair?.sealedPeerKey
-  return sealed === undefined ? undefined : Buffer.from(await secrets.unseal(sealed, peerKeyPurpose), 'base64url')
+/** The keys of other sites for robots' secrets: with them, the secrets that they gave out are known here. */
+export async function peerRobotKeys(standing: Pick<Standing, 'pair'>, secrets: Pick<Secrets, 'unseal'>): Promise<readonly Buffer[]> {
+  const sealed = standing.pair?.sealedPeerKeys ?? []
+  return await Promise.all(sealed.map(async (one) => Buffer.from(await secrets.unseal(one, peerKeyPurpose), 'base64url')))
 }

@@ -26,7 +26,7 @@ const quarantineRequest = z.object({ repository: z.string().max(512) })
 const logRequest = z.object({ after: z.number().int().min(0), beat: z.string().max(256).optional(), whole: z.boolean() })
 
 /** What the other site of a pair asks: see mesh/sites.ts. */
-export function sitesRoutes(room: SitesRoom): Hono {
+export function sitesRoutes(room: SitesRoom, parted: () => Promise<void>): Hono {
   const { standing, source, db, nonces, clock, store, steps } = room
   const answered = async (path: string, nonce: string, body: unknown): Promise<Response> => {
     const { pair, keys, epoch } = standing
@@ -40,8 +40,8 @@ export function sitesRoutes(room: SitesRoom): Hono {
     request: Request,
     path: string,
     schema: z.ZodType<T>,
+    peer = standing.peer,
   ): Promise<{ readonly nonce: string; readonly epoch: number; readonly body: T }> => {
-    const { peer } = standing
     if (peer === undefined) throw new RegistryError('UNAUTHORIZED', 'This site is not one of a pair.')
     const message = await proven(
       async () => await verifySiteMessage(await readJws(request), { from: peer.id, path, key: peer.signing, now: clock.now() }),
@@ -86,6 +86,11 @@ export function sitesRoutes(room: SitesRoom): Hono {
     .post(SITES.fence, async (c) => {
       const { nonce } = await asked(c.req.raw, SITES.fence, empty)
       return await answered(SITES.fence, nonce, standingNow())
+    })
+    .post(SITES.part, async (c) => {
+      const { nonce } = await asked(c.req.raw, SITES.part, empty, standing.peer ?? standing.pair?.former)
+      await parted()
+      return await answered(SITES.part, nonce, {})
     })
     .post(SITES.stepDown, async (c) => {
       const { nonce, epoch } = await asked(c.req.raw, SITES.stepDown, empty)

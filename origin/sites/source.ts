@@ -11,7 +11,7 @@ import { MIRRORED, mirroredTable } from '../../schema/mirror/treatment.ts'
 import type { Secrets } from '../services.ts'
 import { sealFor } from './keys.ts'
 import { LOG_LIMIT, LOG_LOOK_MS, LOG_WAIT_MS, REACHED_EVERY_MS } from './limits.ts'
-import { peerKeyPurpose } from './robot-keys.ts'
+import { peerKeyPurpose, peerRobotKeys } from './robot-keys.ts'
 import { type Reseal, resealEntries, resealRow } from './seals.ts'
 import type { Standing } from './standing.ts'
 
@@ -51,10 +51,10 @@ export class Source {
   async fill(request: FillRequest): Promise<FillAnswer> {
     const { db, standing, secrets, steps } = this.#options
     if (request.table === undefined) {
-      const sealedPeerKey =
-        request.robotKey === undefined ? undefined : await secrets.seal(await standing.keys.open(request.robotKey), peerKeyPurpose)
+      const unknown = request.robotKey === undefined ? undefined : await this.#unknownRobotKey(request.robotKey)
+      const added = unknown === undefined ? [] : [await secrets.seal(unknown, peerKeyPurpose)]
       await standing.change(
-        (pair) => ({ ...pair, mirroring: true, guarded: false, sealedPeerKey: sealedPeerKey ?? pair.sealedPeerKey }),
+        (pair) => ({ ...pair, mirroring: true, guarded: false, sealedPeerKeys: [...pair.sealedPeerKeys, ...added] }),
         (pair) => beginMirroring(db, pair),
       )
       steps('source: log begun')
@@ -136,6 +136,13 @@ export class Source {
       (pair) => ({ ...pair, mirroring: false }),
       (pair) => endMirroring(db, pair, { forget: true }),
     )
+  }
+
+  async #unknownRobotKey(sealed: string): Promise<string | undefined> {
+    const { standing, secrets } = this.#options
+    const key = await standing.keys.open(sealed)
+    const known = await peerRobotKeys(standing, secrets)
+    return known.some((one) => one.toString('base64url') === key) ? undefined : key
   }
 
   #terms(): Pick<LogAnswer, 'beat' | 'leaseMs' | 'away' | 'guarded'> {

@@ -179,7 +179,7 @@ export class Standing {
 
   /** Another site has a higher epoch, and so is the primary: this one writes no more, whatever it was. */
   async supersededBy(epoch: number): Promise<void> {
-    await this.change((pair) => (epoch > pair.epoch && pair.role === 'primary' ? { ...pair, role: 'fenced' } : undefined))
+    await this.change((pair) => (epoch > pair.epoch && pair.role === 'primary' && pair.peer !== undefined ? { ...pair, role: 'fenced' } : undefined))
     if (this.role === 'fenced') this.#options.log.warn({ epoch }, 'The other site has taken over: this one takes no changes any more.')
   }
 

@@ -151,5 +151,7 @@ function refusal(status: number, text: string, base: string): RegistryError {
   } catch {
     // Something in between answered: its status says enough.
   }
-  return new RegistryError('UNAVAILABLE', `The site at ${new URL(base).host} refused: ${sentence}`, { status })
+  // Whoever asked here has shown who he is: it is the sites that do not know each other.
+  const own = status === 401 || status === 403 ? 412 : status
+  return new RegistryError('UNAVAILABLE', `The site at ${new URL(base).host} refused: ${sentence}`, undefined, { status: own })
 }

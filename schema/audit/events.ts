@@ -92,6 +92,7 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'preheat.policy.deleted': preheat.deleted,
   'site.paired': { resourceType: 'site', operation: 'create' },
   'site.promoted': { resourceType: 'site', operation: 'update' },
+  'site.parted': { resourceType: 'site', operation: 'delete' },
   'audit.purged': { resourceType: 'audit-log', operation: 'delete' },
 }
 

@@ -37,10 +37,12 @@ export interface SitePair {
   readonly role: SiteRole
   /** Goes up with each promotion: of two sites that both say they are the primary, the one with the higher epoch is. */
   readonly epoch: number
-  /** undefined: an invitation was made, and nobody has taken it. */
+  /** undefined: an invitation was made, and nobody has taken it; or the pair has ended. */
   readonly peer: SiteIdentity | undefined
-  /** The peer's key for robots' secrets, sealed by the caller. */
-  readonly sealedPeerKey: string | undefined
+  /** The other half of a pair that has ended, which may not have heard of it. */
+  readonly former: SiteIdentity | undefined
+  /** The keys of other sites, this one's peer among them, for secrets of robots that are robots here; sealed by the caller. */
+  readonly sealedPeerKeys: readonly string[]
   /** A one-time token, hashed. */
   readonly invitation: { readonly hash: string; readonly expiresAt: number } | undefined
   /** `iss` of tokens at both sites, so that what one signs is good at the other. */

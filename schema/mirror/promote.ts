@@ -10,16 +10,21 @@ export async function promotePair(
   pair: SitePair,
   { actor, detail }: { readonly actor: string; readonly detail: Readonly<Record<string, unknown>> },
 ): Promise<void> {
+  await checkReferences(db)
+  await db.writeLocal(async (connection) => {
+    await putPair(connection, pair, db.clock.now(), 0)
+    await tell(db, connection, { actor, kind: 'site.promoted', subject: pair.self.name, detail })
+  })
+}
+
+/** What comes from a primary row by row must hold together before it is anybody's own. @throws RegistryError UNAVAILABLE when it does not */
+export async function checkReferences(db: Database): Promise<void> {
   const dangling = await db.read.sql.all<{ table: string }>(raw`PRAGMA foreign_key_check`)
   if (dangling.length > 0) {
     throw unavailable(
       `What came from the primary does not hold together (${dangling.length} references, the first in ${dangling[0]?.table}). Have this site rejoin.`,
     )
   }
-  await db.writeLocal(async (connection) => {
-    await putPair(connection, pair, db.clock.now(), 0)
-    await tell(db, connection, { actor, kind: 'site.promoted', subject: pair.self.name, detail })
-  })
 }
 
 /** From here on this site has another. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { getTableName } from 'drizzle-orm'
 import { toSnakeCase } from 'drizzle-orm/casing'
 import { getTableConfig, type SQLiteTable } from 'drizzle-orm/sqlite-core'
@@ -99,6 +100,13 @@ export const FORGOTTEN: readonly string[] = namesOf('local')
   .map((name) => getTableName(EXPORTS[name]))
 
 const BY_NAME = new Map(MIRRORED.map((table) => [table.name, table]))
+
+/** What is mirrored, table by table and column by column, as a hash: two sites that differ in it run different versions. */
+export function tablesInShort(): string {
+  return createHash('sha256')
+    .update(JSON.stringify(MIRRORED.map(({ name, columns }) => [name, columns])))
+    .digest('base64url')
+}
 
 export function mirroredTable(name: string): MirroredTable | undefined {
   return BY_NAME.get(name)

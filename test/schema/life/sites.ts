@@ -20,6 +20,7 @@ import { readPage, readSequences } from '../../../schema/mirror/fill.ts'
 import { headOfLog, logLength, logReaches, oldestAfter, readLog } from '../../../schema/mirror/log.ts'
 import { artifactsOnlyHere, rowsOnlyHere } from '../../../schema/mirror/only-here.ts'
 import { readPair, type SitePair, savePair } from '../../../schema/mirror/pair.ts'
+import { partPair } from '../../../schema/mirror/part.ts'
 import { acknowledge, beginMirroring, endMirroring, resumeMirroring } from '../../../schema/mirror/primary.ts'
 import { announcePair, promotePair } from '../../../schema/mirror/promote.ts'
 import { MIRRORED } from '../../../schema/mirror/treatment.ts'
@@ -50,7 +51,8 @@ const pair: SitePair = {
   role: 'primary',
   epoch: 1,
   peer: { ...self, id: 'b' },
-  sealedPeerKey: undefined,
+  former: undefined,
+  sealedPeerKeys: [],
   invitation: undefined,
   issuer: 'atoll',
   away: 'stop',
@@ -152,6 +154,8 @@ export const sites: readonly Step[] = [
       await announcePair(db, pair)
       await promotePair(standby.db, { ...pair, mirroring: false }, { actor: ME, detail: {} })
       await endMirroring(db, { ...pair, mirroring: false }, { forget: true })
+      const key = { kid: 'k9', algorithm: 'EdDSA', publicJwk: {}, sealedPrivate: 's' }
+      await partPair(standby.db, { ...pair, peer: undefined }, { actor: ME, other: 'b', key })
     },
   ],
   [
