@@ -1,5 +1,4 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { getPath } from 'hono/utils/url'
 import { CSRF_HEADER } from '../identity/sessions/sessions.ts'
@@ -11,6 +10,7 @@ import { artifactCopies } from './artifact-copy.ts'
 import { artifactLabels } from './artifact-labels.ts'
 import { audited } from './audited.ts'
 import { auditLogs } from './auditlog.ts'
+import { limitedBody } from './body-limit.ts'
 import { configurations } from './configure.ts'
 import { description } from './description.ts'
 import { type ApiParts, routes } from './environment.ts'
@@ -23,7 +23,7 @@ import { immutableTagRules } from './immutable.ts'
 import { jobService } from './jobservice.ts'
 import { labels } from './label.ts'
 import { ldap } from './ldap.ts'
-import { BODY_LIMIT, REQUEST_ID_LIMIT } from './limits.ts'
+import { REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
 import { notYet } from './not-yet.ts'
 import { oidc } from './oidc.ts'
@@ -72,14 +72,7 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.header('Cache-Control', 'no-store')
     await next()
   })
-  api.use(
-    bodyLimit({
-      maxSize: BODY_LIMIT,
-      onError: () => {
-        throw new ApiError('PAYLOAD_TOO_LARGE', `A body holds ${BODY_LIMIT} bytes at most.`)
-      },
-    }),
-  )
+  api.use(limitedBody)
   // These two answer whoever asks and whatever the database does.
   api.route('/', ping()).route('/', health(parts)).route('/', description(api))
   api.use(async (c, next) => {

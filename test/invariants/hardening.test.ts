@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { Browser } from '../support/browser.ts'
@@ -68,6 +69,21 @@ describe('an origin that is attacked', () => {
     },
     60_000,
   )
+
+  it('takes a body of the API in chunks as it takes one of a length, and no more of it', async () => {
+    const authorization = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`
+    const send = (pieces: number, piece: string) =>
+      fetch(`http://${origin.origin}/api/v2.0/projects`, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: Readable.toWeb(Readable.from(Array(pieces).fill(Buffer.from(piece)))),
+        duplex: 'half',
+      } as RequestInit)
+    const whole = JSON.stringify({ project_name: 'in-chunks' })
+    expect((await send(1, whole)).status).toBe(201)
+    expect((await send(1, whole.slice(1))).status).toBe(400)
+    expect((await send(40, 'x'.repeat(64 * 1024))).status).toBe(413)
+  })
 
   it('says on every answer that browsers must not guess, frame or run it, and only by https', async () => {
     const tab = await fetch(url('/api/v2.0/systeminfo'))
