@@ -19,7 +19,7 @@ const quoted = (name: string) => `"${name}"`
 
 /** The rows of a table after a key. What it takes in memory is a page, or the largest row. */
 export async function readPage(db: Pick<Database, 'read'>, table: MirroredTable, after: Key | undefined): Promise<FillPage> {
-  const limit = table.bytes.size === 0 ? MIRROR_PAGE_ROWS : await rowsThatFit(db.read, table, after)
+  const limit = await rowsThatFit(db.read, table, after)
   const keys = table.key.map(quoted).join(', ')
   const rows = await db.read.sql.all<{ row: string; key: string }>(
     raw`SELECT ${raw.raw(rowAsJson(table, quoted(table.name)))} AS row, json_array(${raw.raw(keys)}) AS key FROM ${raw.raw(quoted(table.name))}
@@ -41,15 +41,15 @@ function beyond({ key }: MirroredTable, after: Key | undefined) {
   return raw`WHERE (${raw.raw(key.map(quoted).join(', '))}) > (${values})`
 }
 
+/** Their sizes are asked for before them: text may be as long as bytes, and so many rows of either would not fit anywhere. */
 async function rowsThatFit(connection: Connection, table: MirroredTable, after: Key | undefined): Promise<number> {
-  const size = [...table.bytes].map((column) => `length(${quoted(column)})`).join(' + ')
   const sizes = await connection.sql.all<{ bytes: number }>(
-    raw`SELECT ${raw.raw(size)} AS bytes FROM ${raw.raw(quoted(table.name))} ${beyond(table, after)}
+    raw`SELECT octet_length(${raw.raw(rowAsJson(table, quoted(table.name)))}) AS bytes FROM ${raw.raw(quoted(table.name))} ${beyond(table, after)}
       ORDER BY ${raw.raw(table.key.map(quoted).join(', '))} LIMIT ${MIRROR_PAGE_ROWS}`,
   )
   let bytes = 0
   const fitting = sizes.findIndex((row) => {
-    bytes += 2 * row.bytes
+    bytes += row.bytes
     return bytes > MIRROR_PAGE_BYTES
   })
   return fitting < 0 ? MIRROR_PAGE_ROWS : Math.max(1, fitting)
