@@ -7,6 +7,7 @@ import { type Digest, parseDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
+import { garbageIndex } from '../../schema/garbage.ts'
 import {
   applyLog,
   applyPage,
@@ -23,7 +24,7 @@ import { MIRRORED, type MirroredTable } from '../../schema/mirror/treatment.ts'
 import type { Secrets } from '../services.ts'
 import { bringBlob } from './blobs.ts'
 import { sealFor } from './keys.ts'
-import { BLOBS_AT_ONCE, SITE_RETRY_FIRST_MS, SITE_RETRY_LAST_MS } from './limits.ts'
+import { BLOBS_AT_ONCE, SITE_RETRY_FIRST_MS, SITE_RETRY_LAST_MS, STRAYS_AT_ONCE } from './limits.ts'
 import { type Reseal, resealEntries, resealRow } from './seals.ts'
 import type { Standing } from './standing.ts'
 import type { SiteTalk } from './talk.ts'
@@ -157,6 +158,7 @@ class Following {
         after: answer.next,
         wholeAt: done + 1 === MIRRORED.length && answer.next === undefined ? answer.head : undefined,
       }
+      if (next.wholeAt !== undefined) await this.#dropStrays()
       if (answer.sequences !== undefined) {
         await applySequences(db, answer.sequences)
         steps('mirror: sequences stored')
@@ -195,6 +197,23 @@ class Following {
         steps('mirror: bytes deleted')
       }
       await settleOwed(db, unnamed)
+    }
+  }
+
+  /** Bytes of before, which no row names any more: a site that comes back has some. What the log still names comes again. */
+  async #dropStrays(): Promise<void> {
+    const { db, store, steps } = this.#options
+    // Of the collector's index this is a question without a grace.
+    const { unknown } = garbageIndex(db, 0)
+    for (let last: Digest | undefined; ; ) {
+      const { items, more } = await store.list({ limit: STRAYS_AT_ONCE, ...(last !== undefined && { last }) })
+      for (const digest of await unknown(items)) {
+        this.#signal.throwIfAborted()
+        await store.delete(digest)
+        steps('mirror: stray deleted')
+      }
+      last = items.at(-1)
+      if (!more || last === undefined) return
     }
   }
 

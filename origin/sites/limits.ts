@@ -16,6 +16,8 @@ export const SITE_RETRY_FIRST_MS = 200
 export const SITE_RETRY_LAST_MS = 3_000
 /** Blobs that travel at once. */
 export const BLOBS_AT_ONCE = 4
+/** Names of bytes that a site which comes back looks up at once. */
+export const STRAYS_AT_ONCE = 1_000
 /** Without a byte for so long, a blob is taken up again. */
 export const BLOB_STALL_MS = 30_000
 /** How often a blob is taken up again without a single new byte having arrived. */
