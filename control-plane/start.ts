@@ -36,6 +36,7 @@ import { warmAtEdge } from './preheat/warm.ts'
 import { watchEndpoints } from './replication/health.ts'
 import { type EndpointTrust, Sites } from './replication/sites.ts'
 import { Speeds } from './replication/speeds.ts'
+import type { ReplicationStep } from './replication/steps.ts'
 import { dispatchRuns } from './runs/dispatch.ts'
 import { followAudit } from './runs/follow-audit.ts'
 import { type JobHandler, Scheduler } from './scheduler.ts'
@@ -72,6 +73,8 @@ export interface ControlPlaneOptions {
   readonly host: string
   /** Where the audit log is forwarded to; undefined: nowhere. */
   readonly auditReceiver?: SenderOptions | undefined
+  /** Hears of each step of a replication once it is done, before the next begins. */
+  readonly onStep?: (step: ReplicationStep) => void
   /** In [0, 1): spreads retries. */
   readonly random?: () => number
 }
@@ -88,8 +91,8 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
   const fetch = options.fetchFor({ insecure: false, caCertificate: null, projectId: null })
   const handlers = new Map<string, JobHandler>([
     [START_REPLICATION, startReplication({ db, log })],
-    [PLAN_REPLICATION, planReplication({ db, sites })],
-    [REPLICATE, replicate({ db, sites, speeds: new Speeds({ db, clock, log, owner }), createHasher, fetch, clock, log })],
+    [PLAN_REPLICATION, planReplication({ db, sites, onStep: options.onStep })],
+    [REPLICATE, replicate({ db, sites, speeds: new Speeds({ db, clock, log, owner }), createHasher, fetch, clock, log, onStep: options.onStep })],
     [RETAIN, retain({ db, clock })],
     [PURGE_AUDIT, purgeAuditJobs({ db, clock })],
     [START_PREHEAT, startPreheatJobs({ db })],

@@ -13,6 +13,7 @@ import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
 import { observedFetch } from '../runtime/observe/fetch.ts'
 import { RequestIdentity } from '../runtime/observe/request-id.ts'
+import { tellStep } from '../runtime/observe/steps.ts'
 import { Places } from '../runtime/places.ts'
 import { ReachableNetworks } from '../runtime/public-networks.ts'
 import { proxyFor } from '../runtime/settings/proxy.ts'
@@ -181,7 +182,7 @@ export async function openOrigin({
     soon: setImmediate,
     limit: config['cache.enabled'] ? MANIFEST_MEMORY : 1,
   })
-  const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId })
+  const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId, onStep: tellStep })
   const identity = new RequestIdentity(newId)
   const reachable = new ReachableNetworks(config['outbound.private_networks'])
   const proxy = proxyFor(config, 'core')

@@ -108,6 +108,7 @@ class LocalManifests implements Manifests {
   async put(manifest: ManifestInput): Promise<ManifestReceipt> {
     const record = recordOf(this.#parts, manifest)
     await this.#parts.metadata.putManifest(this.#name, { ...record, tags: manifest.tags }, this.#actor)
+    this.#parts.onStep?.('manifest stored')
     const { descriptor, parsed } = record
     return { descriptor, ...(parsed.subject && { subject: parsed.subject.digest }) }
   }
@@ -132,8 +133,10 @@ class LocalVersions implements TagVersions {
     return this.#parts.metadata.versions.state(this.#name, tag)
   }
 
-  put(manifest: Omit<ManifestInput, 'tags'>, tag: Tag, version: TagVersion): Promise<Dot> {
-    return this.#parts.metadata.versions.put(this.#name, recordOf(this.#parts, manifest), tag, version, this.#actor)
+  async put(manifest: Omit<ManifestInput, 'tags'>, tag: Tag, version: TagVersion): Promise<Dot> {
+    const standing = await this.#parts.metadata.versions.put(this.#name, recordOf(this.#parts, manifest), tag, version, this.#actor)
+    this.#parts.onStep?.('manifest stored')
+    return standing
   }
 
   delete(tag: Tag, version: TagVersion): Promise<Dot> {

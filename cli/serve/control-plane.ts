@@ -6,6 +6,7 @@ import { configuredUrl } from '../../origin/identity/base-url.ts'
 import type { OpenOrigin } from '../../origin/open.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { createFetch } from '../../runtime/fetch.ts'
+import { tellStep } from '../../runtime/observe/steps.ts'
 import { ReachableNetworks } from '../../runtime/public-networks.ts'
 import { type ForwardProxy, proxyFor } from '../../runtime/settings/proxy.ts'
 import type { SenderOptions } from '../../runtime/syslog/sender.ts'
@@ -38,6 +39,7 @@ export async function controlPlaneOf(origin: OpenOrigin): Promise<RunningControl
     concurrency: config['control_plane.concurrency'],
     projectOwner,
     auditReceiver: await auditReceiver(config),
+    onStep: tellStep,
   })
 }
 

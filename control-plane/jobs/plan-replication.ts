@@ -10,6 +10,7 @@ import { destinationName } from '../replication/destination-name.ts'
 import { matching } from '../replication/matching.ts'
 import { type Resource, readResource, resourceText } from '../replication/resources.ts'
 import type { Sites } from '../replication/sites.ts'
+import type { ReplicationStep } from '../replication/steps.ts'
 import { describe, type JobHandler } from '../scheduler.ts'
 
 interface Planned {
@@ -18,12 +19,19 @@ interface Planned {
   readonly operation: 'copy' | 'deletion'
 }
 
+export interface PlanOptions {
+  readonly db: Database
+  readonly sites: Sites
+  readonly onStep?: ((step: ReplicationStep) => void) | undefined
+}
+
 /** Turns an execution into tasks: some tags of one repository each. What there is to do is never held as a whole. */
-export function planReplication({ db, sites }: { readonly db: Database; readonly sites: Sites }): JobHandler {
+export function planReplication({ db, sites, onStep }: PlanOptions): JobHandler {
   return {
     async run(job, signal) {
       const payload = payloadOf(job)
       const { executionId } = payload
+      onStep?.('plan begun')
       const execution = await findExecution(db, executionId)
       if (execution?.status !== 'InProgress') return
       const policy = await findReplicationPolicy(db, execution.policyId)
@@ -53,7 +61,9 @@ export function planReplication({ db, sites }: { readonly db: Database; readonly
         batch = []
       }
       if ((await addTasks(db, executionId, batch)) === undefined) return
+      onStep?.('tasks added')
       await executionPlanned(db, executionId)
+      onStep?.('plan ended')
     },
     async failed(job, error, again) {
       if (again === undefined) await failExecution(db, payloadOf(job).executionId, describe(error))

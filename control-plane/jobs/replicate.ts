@@ -13,6 +13,7 @@ import { deleteTags } from '../replication/delete-tags.ts'
 import { resourceText } from '../replication/resources.ts'
 import type { Sites } from '../replication/sites.ts'
 import type { Speeds } from '../replication/speeds.ts'
+import type { ReplicationStep } from '../replication/steps.ts'
 import { TaskLog } from '../replication/task-log.ts'
 import { describe, type JobHandler } from '../scheduler.ts'
 
@@ -24,18 +25,21 @@ export interface ReplicateOptions {
   readonly fetch: typeof fetch
   readonly clock: Clock
   readonly log: Log
+  readonly onStep?: ((step: ReplicationStep) => void) | undefined
 }
 
 /** Does one task of an execution: copies some tags of a repository to the other site, or deletes them there. */
 export function replicate(options: ReplicateOptions): JobHandler {
-  const { db, sites, speeds, clock } = options
+  const { db, sites, speeds, clock, onStep } = options
   return {
     async run(job, signal) {
       const payload = payloadOf(job)
       const { executionId, taskId, operation } = payload
       const policy = await findReplicationPolicy(db, payload.policyId)
       if (policy === undefined || !(await isInProgress(db, executionId))) return
+      onStep?.('task taken')
       await updateTask(db, taskId, { status: 'InProgress' }, job)
+      onStep?.('task begun')
       const log = new TaskLog(options, taskId, job)
       const speed = await speeds.take(policy)
       try {
@@ -54,7 +58,9 @@ export function replicate(options: ReplicateOptions): JobHandler {
       }
       signal.throwIfAborted()
       await updateTask(db, taskId, { status: 'Succeed' }, job)
+      onStep?.('result written')
       await settleExecution(db, executionId)
+      onStep?.('execution settled')
     },
 
     async failed(job, error, again) {

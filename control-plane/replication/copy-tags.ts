@@ -25,6 +25,7 @@ import type { Work } from './work.ts'
 export async function copyTags(work: Work): Promise<void> {
   const { payload, destination, task, signal } = work
   await destination.prepare(payload.destination, signal)
+  work.onStep?.('project prepared')
   let failure: RegistryError | undefined
   for (const tag of payload.tags) {
     const progress = new Progress(task)
@@ -80,6 +81,7 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
     pace,
     onProgress: (event) => progress.see(event),
+    onStep: work.onStep,
     signal,
   }
   let report: CopyReport
@@ -99,6 +101,7 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     return undefined
   }
   await delivered(work, tag, report.digest, report.bytes)
+  work.onStep?.('delivery recorded')
   task.line(
     'INFO',
     `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,

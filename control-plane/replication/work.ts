@@ -5,6 +5,7 @@ import type { Database } from '../../schema/database.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
 import type { Site } from './sites.ts'
+import type { ReplicationStep } from './steps.ts'
 import type { TaskLog } from './task-log.ts'
 
 /** One task, and what it is done with. */
@@ -20,5 +21,6 @@ export interface Work {
   readonly fetch: typeof fetch
   readonly clock: Clock
   readonly task: TaskLog
+  readonly onStep?: ((step: ReplicationStep) => void) | undefined
   readonly signal: AbortSignal
 }

@@ -29,6 +29,7 @@ export async function moveBlob(source: Repository, destination: Repository, blob
     if (await mount(source, destination, blob, run)) {
       run.copied++
       run.mounted++
+      run.options.onStep?.('blob mounted')
       return tell('mounted', size)
     }
     await new Transfer(source, destination, blob, run, tell).move()
@@ -109,6 +110,7 @@ class Transfer {
     }
     this.#running = this.#newRunning()
     const upload = await this.#destination.uploads.begin({ algorithm: algorithmOf(this.#blob.digest) })
+    this.#run.options.onStep?.('upload begun')
     this.#tell('begin', 0)
     return this.#remember(upload)
   }
@@ -117,6 +119,7 @@ class Transfer {
     if (upload.id !== this.#known) {
       this.#known = upload.id
       await this.#run.options.resume?.put(this.#key, upload.id)
+      this.#run.options.onStep?.('upload remembered')
     }
     return upload
   }
@@ -154,6 +157,7 @@ class Transfer {
           at += chunk.byteLength
           this.#run.bytes += chunk.byteLength
           this.#tell('moving', at)
+          options.onStep?.('bytes moving')
         },
         failed: (error) => {
           failure = error
@@ -166,6 +170,7 @@ class Transfer {
         // The destination sees no more than that its request broke off; why, the source knows.
         throw failure ?? error
       }
+      options.onStep?.('bytes appended')
       if (upload.size !== range.offset + range.length) {
         throw new RegistryError('UNAVAILABLE', `The destination has ${upload.size} bytes of ${digest} after it was sent ${at}.`)
       }
@@ -222,7 +227,9 @@ class Transfer {
       }
       throw error
     }
+    this.#run.options.onStep?.('blob finished')
     await this.#forget()
+    this.#run.options.onStep?.('upload forgotten')
   }
 
   #newRunning(): RunningDigest {

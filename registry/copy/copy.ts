@@ -41,6 +41,7 @@ class ArtifactCopy {
     const { options } = run
     const head = await this.#source.manifests.stat(reference)
     if (!head) throw unknown(`The source has no ${this.#source.name}:${referenceText(reference)}.`)
+    options.onStep?.('tag read')
     // From here on the digest counts: a tag that moves meanwhile is the next copy's.
     const { digest } = head.descriptor
     const tags = await this.#tagsToSet(options.tags ?? (reference.tag === undefined ? [] : [reference.tag]), digest)
@@ -83,6 +84,7 @@ class ArtifactCopy {
     }
     const manifest = await run.turn(() => this.#source.manifests.get({ digest }))
     if (!manifest) return false
+    run.options.onStep?.('manifest read')
     const parsed = parse(manifest)
     await run.each(parsed.manifests, (child) => this.#child(child))
     if (!present)
@@ -117,6 +119,7 @@ class ArtifactCopy {
       const { items, more } = await run.turn(() => this.#source.referrers.list(digest, { page }))
       for (const referrer of items) {
         await this.#child(referrer)
+        run.options.onStep?.('referrer copied')
         await this.#referrersOf(referrer.digest, seen)
       }
       last = items.at(-1)?.digest
@@ -135,6 +138,7 @@ class ArtifactCopy {
   async #put({ bytes, descriptor }: Manifest, tags: readonly Tag[]): Promise<void> {
     const { mediaType, digest } = descriptor
     const receipt = await this.#run.turn(() => this.#destination.manifests.put({ bytes, mediaType, digest, tags }))
+    this.#run.options.onStep?.(tags.length > 0 ? 'tag put' : 'manifest put')
     const parsed = parseManifest(bytes, mediaType)
     if (parsed.subject && receipt.subject === undefined) {
       // It does not list referrers by itself: then whoever pushes them does (distribution-spec, "Unavailable Referrers API").

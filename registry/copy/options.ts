@@ -4,6 +4,7 @@ import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
 import type { DeltaEnds } from './delta.ts'
 import type { Pace } from './pace.ts'
+import type { CopyStep } from './steps.ts'
 
 export interface CopyOptions {
   /** Verifies what a source sends before it is finished at the destination. */
@@ -36,6 +37,8 @@ export interface CopyOptions {
   /** Remembers uploads that are under way at this destination, so that a copy which was broken off goes on where it was. */
   readonly resume?: ResumeStore
   readonly onProgress?: (event: CopyProgress) => void
+  /** Hears of each step once it is done, before the next begins. */
+  readonly onStep?: ((step: CopyStep) => void) | undefined
   /** Gets blobs from where a source says they are. Needed for sources that hand out addresses. */
   readonly fetch?: (input: URL, init: RequestInit) => Promise<Response>
   readonly signal?: AbortSignal | undefined

@@ -44,6 +44,7 @@ export async function settleTag(source: Repository, destination: Repository, tag
   if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `The source has no ${source.name}@${digest} any more.`)
   const { bytes, descriptor } = manifest
   const standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)
+  options.onStep?.('tag put')
   if (standing !== state.version.dot) return { outcome: 'newer there', version: standing }
   options.onProgress?.({ kind: 'tag', step: 'done', tag: to, digest })
   return { outcome: 'set', report }

@@ -1,6 +1,7 @@
 import type { BlobStore, CreateHasher } from '../blob-store.ts'
 import type { MetadataStore } from '../metadata-store.ts'
 import type { RunningHashes } from './running-hashes.ts'
+import type { PushStep } from './steps.ts'
 
 export interface LocalRegistryOptions {
   readonly blobs: BlobStore
@@ -10,6 +11,8 @@ export interface LocalRegistryOptions {
   readonly newId: () => string
   /** Reads manifests in place of the metadata: a ManifestCache in front of it. */
   readonly manifests?: Pick<MetadataStore, 'getManifest' | 'statManifest'>
+  /** Hears of each step of a push once it is done, before the next begins. */
+  readonly onStep?: (step: PushStep) => void
 }
 
 /** What the parts of one LocalRegistry work with. */

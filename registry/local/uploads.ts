@@ -29,16 +29,18 @@ export class LocalUploads implements Uploads {
   }
 
   async begin(options: { readonly algorithm?: DigestAlgorithm } = {}): Promise<Upload> {
-    const { blobs, metadata, newId } = this.#parts
+    const { blobs, metadata, newId, onStep } = this.#parts
     const record: UploadRecord = { id: newId(), algorithm: options.algorithm ?? 'sha256' }
     const draft = blobs.draft(record.id)
     await (await draft.writer({ offset: 0 })).close()
+    onStep?.('draft made')
     try {
       await metadata.createUpload(this.#name, record, this.#actor)
     } catch (error) {
       await draft.discard()
       throw error
     }
+    onStep?.('session recorded')
     return { id: record.id, size: 0 }
   }
 
@@ -63,7 +65,7 @@ export class LocalUploads implements Uploads {
 
   finish(id: string, digest: Digest): Promise<Descriptor> {
     return this.#alone(id, async () => {
-      const { blobs, metadata } = this.#parts
+      const { blobs, metadata, onStep } = this.#parts
       const record = await metadata.findUpload(this.#name, id)
       if (!record) throw unknownUpload(id)
       const draft = blobs.draft(id)
@@ -82,9 +84,13 @@ export class LocalUploads implements Uploads {
         })
       }
       const reservation = await metadata.reserveBlob(digest)
+      onStep?.('blob reserved')
       await draft.commit(digest)
+      onStep?.('draft committed')
       await metadata.linkBlob(this.#name, { digest, size }, reservation, this.#actor)
+      onStep?.('blob linked')
       await metadata.deleteUpload(this.#name, id)
+      onStep?.('session ended')
       return { mediaType: OCTETS, digest, size }
     })
   }
@@ -139,6 +145,7 @@ export class LocalUploads implements Uploads {
       throw outcome.failed.error
     }
     const size = await writer.close()
+    this.#parts.onStep?.('bytes written')
     if (hasher && size === offset + outcome.taken) hashes.keep(record.id, { algorithm, hasher, size })
     if (outcome.broken) {
       throw new RegistryError(

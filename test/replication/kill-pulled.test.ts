@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { COPY_STEPS } from '../../registry/copy/steps.ts'
+import { PUSH_STEPS } from '../../registry/local/steps.ts'
+import { inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
+
+let sites: TwoSites
+
+beforeAll(async () => {
+  sites = await TwoSites.start('pull')
+}, 120_000)
+afterAll(() => sites?.[Symbol.asyncDispose]())
+
+describe('what is pulled from B ends whole, and travels once', () => {
+  test.each([...PUSH_STEPS, ...COPY_STEPS])(
+    'when A is killed at: %s',
+    async (step) => {
+      const { a } = sites
+      const begun = await sites.begin(nameOf('into', step), () => a.stopAt(step, 'SIGKILL'))
+      await a.stopped('SIGKILL')
+      await a.comeBack()
+      await sites.endsWhole(begun, inItsHands(step))
+    },
+    120_000,
+  )
+
+  test.each(COPY_STEPS)(
+    'when B is killed while A is at: %s',
+    async (step) => {
+      const { a, b } = sites
+      const begun = await sites.begin(nameOf('from', step), () => a.stopAt(step, 'SIGSTOP'))
+      await a.stopped('SIGSTOP')
+      try {
+        await b.process.kill()
+        await b.comeBack()
+      } finally {
+        a.goOn()
+      }
+      await sites.endsWhole(begun, inItsHands(step))
+    },
+    120_000,
+  )
+})
