@@ -9,6 +9,7 @@ import type { Database } from '../schema/database.ts'
 import { enabledReplicationPolicies, type ReplicationPolicy } from '../schema/replication.ts'
 import { startExecutionForEvent } from '../schema/replication-executions.ts'
 import { CHANGES_BATCH, CURSOR_SAVE_MS, DEBOUNCE_MS, POLL_MS } from './limits.ts'
+import { tagsAbout } from './replication/beside.ts'
 import { localFacts } from './replication/facts.ts'
 import { type ReplicationFilters, readFilters } from './replication/filters.ts'
 
@@ -16,7 +17,8 @@ const CONSUMER = 'replication'
 
 /**
  * Follows the feed, and begins an execution of each event-based rule for each tag that was set, for each that was deleted, by itself or with
- * its repository, where the rule wants that, and for the tags of each artifact whose labels changed where the rule asks for labels. What happens to one tag while an
+ * its repository, where the rule wants that, for the tags of each artifact that something refers to now (a signature), and for the tags of each
+ * artifact whose labels changed where the rule asks for labels. What happens to one tag while an
  * execution for it waits changes that execution.
  */
 export async function followChanges({
@@ -92,6 +94,7 @@ const TIME_OVER = Symbol('time over')
 const isOfRules = ({ kind }: Change) => kind.startsWith('replication.policy.')
 
 const FOLLOWED: ReadonlySet<Change['kind']> = new Set([
+  'manifest.put',
   'tag.set',
   'tag.version',
   'tag.deleted',
@@ -139,12 +142,16 @@ async function affected(
     const colon = subject.lastIndexOf(':')
     const repository = subject.slice(0, colon)
     const tag = subject.slice(colon + 1)
-    return isRepositoryName(repository) && isTag(tag) ? [{ repository, tag }] : []
+    if (!isRepositoryName(repository) || !isTag(tag)) return []
+    // What is set beside an artifact travels with it, also where the rule asks for other tags.
+    const about = kind === 'tag.deleted' || filters.tag(tag) ? [] : await tagsAbout(db, repository, { tag })
+    return [tag, ...about].map((name) => ({ repository, tag: name }))
   }
-  if (filters.artifact === undefined) return []
+  if (kind !== 'manifest.put' && filters.artifact === undefined) return []
   const at = subject.indexOf('@')
   const repository = subject.slice(0, at)
   const digest = subject.slice(at + 1)
   if (!isRepositoryName(repository) || !isDigest(digest)) return []
+  if (kind === 'manifest.put') return (await tagsAbout(db, repository, { digest })).map((tag) => ({ repository, tag }))
   return ((await findArtifact(db, repository, { digest }))?.tags ?? []).map(({ name }) => ({ repository, tag: name }))
 }

@@ -18,6 +18,8 @@ export const PROGRESS_MS = 1_000
 export const TAGS_OF_A_TASK = 50
 /** Tasks that are written down at once: everybody else's writes wait meanwhile. */
 export const TASKS_BATCH = 100
+/** How far it is followed what a referrer refers to: a signature of an SBOM of an image in an index is three. */
+export const SUBJECTS_DEPTH = 5
 /** How often a tag that moves at the source while it is copied is copied again by the same task. */
 export const MOVES_LIMIT = 10
 /** Artifacts that retention reads at once, and those it takes away in one write: everybody else's writes wait meanwhile. */

@@ -7,17 +7,25 @@ export type Delivery = typeof deliveries.$inferSelect
 
 /** Writes down that a tag is at the destination. One that was there with this digest already was delivered then, not now. */
 export async function recordDelivery(db: Database, delivery: Omit<Delivery, 'deliveredAt'>): Promise<void> {
-  const { endpointId, destination, tag, repository, digest, bytes } = delivery
-  const place = and(eq(deliveries.endpointId, endpointId), eq(deliveries.destination, destination), eq(deliveries.tag, tag))
-  const known = await db.read.sql.select().from(deliveries).where(place).get()
-  if (known?.digest === digest && known.repository === repository) return
-  const set = { repository, digest, bytes, deliveredAt: db.clock.now() }
+  const { endpointId, destination, tag, repository, digest, bytes, referrers } = delivery
+  const known = await findDelivery(db, delivery)
+  const again = known?.digest === digest && known.repository === repository
+  if (again && known.referrers === referrers) return
+  const made = { repository, digest, bytes, referrers, deliveredAt: db.clock.now() }
   await db.write(({ sql }) =>
     sql
       .insert(deliveries)
-      .values({ endpointId, destination, tag, ...set })
-      .onConflictDoUpdate({ target: [deliveries.endpointId, deliveries.destination, deliveries.tag], set }),
+      .values({ endpointId, destination, tag, ...made })
+      .onConflictDoUpdate({ target: [deliveries.endpointId, deliveries.destination, deliveries.tag], set: again ? { referrers } : made }),
   )
+}
+
+export function findDelivery(
+  db: Database,
+  { endpointId, destination, tag }: Pick<Delivery, 'endpointId' | 'destination' | 'tag'>,
+): Promise<Delivery | undefined> {
+  const place = and(eq(deliveries.endpointId, endpointId), eq(deliveries.destination, destination), eq(deliveries.tag, tag))
+  return db.read.sql.select().from(deliveries).where(place).get()
 }
 
 /** We deleted the tag there. */

@@ -4,16 +4,16 @@ import type { CopyOptions, CopyProgress, CopyReport, ResumeStore } from '../../r
 import { settleTag } from '../../registry/copy/settle.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import { parseRepositoryName, type RepositoryName, splitProject, type Tag } from '../../registry/spec/names.ts'
+import type { Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
-import { recordDelivery } from '../../schema/deliveries.ts'
 import { layersLike } from '../../schema/layers.ts'
-import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../schema/mount-sources.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
-import { CHUNK_BYTES, DELTA_CANDIDATES, MOUNT_SOURCES, MOVES_LIMIT } from '../limits.ts'
+import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT } from '../limits.ts'
 import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
+import { besideAt } from './beside.ts'
 import { deleteTag } from './delete-tags.ts'
+import { delivered, mountSources, wereDelivered } from './deliveries.ts'
 import { actsByItself, said } from './settled.ts'
 import type { TaskLog } from './task-log.ts'
 import type { Work } from './work.ts'
@@ -30,7 +30,9 @@ export async function copyTags(work: Work): Promise<void> {
   for (const tag of payload.tags) {
     const progress = new Progress(task)
     try {
-      await copyTag(work, tag, progress)
+      const digest = await copyTag(work, tag, progress)
+      // Whoever verifies a copy looks for what is beside it.
+      for (const beside of digest === undefined ? [] : await besideAt(work, digest)) await copyTag(work, beside, progress)
     } catch (error) {
       signal.throwIfAborted()
       const status = statusOf(error)
@@ -42,28 +44,31 @@ export async function copyTags(work: Work): Promise<void> {
   if (failure) throw failure
 }
 
-/** Two tasks may copy one tag at once: whichever ends last leaves at the destination what the source has then. */
-async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<void> {
+/**
+ * Two tasks may copy one tag at once: whichever ends last leaves at the destination what the source has then. Resolves with what the tag is at
+ * both ends; undefined: they differ, and should.
+ */
+async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<Digest | undefined> {
   const { payload, policy, source, task, signal } = work
   const { manifests } = source.open(signal, 'system').repository(payload.repository)
   for (let move = 0; move < MOVES_LIMIT; move++) {
-    const report = await copyOnce(work, tag, progress)
-    if (report === undefined) return
-    if (!progress.tagged) return
+    const digest = await copyOnce(work, tag, progress)
+    if (digest === undefined || !progress.tagged) return digest
     const now = (await manifests.stat({ tag }))?.descriptor.digest
-    if (now === report.digest) return
+    if (now === digest) return digest
     if (now === undefined) {
       // Whoever deleted it may have been here before us.
       if (policy.trigger === 'event_based' && policy.replicateDeletion) await deleteTag(work, tag)
-      return
+      return undefined
     }
     task.line('INFO', `${payload.repository}:${tag} has become ${now} meanwhile.`)
   }
   task.line('WARNING', `${payload.repository}:${tag} moves faster than it can be copied: what it is now comes with the next execution.`)
+  return undefined
 }
 
-/** undefined: the destination has one as new or a newer one, or what told of the tag is older than its deletion. */
-async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyReport | undefined> {
+/** What the tag is at both ends. undefined: the destination has a newer one, or what told of the tag is older than its deletion. */
+async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<Digest | undefined> {
   const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
@@ -75,6 +80,7 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     fetch: (url, init) => fetch(url, init),
     override: policy.override,
     referrers: true,
+    areReferrersThere: (digest, referrers) => wereDelivered(work, tag, digest, referrers),
     resume: resumeAt(db, destination.key),
     mountFrom: (digest) => mountSources(work, digest),
     ...deltaBetween(work, actor),
@@ -87,10 +93,10 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
   let report: CopyReport
   try {
     const settled = actsByItself(policy) ? await settleTag(from, to, tag, tag, options) : undefined
-    if (settled?.outcome === 'same') await delivered(work, tag, settled.digest, 0)
+    if (settled?.outcome === 'same') await delivered(work, tag, settled.report)
     if (settled !== undefined && settled.outcome !== 'set') {
       task.line('INFO', `${payload.destination}:${tag} ${said(settled)}.`)
-      return undefined
+      return settled.outcome === 'same' ? settled.report.digest : undefined
     }
     report = settled?.report ?? (await copy(from, to, { tag }, options))
   } catch (error) {
@@ -100,27 +106,13 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<CopyR
     task.line('INFO', `${payload.repository}:${tag} was deleted meanwhile.`)
     return undefined
   }
-  await delivered(work, tag, report.digest, report.bytes)
+  await delivered(work, tag, report)
   work.onStep?.('delivery recorded')
   task.line(
     'INFO',
     `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,
   )
-  return report
-}
-
-/** Keeps what the other registry has of us. */
-async function delivered({ db, payload, policy }: Work, tag: Tag, digest: Digest, bytes: number): Promise<void> {
-  const { destinationEndpointId: endpointId } = policy
-  if (endpointId === null) return
-  await recordDelivery(db, { endpointId, repository: payload.repository, destination: payload.destination, tag, digest, bytes })
-}
-
-/** There: where we delivered the blob before. Here: repositories of the same project, for the source could name what it does not have. */
-async function mountSources({ db, policy, payload }: Work, digest: Digest): Promise<readonly RepositoryName[]> {
-  const { destinationEndpointId: endpointId } = policy
-  if (endpointId !== null) return (await deliveredWithBlob(db, endpointId, digest, MOUNT_SOURCES)).map(parseRepositoryName)
-  return await repositoriesOfProjectWithBlob(db, splitProject(payload.destination).project, digest, MOUNT_SOURCES)
+  return report.digest
 }
 
 /** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */

@@ -25,10 +25,17 @@ export async function copy(source: Repository, destination: Repository, referenc
   return run.whole(() => new ArtifactCopy(source, destination, run).copy(reference))
 }
 
+/** Copies what refers to an artifact that the destination has, or to a part of it, and is not there yet. @throws as `copy` does */
+export async function copyReferrers(source: Repository, destination: Repository, artifact: Descriptor, options: CopyOptions): Promise<CopyReport> {
+  const run = new CopyRun(options)
+  return run.whole(() => new ArtifactCopy(source, destination, run).referrers(artifact))
+}
+
 class ArtifactCopy {
   readonly #source: Repository
   readonly #destination: Repository
   readonly #run: CopyRun
+  readonly #indexes = new Map<Digest, Manifest>()
 
   constructor(source: Repository, destination: Repository, run: CopyRun) {
     this.#source = source
@@ -47,16 +54,36 @@ class ArtifactCopy {
     const tags = await this.#tagsToSet(options.tags ?? (reference.tag === undefined ? [] : [reference.tag]), digest)
     const there = tags.wanted > 0 && tags.missing.length === 0
     if (there) run.skipped++
-    if (there && !options.referrers) return run.report(digest)
+    const referrers = options.referrers ? await this.#referrersOf(head.descriptor) : []
+    if (there && (await this.#areThere(digest, referrers))) return run.report(digest, digestsOf(referrers))
     // With a single put for both, a manifest and its tag appear together. Referrers must follow the one and precede the other.
-    const last = options.referrers ? [] : tags.missing
+    const last = referrers.length > 0 ? [] : tags.missing
     if (!there && !(await this.#manifest(head.descriptor, last))) throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
-    if (options.referrers) {
-      await this.#referrersOf(digest, new Set())
-      if (tags.missing.length > 0) await this.#put(await this.#read(head.descriptor), tags.missing)
-    }
+    await this.#bring(referrers)
+    if (referrers.length > 0 && tags.missing.length > 0) await this.#put(await this.#read(head.descriptor), tags.missing)
     for (const tag of tags.missing) options.onProgress?.({ kind: 'tag', step: 'done', tag, digest })
-    return run.report(digest)
+    return run.report(digest, digestsOf(referrers))
+  }
+
+  /** What refers to an artifact that the destination has. */
+  async referrers(artifact: Descriptor): Promise<CopyReport> {
+    const { digest } = artifact
+    this.#run.skipped++
+    const referrers = await this.#referrersOf(artifact)
+    if (!(await this.#areThere(digest, referrers))) await this.#bring(referrers)
+    return this.#run.report(digest, digestsOf(referrers))
+  }
+
+  async #areThere(digest: Digest, referrers: readonly Descriptor[]): Promise<boolean> {
+    if (referrers.length === 0) return true
+    return (await this.#run.options.areReferrersThere?.(digest, digestsOf(referrers))) ?? false
+  }
+
+  async #bring(referrers: readonly Descriptor[]): Promise<void> {
+    for (const referrer of referrers) {
+      await this.#child(referrer)
+      this.#run.options.onStep?.('referrer copied')
+    }
   }
 
   async #tagsToSet(tags: readonly Tag[], digest: Digest): Promise<{ wanted: number; missing: readonly Tag[] }> {
@@ -82,7 +109,7 @@ class ArtifactCopy {
       // An image cannot be there without its layers. An index can: it may have come when the source did not have all its children.
       if (tags.length === 0 && !isIndex(mediaType)) return true
     }
-    const manifest = await run.turn(() => this.#source.manifests.get({ digest }))
+    const manifest = await run.turn(() => this.#get(digest))
     if (!manifest) return false
     run.options.onStep?.('manifest read')
     const parsed = parse(manifest)
@@ -108,29 +135,45 @@ class ArtifactCopy {
     })
   }
 
-  /** What refers to this manifest or to its children, and what refers to those. */
-  async #referrersOf(digest: Digest, seen: Set<Digest>): Promise<void> {
-    if (seen.has(digest)) return
-    seen.add(digest)
-    const run = this.#run
-    let last: string | undefined
-    for (;;) {
-      const page = { limit: REFERRERS_PAGE, ...(last !== undefined && { last }) }
-      const { items, more } = await run.turn(() => this.#source.referrers.list(digest, { page }))
-      for (const referrer of items) {
-        await this.#child(referrer)
-        run.options.onStep?.('referrer copied')
-        await this.#referrersOf(referrer.digest, seen)
+  /** What refers to an artifact or to a part of it, and what refers to that, each behind what it refers to. */
+  async #referrersOf(artifact: Descriptor): Promise<readonly Descriptor[]> {
+    const found = new Map<Digest, Descriptor>()
+    const seen = new Set<Digest>()
+    const visit = async ({ digest, mediaType }: Descriptor): Promise<void> => {
+      if (seen.has(digest)) return
+      seen.add(digest)
+      for await (const referrer of this.#listed(digest)) {
+        if (!found.has(referrer.digest)) found.set(referrer.digest, referrer)
+        await visit(referrer)
       }
-      last = items.at(-1)?.digest
-      if (!more || last === undefined) break
+      const index = isIndex(mediaType) ? await this.#run.turn(() => this.#get(digest)) : undefined
+      for (const child of index ? parse(index).manifests : []) await visit(child)
     }
-    const manifest = await run.turn(() => this.#source.manifests.get({ digest }))
-    for (const child of manifest ? parse(manifest).manifests : []) await this.#referrersOf(child.digest, seen)
+    await visit(artifact)
+    return [...found.values()]
+  }
+
+  async *#listed(subject: Digest): AsyncGenerator<Descriptor> {
+    for (let last: string | undefined; ; ) {
+      const page = { limit: REFERRERS_PAGE, ...(last !== undefined && { last }) }
+      const { items, more } = await this.#run.turn(() => this.#source.referrers.list(subject, { page }))
+      yield* items
+      last = items.at(-1)?.digest
+      if (!more || last === undefined) return
+    }
+  }
+
+  /** An index is read once: what refers to its children is looked for before it is copied. */
+  async #get(digest: Digest): Promise<Manifest | undefined> {
+    const known = this.#indexes.get(digest)
+    if (known) return known
+    const manifest = await this.#source.manifests.get({ digest })
+    if (manifest && isIndex(manifest.descriptor.mediaType)) this.#indexes.set(digest, manifest)
+    return manifest
   }
 
   async #read({ digest }: Descriptor): Promise<Manifest> {
-    const manifest = await this.#run.turn(() => this.#source.manifests.get({ digest }))
+    const manifest = await this.#run.turn(() => this.#get(digest))
     if (!manifest) throw unknown(`The source has no manifest ${digest} any more.`)
     return manifest
   }
@@ -151,6 +194,10 @@ class ArtifactCopy {
 
 function parse(manifest: Manifest): ParsedManifest {
   return parseManifest(manifest.bytes, manifest.descriptor.mediaType)
+}
+
+function digestsOf(descriptors: readonly Descriptor[]): Digest[] {
+  return descriptors.map(({ digest }) => digest)
 }
 
 function isIndex(mediaType: string): boolean {

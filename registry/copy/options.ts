@@ -15,6 +15,8 @@ export interface CopyOptions {
   readonly override?: boolean
   /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */
   readonly referrers?: boolean
+  /** Whether all of these referrers of the artifact (or of a part of it) are known to be there, so that nobody need ask. Default: they are not. */
+  readonly areReferrersThere?: (digest: Digest, referrers: readonly Digest[]) => Promise<boolean>
   /** What to do about children that the source itself does not have. Default `fail`. */
   readonly missingChildren?: 'fail' | 'skip'
   /** How many things travel at once. Default 4. */
@@ -82,4 +84,6 @@ export interface CopyReport {
   readonly reused: number
   /** Children that the source does not have. */
   readonly missing: readonly Digest[]
+  /** With `referrers`: what refers to the artifact or to a part of it, all of which is at both ends now. */
+  readonly referrers: readonly Digest[]
 }

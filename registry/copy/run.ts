@@ -106,8 +106,8 @@ export class CopyRun {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
-  report(digest: Digest): CopyReport {
+  report(digest: Digest, referrers: readonly Digest[] = []): CopyReport {
     const { copied, mounted, skipped, bytes, reused } = this
-    return { digest, copied, mounted, skipped, bytes, reused, missing: [...this.missing] }
+    return { digest, copied, mounted, skipped, bytes, reused, missing: [...this.missing], referrers }
   }
 }

@@ -1,18 +1,17 @@
 // Tags between two sites that both keep versions: what is newer goes, what is older stays away (docs/decisions/0049-both-ways.md).
 
 import type { Repository } from '../registry.ts'
-import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { Tag } from '../spec/names.ts'
 import { compare, type Dot, inConflict, type TagState } from '../versions/version.ts'
-import { copy } from './copy.ts'
+import { copy, copyReferrers } from './copy.ts'
 import type { CopyOptions, CopyReport } from './options.ts'
 
 /** What became of a tag at the destination. */
 export type Settled =
   /** It is what the source has, now or already. */
   | { readonly outcome: 'set'; readonly report: CopyReport }
-  | { readonly outcome: 'same'; readonly digest: Digest }
+  | { readonly outcome: 'same'; readonly report: CopyReport }
   | { readonly outcome: 'deleted' }
   /** The destination has a newer one, set at another site or there. */
   | { readonly outcome: 'newer there'; readonly version: Dot }
@@ -30,7 +29,12 @@ export async function settleTag(source: Repository, destination: Repository, tag
   const { state } = mine
   const { digest } = mine.state
   const relation = theirs.state === undefined ? 'newer' : compare(state, theirs.state)
-  if (relation === 'same') return { outcome: 'same', digest }
+  if (relation === 'same') {
+    // Whoever signs an artifact does not move its tag.
+    const head = await source.manifests.stat({ digest })
+    if (head === undefined) return { outcome: 'deleted meanwhile' }
+    return { outcome: 'same', report: await copyReferrers(source, destination, head.descriptor, options) }
+  }
   if (theirs.state !== undefined) await noticeBoth(source, destination, tag, to, state, theirs.state)
   if (relation === 'older' && theirs.state !== undefined) return { outcome: 'newer there', version: theirs.state.version.dot }
   const present = theirs.state?.digest

@@ -1,6 +1,6 @@
 import { sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
-import type { Digest } from '../../registry/spec/digests.ts'
+import { type Digest, parseDigest } from '../../registry/spec/digests.ts'
 import type { WriteConnection } from '../connection.ts'
 import { manifests } from '../tables/repositories.ts'
 
@@ -15,6 +15,11 @@ const BESIDE = /^sha256-[0-9a-f]{64}\.(sig|att|sbom)$/
 
 /** The tags that set an artifact beside this one. */
 export const tagsBeside = (digest: Digest): string[] => SUFFIXES.map((suffix) => `${digest.replace(':', '-')}${suffix}`)
+
+/** What a tag sets an artifact beside; undefined: nothing. */
+export function digestBeside(tag: string): Digest | undefined {
+  return BESIDE.test(tag) ? parseDigest(tag.slice(0, tag.indexOf('.')).replace('-', ':')) : undefined
+}
 
 /** Whether an index `p` of the repository names it. */
 const NAMED = raw`EXISTS (SELECT 1 FROM manifest_references p

@@ -82,6 +82,7 @@ CREATE TABLE `deliveries` (
 	`tag` text NOT NULL,
 	`repository` text NOT NULL,
 	`digest` text NOT NULL,
+	`referrers` text NOT NULL,
 	`bytes` integer NOT NULL,
 	`delivered_at` integer NOT NULL,
 	PRIMARY KEY(`endpoint_id`, `destination`, `tag`),

@@ -15,6 +15,8 @@ export const deliveries = sqliteTable(
     /** Its name here. */
     repository: text().notNull(),
     digest: text().notNull(),
+    /** A digest over those of all that refers to it and went there as well. */
+    referrers: text().notNull(),
     /** Moved for this delivery: what was there already did not travel. */
     bytes: integer().notNull(),
     deliveredAt: time('delivered_at').notNull(),

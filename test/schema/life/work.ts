@@ -108,7 +108,15 @@ const ME = 'user:1'
 const job = { kind: 'k', payload: {} }
 const rule = { destinationNamespace: 'n', destinationReplaceCount: -1, filters: [], replicateDeletion: false, trigger: 'manual', cron: null } as const
 const policy = { ...rule, name: 'p', creator: ME, destinationEndpointId: 1 }
-const delivery = { endpointId: 1, destination: app, repository: app, tag: 'v1', bytes: 1, digest: parseDigest(`sha256:${'a'.repeat(64)}`) }
+const delivery = {
+  endpointId: 1,
+  destination: app,
+  repository: app,
+  tag: 'v1',
+  bytes: 1,
+  referrers: '',
+  digest: parseDigest(`sha256:${'a'.repeat(64)}`),
+}
 const transfer = { destination: 'd', repository: app, digest: delivery.digest }
 const hook = { projectId: 1, name: 'w', description: '', targets: [], events: [], enabled: true }
 const run = { kind: 'webhook', policyId: 1, trigger: 'EVENT', event: 'e', detail: {}, tasks: [{ target: 't', detail: {} }] } as const
