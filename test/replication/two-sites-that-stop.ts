@@ -52,7 +52,8 @@ export class TwoSites implements AsyncDisposable {
   /** `push`: what is at A goes to B. `pull`: the other way. */
   static async start(project: Project): Promise<TwoSites> {
     const folder = await mkdtemp(join(tmpdir(), 'atoll-steps-'))
-    const [a, b] = await Promise.all([site('a', folder), site('b', folder)])
+    const a = await site('a', folder)
+    const b = await site('b', folder)
     const toB = await CutLink.to(b.process.origin)
     toB.bytesPerSecond = BYTES_PER_SECOND
     const sites = new TwoSites(project, folder, a, b, toB)

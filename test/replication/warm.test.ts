@@ -11,7 +11,8 @@ let b: AtollProcess
 let toB: CountingProxy
 
 beforeAll(async () => {
-  ;[a, b] = await Promise.all([startAtoll({ role: 'origin' }), startAtoll({ role: 'origin' })])
+  a = await startAtoll({ role: 'origin' })
+  b = await startAtoll({ role: 'origin' })
   toB = await countingProxy(b.origin)
   const credential = { type: 'basic', access_key: 'admin', access_secret: ADMIN_PASSWORD }
   expect((await a.api('POST', '/api/v2.0/registries', { name: 'b', type: 'harbor', url: toB.url, credential })).status).toBe(201)
