@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Principal } from '../../policy/facts.ts'
 import { isTag, type RepositoryName } from '../../registry/spec/names.ts'
 import { type ArtifactFilter, addTag, listArtifacts, listTagRows } from '../../schema/artifacts.ts'
+import { deleteArtifact } from '../../schema/delete-artifact.ts'
 import { immutability } from '../../schema/immutable-rules.ts'
 import { findRepositorySummary, repositoryNames } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
@@ -10,7 +11,7 @@ import { Configs } from './artifact-blobs.ts'
 import { ARTIFACT, artifactAt, artifactPath, inArtifact, inRepository, REPOSITORY } from './artifact-lookup.ts'
 import { Artifact, showTag, Tag } from './artifact-shapes.ts'
 import { type ApiParts, created, routes } from './environment.ts'
-import { badField, notFound } from './errors.ts'
+import { ApiError, badField, notFound } from './errors.ts'
 import { flag } from './lists.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { repositoryIn } from './repository.ts'
@@ -76,10 +77,10 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     path: ARTIFACT,
     tags,
     operationId: 'deleteArtifact',
-    summary: 'Deletes an artifact with its tags',
+    summary: 'Deletes an artifact with its tags, its accessories, and the children that are there for it alone',
     middleware: guard.project('artifact', 'delete'),
     request: { params: inArtifact },
-    responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404) },
+    responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404, 412) },
   })
 
   const listTags = createRoute({
@@ -163,7 +164,10 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const { repository_name, reference } = c.req.valid('param')
       const name = repositoryIn(c.var.project, repository_name)
       const { digest } = await found(name, reference)
-      if (!(await repository(c.var.principal, name).manifests.delete(digest))) throw notFound(`artifact ${name}:${reference}`)
+      const deletion = await deleteArtifact(db, name, digest, c.var.principal.id)
+      if (deletion === 'unknown') throw notFound(`artifact ${name}:${reference}`)
+      if (deletion !== 'deleted')
+        throw new ApiError('VIOLATE_FOREIGN_KEY_CONSTRAINT', `The index ${deletion.named} names this artifact; delete that, and this goes with it.`)
       return c.body(null, 200)
     })
     .openapi(listTags, async (c) => {

@@ -26,6 +26,7 @@ const ALWAYS = [400, 401, 403, 413, 415, 429, 503]
 /** What the contract forgot: a project, rule or execution in the path that is not there, a name that is taken, a rule that is there already. */
 const FORGOTTEN: Record<string, number[]> = {
   getRetention: [404],
+  deleteArtifact: [412],
   getRetentionTaskLog: [404],
   createProjectMember: [404],
   getReplicationPolicy: [404],

@@ -6,6 +6,7 @@ import { accessoriesOf, listAccessories, parentsOf } from '../../../schema/acces
 import { contentsOf, partsOf } from '../../../schema/artifact-parts.ts'
 import { addTag, findArtifact, listArtifacts, listParents, listTagRows } from '../../../schema/artifacts.ts'
 import type { Database } from '../../../schema/database.ts'
+import { deleteArtifact } from '../../../schema/delete-artifact.ts'
 import { garbageIndex } from '../../../schema/garbage.ts'
 import { createImmutableRule, deleteImmutableRule } from '../../../schema/immutable-rules.ts'
 import { addLabel, createLabel, deleteLabel, findLabel, labelsOf, listLabels, removeLabel, updateLabel } from '../../../schema/labels.ts'
@@ -199,6 +200,17 @@ export const images: readonly Step[] = [
       await refused(metadataStore(db).unlinkBlob(app, layer.digest, ME))
       await refused(deleteRepository(db, app, ME))
       await deleteImmutableRule(db, 1, rule, ME)
+    },
+  ],
+  [
+    'delete an artifact with what is there for it alone',
+    async (db) => {
+      await link(db)
+      await put(db, 10, [])
+      await put(db, 11, [latest], { children: [10] })
+      await put(db, 12, [], { subject: 11 })
+      await deleteArtifact(db, app, numbered(10), ME)
+      await deleteArtifact(db, app, numbered(11), ME)
     },
   ],
   [
