@@ -124,11 +124,11 @@ export class BlobCache {
 
   #source(repository: RepositoryName, digest: Digest): FillSource {
     const { source, blobHealth, counters } = this.#context
-    const ask = <T>(signal: AbortSignal, question: (blobs: Blobs) => Promise<T>): Promise<T> =>
-      blobHealth.watch(() => {
-        blobHealth.refuseWhileLimited()
-        return question(atSource(this.#context, repository, signal).blobs)
-      })
+    const ask = async <T>(signal: AbortSignal, question: (blobs: Blobs) => Promise<T>): Promise<T> => {
+      // Not watched: a refusal of ours is no answer of the source, and would begin its wait anew.
+      blobHealth.refuseWhileLimited()
+      return await blobHealth.watch(() => question(atSource(this.#context, repository, signal).blobs))
+    }
     return {
       id: source.id,
       name: source.name,

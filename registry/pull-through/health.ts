@@ -57,20 +57,23 @@ export class Health {
   }
 
   #failed(error: unknown): void {
-    // Wrong bytes under one name say nothing of the others.
-    if (!isSourceFailure(error) || (error instanceof RegistryError && error.code === 'UPSTREAM_INVALID')) return
-    if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS') {
+    if (!(error instanceof RegistryError) || error.code === 'UNAVAILABLE' || error.code === 'UNKNOWN') {
       this.stalled()
       return
     }
+    // A refusal, or wrong bytes, under one name say nothing of the others.
+    if (error.code !== 'TOOMANYREQUESTS') return
     const { limitedMs, limitedMaxMs } = this.#options.limits
     const asked = Number(error.headers['Retry-After'] ?? Number.NaN) * 1000
     this.#options.budget.leaveAlone(Number.isFinite(asked) && asked > 0 ? Math.min(asked, limitedMaxMs) : limitedMs)
   }
 }
 
-/** The source cannot answer now, or answers nonsense: what it said before still holds. A refusal is an answer. */
+/**
+ * The source cannot answer now, answers nonsense, or does not understand the question: what it said before still holds. That it refuses us,
+ * or knows no such repository, is an answer.
+ */
 export function isSourceFailure(error: unknown): boolean {
   if (!(error instanceof RegistryError)) return true
-  return error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UPSTREAM_INVALID' || error.code === 'UNKNOWN'
+  return error.code !== 'DENIED' && error.code !== 'UNAUTHORIZED' && error.code !== 'NAME_UNKNOWN'
 }

@@ -7,6 +7,7 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
+import { takesNoHead } from './heads.ts'
 import { lengthOf } from './manifests.ts'
 import { exactly, verified } from './streams.ts'
 import type { Reply } from './transport.ts'
@@ -33,7 +34,7 @@ export class RemoteBlobs implements Blobs {
     if (head.status === 404) return undefined
     const size = head.status === 200 ? lengthOf(head) : undefined
     if (size !== undefined) return { mediaType: OCTETS, digest, size }
-    if (head.direct && head.status !== 200 && head.status !== 405) throw await this.#client.errorOf(head, `the blob ${digest} of ${this.#name}`)
+    if (head.direct && head.status !== 200 && !takesNoHead(head.status)) throw await this.#client.errorOf(head, `the blob ${digest} of ${this.#name}`)
     // An address signed for GET answers a HEAD with 403, and some registries give a HEAD no length: the first byte tells the size too.
     const first = await this.open(digest, { offset: 0, length: 1 })
     if (first === undefined) return undefined

@@ -24,6 +24,8 @@ export interface RemoteLimits {
   readonly tokens: number
   /** A token counts as expired so long before it is. */
   readonly tokenMarginMs: number
+  /** For how long a registry that answers no HEAD for a manifest is asked with GET at once. */
+  readonly headlessMs: number
   /** How many pages of a list that does not sort as asked are looked through. */
   readonly listPages: number
 }
@@ -42,5 +44,6 @@ export const DEFAULT_LIMITS: RemoteLimits = {
   errorBytes: 8 * 1024,
   tokens: 1_000,
   tokenMarginMs: 10_000,
+  headlessMs: 3_600_000,
   listPages: 100,
 }

@@ -6,6 +6,7 @@ import { type Reference, type RepositoryName, referenceText } from '../spec/name
 import { readAll } from './bodies.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
+import { type Heads, takesNoHead } from './heads.ts'
 import type { Reply } from './transport.ts'
 import { warningsOf } from './warnings.ts'
 
@@ -15,29 +16,36 @@ const ACCEPT = [...MANIFEST_ACCEPT, '*/*;q=0.5'].join(', ')
 export class RemoteManifests implements Manifests {
   readonly #client: Client
   readonly #name: string
+  readonly #heads: Heads
 
-  constructor(client: Client, name: RepositoryName) {
+  constructor(client: Client, name: RepositoryName, heads: Heads) {
     this.#client = client
     this.#name = client.nameOf(name)
+    this.#heads = heads
   }
 
   async stat(reference: Reference): Promise<ManifestHead | undefined> {
-    const reply = await this.#ask('HEAD', reference)
+    if (!this.#heads.taken) return await this.#headOfWhole(reference)
+    const answer = await this.#send('HEAD', reference)
+    if (takesNoHead(answer.status)) {
+      await answer.discard()
+      const head = await this.#headOfWhole(reference)
+      if (head) this.#heads.refused()
+      return head
+    }
+    const reply = await this.#found(answer, reference)
     if (reply === undefined) return undefined
     await reply.discard()
     const digest = reference.digest ?? this.#digestHeader(reply)
     const mediaType = essence(reply.headers.get('content-type') ?? '')
     const size = lengthOf(reply)
     // A registry that does not say enough in its head is asked for the manifest itself.
-    if (digest === undefined || mediaType === '' || size === undefined) {
-      const manifest = await this.get(reference)
-      return manifest && { descriptor: manifest.descriptor, ...(manifest.warnings && { warnings: manifest.warnings }) }
-    }
+    if (digest === undefined || mediaType === '' || size === undefined) return await this.#headOfWhole(reference)
     return { descriptor: { mediaType, digest, size }, ...warningsOf(reply.headers) }
   }
 
   async get(reference: Reference): Promise<Manifest | undefined> {
-    const reply = await this.#ask('GET', reference)
+    const reply = await this.#found(await this.#send('GET', reference), reference)
     if (reply === undefined) return undefined
     const { transport } = this.#client
     const claimed = reference.digest ?? this.#digestHeader(reply)
@@ -90,14 +98,22 @@ export class RemoteManifests implements Manifests {
     return reply.status !== 404
   }
 
-  async #ask(method: 'GET' | 'HEAD', reference: Reference): Promise<Reply | undefined> {
-    const reply = await this.#client.send({
+  async #headOfWhole(reference: Reference): Promise<ManifestHead | undefined> {
+    const manifest = await this.get(reference)
+    return manifest && { descriptor: manifest.descriptor, ...(manifest.warnings && { warnings: manifest.warnings }) }
+  }
+
+  #send(method: 'GET' | 'HEAD', reference: Reference): Promise<Reply> {
+    return this.#client.send({
       method,
       url: `/v2/${this.#name}/manifests/${referenceText(reference)}`,
       scopes: scopesOf(this.#name, 'pull'),
       headers: { Accept: ACCEPT },
       repeatable: true,
     })
+  }
+
+  async #found(reply: Reply, reference: Reference): Promise<Reply | undefined> {
     if (reply.status === 404) {
       await reply.discard()
       return undefined

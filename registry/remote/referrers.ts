@@ -9,7 +9,7 @@ import { readAll } from './bodies.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
 import { nextPage } from './lists.ts'
-import { RemoteManifests } from './manifests.ts'
+import type { RemoteManifests } from './manifests.ts'
 import type { Reply } from './transport.ts'
 
 export class RemoteReferrers implements Referrers {
@@ -17,10 +17,10 @@ export class RemoteReferrers implements Referrers {
   readonly #name: string
   readonly #manifests: RemoteManifests
 
-  constructor(client: Client, name: RepositoryName) {
+  constructor(client: Client, name: RepositoryName, manifests: RemoteManifests) {
     this.#client = client
     this.#name = client.nameOf(name)
-    this.#manifests = new RemoteManifests(client, name)
+    this.#manifests = manifests
   }
 
   async list(subject: Digest, { artifactType, page }: ReferrersQuery): Promise<Slice<Descriptor>> {

@@ -3,15 +3,16 @@ import type { Clock } from '../clock.ts'
 import type { Compression } from '../delta/compression.ts'
 import type { Deltas } from '../delta/deltas.ts'
 import type { Log } from '../log.ts'
-import type { Registry, Repository } from '../registry.ts'
+import type { Registry } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
-import { isRepositoryName, type RepositoryName, type Tag } from '../spec/names.ts'
+import { isRepositoryName, type RepositoryName } from '../spec/names.ts'
 import type { Authorizer, Credentials } from './authorizer.ts'
 import { RemoteBlobs, type RemoteBlobsOptions } from './blobs.ts'
 import type { ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
 import { RemoteDeltas } from './deltas.ts'
 import { retryAfterSeconds } from './errors.ts'
+import { Heads } from './heads.ts'
 import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
 import { listPage } from './lists.ts'
 import { RemoteManifests } from './manifests.ts'
@@ -67,6 +68,7 @@ export class RemoteRegistry {
   readonly #blobs: RemoteBlobsOptions
   readonly #compression: Compression | undefined
   readonly #versions: VersionsKept
+  readonly #heads: Heads
 
   constructor(options: RemoteRegistryOptions) {
     const { fetch, clock, vendor = generic, createHasher, passBlobs = false, random = Math.random, onRateLimit, log } = options
@@ -85,6 +87,7 @@ export class RemoteRegistry {
     this.#blobs = { createHasher, pass: passBlobs }
     this.#compression = options.compression
     this.#versions = new VersionsKept(clock)
+    this.#heads = new Heads(clock, limits.headlessMs)
   }
 
   /** Of a registry that may have to be asked where its API is. @throws RegistryError when it does not say */
@@ -99,7 +102,18 @@ export class RemoteRegistry {
     const client = this.#client(signal)
     const { deleteTag } = this.#session
     return {
-      repository: (name) => remoteRepository(client, name, this.#blobs, this.#versions, deleteTag && ((tag) => deleteTag(name, tag, signal))),
+      repository: (name) => {
+        const manifests = new RemoteManifests(client, name, this.#heads)
+        return {
+          name,
+          manifests,
+          tags: new RemoteTags(client, name, deleteTag && ((tag) => deleteTag(name, tag, signal))),
+          blobs: new RemoteBlobs(client, name, this.#blobs),
+          uploads: new RemoteUploads(client, name),
+          referrers: new RemoteReferrers(client, name, manifests),
+          ...(client.vendor.versions === true && { versions: new RemoteVersions(client, name, this.#versions) }),
+        }
+      },
       repositories: async (page) => {
         if (this.#session.repositories) return this.#session.repositories(page, signal)
         const accept = (entry: unknown): entry is RepositoryName => typeof entry === 'string' && isRepositoryName(entry)
@@ -139,22 +153,4 @@ function sessionOptions(options: RemoteRegistryOptions, base: URL): SessionOptio
   const { vendor = generic, fetch, clock, random = Math.random, url: typed, credentials, tokenHosts, challengeMemory: memory } = options
   const transport = new Transport({ fetch, clock, limits: { ...DEFAULT_LIMITS, ...options.limits }, random })
   return { vendor, typed, base, credentials, transport, tokenHosts, memory }
-}
-
-function remoteRepository(
-  client: Client,
-  name: RepositoryName,
-  blobs: RemoteBlobsOptions,
-  versions: VersionsKept,
-  deleteTag: ((tag: Tag) => Promise<boolean>) | undefined,
-): Repository {
-  return {
-    name,
-    manifests: new RemoteManifests(client, name),
-    tags: new RemoteTags(client, name, deleteTag),
-    blobs: new RemoteBlobs(client, name, blobs),
-    uploads: new RemoteUploads(client, name),
-    referrers: new RemoteReferrers(client, name),
-    ...(client.vendor.versions === true && { versions: new RemoteVersions(client, name, versions) }),
-  }
 }
