@@ -5,6 +5,8 @@ import { FillTable } from '../registry/fill/index.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
 import { SourceCounters } from '../registry/pull-through/counters.ts'
+import { leases } from '../registry/pull-through/freshness.ts'
+import { leaseTimesOf, parseLeaseRules } from '../registry/pull-through/lease-rules.ts'
 import { PullThrough } from '../registry/pull-through.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type Credentials, type Fetch, RemoteRegistry, vendorOf } from '../registry/remote/index.ts'
@@ -16,7 +18,7 @@ import { type Endpoint, findEndpointById } from '../schema/endpoints.ts'
 import { findProjectByName } from '../schema/projects.ts'
 import type { RecentChanges } from './changes.ts'
 import type { Facts } from './identity/facts.ts'
-import { upstreamRulesOf } from './project-rules/settings.ts'
+import { tagLeasesOf, upstreamRulesOf } from './project-rules/settings.ts'
 import type { Secrets } from './services.ts'
 
 /** A fetch that trusts what this endpoint's certificate needs; for a project's own endpoint, one that reaches what anybody reaches. */
@@ -80,6 +82,7 @@ export class ProxyCaches {
     if (endpoint === undefined) return undefined
     const remote = await this.#remote(endpoint)
     const rules = upstreamRulesOf(found)
+    const leaseRules = parseLeaseRules(tagLeasesOf(found) ?? '') ?? []
     const pullThrough = new PullThrough({
       source: {
         // With other credentials or another address it is another source: what the old one allowed says nothing of the new one.
@@ -91,6 +94,7 @@ export class ProxyCaches {
       counters: this.counters.of(endpoint.name),
       cache,
       fills: this.fills,
+      freshness: leases((tag) => leaseTimesOf(leaseRules, tag)),
       createHasher,
       clock,
       log,
