@@ -18,6 +18,8 @@ CREATE TABLE `audit_log` (
 CREATE INDEX `audit_log_of_project` ON `audit_log` (`project_id`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_of_user` ON `audit_log` (`username`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_of_operation` ON `audit_log` (`operation`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_of_resource` ON `audit_log` (`resource`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_failed` ON `audit_log` (`purged`) WHERE "audit_log"."succeeded" = 0;--> statement-breakpoint
 CREATE INDEX `audit_log_by_time` ON `audit_log` (`time`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_purged` ON `audit_log` (`purged`) WHERE "audit_log"."purged" = 1;--> statement-breakpoint
 CREATE TABLE `blobs` (

@@ -34,6 +34,9 @@ export const auditLog = sqliteTable(
     index('audit_log_of_project').on(t.projectId, t.purged),
     index('audit_log_of_user').on(t.username, t.purged),
     index('audit_log_of_operation').on(t.operation, t.purged),
+    index('audit_log_of_resource').on(t.resource, t.purged),
+    // What was refused or went wrong: few, and what is looked for.
+    index('audit_log_failed').on(t.purged).where(sql`${t.succeeded} = 0`),
     index('audit_log_by_time').on(t.time, t.purged),
     index('audit_log_purged').on(t.purged).where(sql`${t.purged} = 1`),
   ],
