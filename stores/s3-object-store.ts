@@ -5,8 +5,9 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import type { Page, Slice } from '../registry/spec/pages.ts'
 import type { ByteRange } from '../registry/spec/ranges.ts'
 import { S3Client, type S3ClientOptions } from './s3/client.ts'
+import { Deletions } from './s3/deletions.ts'
 import { PAGE } from './s3/limits.ts'
-import { deleteFailure, deleteRequest, parseList } from './s3/xml.ts'
+import { deleteFailures, deleteRequest, parseList } from './s3/xml.ts'
 import { bytesStream, collect, partOf } from './sized.ts'
 
 type Defaults = 'fetch' | 'clock' | 'random'
@@ -19,15 +20,19 @@ export type S3ObjectStoreOptions = Omit<S3ClientOptions, Defaults> &
 
 /** Objects in any store that speaks S3 with conditional writes: AWS, R2, MinIO, versitygw, Ceph. */
 export function s3ObjectStore(options: S3ObjectStoreOptions): ObjectStore {
-  return new S3ObjectStore(new S3Client({ fetch: globalThis.fetch, clock: systemClock, random: Math.random, ...options }), options.prefix ?? '')
+  const given = { fetch: globalThis.fetch, clock: systemClock, random: Math.random, ...options }
+  const client = new S3Client(given)
+  return new S3ObjectStore(client, new Deletions({ ...given, send: (keys) => deleteBatch(client, keys) }), options.prefix ?? '')
 }
 
 class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client
+  readonly #deletions: Deletions
   readonly #prefix: string
 
-  constructor(client: S3Client, prefix: string) {
+  constructor(client: S3Client, deletions: Deletions, prefix: string) {
     this.#client = client
+    this.#deletions = deletions
     this.#prefix = prefix
   }
 
@@ -86,22 +91,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    for (let from = 0; from < keys.length; from += PAGE) {
-      const body = new TextEncoder().encode(deleteRequest(keys.slice(from, from + PAGE).map((key) => this.#prefix + key)))
-      const { response } = await this.#client.send({
-        method: 'POST',
-        query: { delete: '' },
-        headers: { 'Content-MD5': createHash('md5').update(body).digest('base64'), 'Content-Type': 'application/xml' },
-        body,
-        accept: [200],
-      })
-      const failure = deleteFailure(await response.text())
-      if (failure !== undefined) {
-        throw new RegistryError('UNAVAILABLE', 'The object store could not delete everything; try again.', undefined, {
-          cause: new Error(`S3 DeleteObjects: ${failure}`),
-        })
-      }
-    }
+    await this.#deletions.delete(keys.map((key) => this.#prefix + key))
   }
 
   async list(prefix: string, page: Page): Promise<Slice<ObjectEntry>> {
@@ -144,4 +134,16 @@ async function nothing(response: Response): Promise<undefined> {
 /** Bytes as fetch wants them; copied only when they lie in shared memory. */
 function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes)
+}
+
+async function deleteBatch(client: S3Client, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const body = new TextEncoder().encode(deleteRequest(keys))
+  const { response } = await client.send({
+    method: 'POST',
+    query: { delete: '' },
+    headers: { 'Content-MD5': createHash('md5').update(body).digest('base64'), 'Content-Type': 'application/xml' },
+    body,
+    accept: [200],
+  })
+  return deleteFailures(await response.text())
 }

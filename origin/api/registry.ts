@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { isRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
+import { sameSecret } from '../../runtime/credentials/same.ts'
 import { createFetch } from '../../runtime/fetch.ts'
 import { proxyFor } from '../../runtime/settings/proxy.ts'
 import {
@@ -217,7 +218,7 @@ export const registries = ({ services, guard }: ApiParts) => {
         url === known.url &&
         type === known.type &&
         username === (known.accessKey ?? undefined) &&
-        password === kept &&
+        sameSecret(kept ?? '', password ?? '') &&
         insecure === known.insecure &&
         caCertificate === known.caCertificate
       try {

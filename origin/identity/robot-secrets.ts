@@ -1,4 +1,5 @@
-import { createHmac, randomInt, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomInt } from 'node:crypto'
+import { sameSecret } from '../../runtime/credentials/same.ts'
 import type { SecretKey } from '../secrets.ts'
 import type { RobotSecrets } from '../services.ts'
 
@@ -26,11 +27,7 @@ export function createRobotSecrets(key: SecretKey, others: () => Promise<readonl
       return hash(secret)
     },
     async verify(secret, stored) {
-      const given = Buffer.from(stored)
-      const fits = (bytes: Buffer) => {
-        const expected = Buffer.from(hash(secret, bytes))
-        return expected.length === given.length && timingSafeEqual(expected, given)
-      }
+      const fits = (bytes: Buffer) => sameSecret(stored, hash(secret, bytes))
       if (fits(own)) return true
       return (await others()).some(fits)
     },

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import { z } from 'zod'
 import { type JoinAnswer, type JoinRequest, SITES, type SiteCard, type SiteMessage, verifySiteMessage } from '../../mesh/sites.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { sameSecret } from '../../runtime/credentials/same.ts'
 import { holdsArtifacts } from '../../schema/mirror/emptiness.ts'
 import type { SitePair } from '../../schema/mirror/pair.ts'
 import { announcePair } from '../../schema/mirror/promote.ts'
@@ -59,7 +60,7 @@ export async function admit(room: SitesRoom, jws: string): Promise<{ readonly an
   const next = await standing.change(
     (pair) => {
       const { invitation } = pair
-      if (invitation === undefined || invitation.hash !== hashOf(token) || invitation.expiresAt <= clock.now()) throw refused()
+      if (invitation === undefined || !sameSecret(invitation.hash, hashOf(token)) || invitation.expiresAt <= clock.now()) throw refused()
       if (site.id === pair.self.id) throw precondition('A site cannot be the standby of itself.')
       if (tables !== tablesInShort()) throw precondition('The two sites run different versions. Install the same at both, then pair them.')
       return { ...pair, peer: site, former: undefined, invitation: undefined, mirroring: false, guarded: false, peerFenced: true }

@@ -7,6 +7,10 @@ export const STALL_MS = 60_000
 /** All tries of one request together. */
 export const TOTAL_MS = 90_000
 export const ATTEMPTS = 4
+/** Batches of deletions under way at once: what else is wanted meanwhile goes with the next. */
+export const BATCHES = 2
+/** From somebody's wish that an object be deleted to the beginning of the last try. */
+export const DELETIONS_MS = 45_000
 /** The longest pause before the first new try; it doubles, up to the limit, and the pause is anything between nothing and that. */
 export const BACKOFF_MS = 200
 export const BACKOFF_LIMIT_MS = 5_000

@@ -11,9 +11,11 @@ export function parseList(xml: string): { readonly entries: readonly ObjectEntry
   return { entries, truncated: tag(xml, 'IsTruncated') === 'true' }
 }
 
-/** The code of the first error that a DeleteObjects answer tells of, a key that was not there aside. */
-export function deleteFailure(xml: string): string | undefined {
-  return [...xml.matchAll(/<Error>(.*?)<\/Error>/gs)].map(([, inner = '']) => tag(inner, 'Code') ?? 'unknown').find((code) => code !== 'NoSuchKey')
+/** The codes of the errors that a DeleteObjects answer tells of, by key; of an error that names none, under an empty one. */
+export function deleteFailures(xml: string): ReadonlyMap<string, string> {
+  return new Map(
+    [...xml.matchAll(/<Error>(.*?)<\/Error>/gs)].map(([, inner = '']) => [plain(tag(inner, 'Key') ?? ''), tag(inner, 'Code') ?? 'unknown']),
+  )
 }
 
 /** The code of an error answer, for the log. */

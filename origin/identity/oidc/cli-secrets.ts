@@ -1,4 +1,5 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { sameSecret } from '../../../runtime/credentials/same.ts'
 import type { Secrets } from '../../services.ts'
 
 // What people of an OpenID provider log in with where nobody can be sent to it.
@@ -15,7 +16,5 @@ export async function unsealCliSecret(secrets: Secrets, sealed: string): Promise
 }
 
 export async function isCliSecret(secrets: Secrets, sealed: string, given: string): Promise<boolean> {
-  const known = Buffer.from(await unsealCliSecret(secrets, sealed))
-  const got = Buffer.from(given)
-  return known.length === got.length && timingSafeEqual(known, got)
+  return sameSecret(await unsealCliSecret(secrets, sealed), given)
 }

@@ -1,6 +1,7 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { inGoodStanding } from '../../../mesh/caller.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
+import { sameSecret } from '../../../runtime/credentials/same.ts'
 import type { Database } from '../../../schema/database.ts'
 import { createSession, deleteSession, extendSession, findSession, type Session } from '../../../schema/sessions.ts'
 import type { LiveSettings } from '../../config/live.ts'
@@ -85,9 +86,7 @@ export class Sessions {
   }
 
   #proves(value: string, given: string | null): boolean {
-    const expected = Buffer.from(this.#csrf(value))
-    const got = Buffer.from(given ?? '')
-    return expected.length === got.length && timingSafeEqual(expected, got)
+    return sameSecret(this.#csrf(value), given ?? '')
   }
 }
 
