@@ -49,6 +49,13 @@ warmCommand(program)
 inherit(program)
 tab(program, { completionCommandName: 'completion' })
 
+// Who reads no further (`| head`) has what he wanted: what is under way goes on, and nobody is told.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (!isClosedPipe(error)) throw error
+  })
+}
+
 try {
   await program.parseAsync()
 } catch (error) {
@@ -64,7 +71,12 @@ function inherit(command: Command): void {
   }
 }
 
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EPIPE' && 'syscall' in error && error.syscall === 'write'
+}
+
 function report(error: unknown): number {
+  if (process.stdout.errored !== null && isClosedPipe(process.stdout.errored)) return EXIT.ok
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const out = new Output({ json: process.argv.includes('--json'), stdout: process.stdout, stderr: process.stderr })
   const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { userInfo } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
 import { CliError, EXIT } from './exit-codes.ts'
 
 /** Which origin the command line talks to, and as whom. */
@@ -21,7 +22,9 @@ export const SESSION_VARIABLES = ['ATOLL_SERVER', 'ATOLL_USERNAME', 'ATOLL_PASSW
 const DEFAULT_URL = 'http://127.0.0.1:8080'
 
 export function sessionFile(env: NodeJS.ProcessEnv): string {
-  return join(env.XDG_CONFIG_HOME ?? join(env.HOME ?? '.', '.config'), 'atoll', 'session.json')
+  const { XDG_CONFIG_HOME: configured = '', HOME: home } = env
+  // An empty or relative value counts as none (XDG Base Directory Specification).
+  return join(isAbsolute(configured) ? configured : join(home || userInfo().homedir, '.config'), 'atoll', 'session.json')
 }
 
 /**

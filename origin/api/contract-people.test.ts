@@ -65,6 +65,17 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     const { id: userId } = await ask('POST /users', '/users', 201, user)
     await ask('POST /users', '/users', 409, user)
     await ask('POST /users', '/users', 400, { ...user, username: 'bob', password: 'short' })
+    const bad = [
+      { email: undefined },
+      { email: '' },
+      { email: 'bob' },
+      { email: 'a b@example.com' },
+      { realname: undefined },
+      { realname: '' },
+      ...[...',~#$%'].map((sign) => ({ realname: `Bob${sign}` })),
+      { comment: 'c'.repeat(31) },
+    ]
+    for (const wrong of bad) await ask('POST /users', '/users', 400, { ...user, username: 'bob', ...wrong })
     await ask('POST /users', '/users', 401, user, '')
     const ada = 'ada:Lovelace1815'
     await ask('POST /users', '/users', 403, user, ada)
@@ -78,6 +89,11 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     await ask('GET /users/{user_id}', `/users/${userId}`, 200, undefined, ada)
     await ask('GET /users/{user_id}', '/users/1', 403, undefined, ada)
     await ask('PUT /users/{user_id}', `/users/${userId}`, 200, { email: 'a@example.com', realname: 'A', comment: '' }, ada)
+    await ask('PUT /users/{user_id}', `/users/${userId}`, 400, {}, ada)
+    for (const wrong of bad) await ask('PUT /users/{user_id}', `/users/${userId}`, 400, { email: 'a@example.com', realname: 'A', ...wrong }, ada)
+    await ask('PUT /users/{user_id}', `/users/${userId}`, 200, { email: 'a@example.com', realname: 'A', comment: 'c'.repeat(30) }, ada)
+    await ask('PUT /users/{user_id}', `/users/${userId}`, 200, { email: 'a@example.com', realname: 'A' }, ada)
+    expect((await ask('GET /users/{user_id}', `/users/${userId}`, 200)).body).toMatchObject({ email: 'a@example.com', realname: 'A', comment: '' })
     await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 403, { sysadmin_flag: true }, ada)
     await ask('PUT /users/{user_id}/sysadmin', `/users/${userId}/sysadmin`, 200, { sysadmin_flag: false })
     await ask('PUT /users/{user_id}/sysadmin', '/users/1/sysadmin', 403, { sysadmin_flag: false })

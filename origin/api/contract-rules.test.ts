@@ -75,7 +75,9 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     for (const wrong of [{ template: 'latestPushedK', params: {} }, { template: 'sometimes' }, { tag_selectors: [] }]) {
       await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: [{ ...rule, ...wrong }] })
     }
-    await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, trigger: { kind: 'Schedule', settings: { cron: '* * *' } } })
+    for (const cron of ['* * *', '30 0 3 * * *']) {
+      await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, trigger: { kind: 'Schedule', settings: { cron } } })
+    }
     const { id: other } = await ask('POST /projects', '/projects', 201, { project_name: 'lean-too' })
     const elsewhere = { level: 'project', ref: other }
     const rules = (count: number) => Array.from({ length: count }, (_, index) => ({ ...rule, id: index, params: { latestPushedK: index + 1 } }))
@@ -115,9 +117,12 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     expect((await ask(`GET ${S}`, S, 200)).body).toEqual({})
     await ask(`POST ${S}`, S, 201, daily)
     await ask(`POST ${S}`, S, 409, daily)
+    for (const time_window of [-1, 1.5, 'soon']) await ask(`PUT ${S}`, S, 400, { ...daily, parameters: { time_window } })
+    await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { time_window: 2 } })
     await ask(`PUT ${S}`, S, 200, { schedule: { type: 'Weekly', cron: '0 0 0 * * 0' } })
     expect((await ask(`GET ${S}`, S, 200)).body).toMatchObject({ schedule: { type: 'Weekly', cron: '0 0 0 * * 0' }, job_status: 'Scheduled' })
-    for (const cron of ['', '* * * * *', '0 0 25 * * *', '0 0 0 31 2 *']) await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Custom', cron } })
+    for (const cron of ['', '* * * * *', '0 0 25 * * *', '0 0 0 31 2 *', '1 0 0 * * *'])
+      await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Custom', cron } })
     await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Now' } })
     await ask(`PUT ${S}`, S, 400, { schedule: { type: 'Manual' }, parameters: { dry_run: 'perhaps' } })
     await ask(`PUT ${S}`, S, 200, { schedule: { type: 'None' } })

@@ -8,6 +8,8 @@ import { parameterFlag, scheduledJobs } from './scheduled-jobs.ts'
 const Parameters = z.object({
   delete_untagged: parameterFlag('delete_untagged'),
   dry_run: parameterFlag('dry_run'),
+  /** Hours. Harbor has its own put in the place of whatever it is sent; here `garbage.grace` says it. */
+  time_window: z.coerce.number({ error: 'is a number of hours' }).int().min(0).optional(),
   workers: z.coerce.number().int().min(1).max(WORKERS_LIMIT).optional(),
 })
 

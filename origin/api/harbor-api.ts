@@ -70,14 +70,14 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
     c.set('requestId', given !== undefined && /^[\x21-\x7e]+$/.test(given) ? given.slice(0, REQUEST_ID_LIMIT) : services.newId())
     c.header('X-Request-Id', c.var.requestId)
     c.header('Cache-Control', 'no-store')
+    const csrf = services.sessions.csrfToken(c.req.raw)
+    if (csrf !== undefined) c.header(CSRF_HEADER, csrf)
     await next()
   })
   api.use(limitedBody)
   // These two answer whoever asks and whatever the database does.
   api.route('/', ping()).route('/', health(parts)).route('/', description(api))
   api.use(async (c, next) => {
-    const csrf = services.sessions.csrfToken(c.req.raw)
-    if (csrf !== undefined) c.header(CSRF_HEADER, csrf)
     c.set('principal', await services.authenticate(c.req.raw))
     await next()
   })

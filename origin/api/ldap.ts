@@ -99,6 +99,7 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
       const settings = { ...kept, ...(elsewhere && { ldap_search_password: undefined }), ...wishes }
       try {
         await using directory = await Directory.open(settings)
+        await directory.greet()
         if (settings.ldap_base_dn !== undefined) await directory.person('admin')
         return c.json({ success: true, message: '' }, 200)
       } catch (error) {

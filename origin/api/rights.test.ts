@@ -48,7 +48,7 @@ beforeAll(async () => {
   const roles = { guest: 3, developer: 2, maintainer: 4, projectAdmin: 1, otherAdmin: 1 } as const
   for (const [who, role] of Object.entries(roles) as [keyof typeof roles, number][]) {
     const username = who.toLowerCase()
-    await make('/users', { username, password: 'Passw0rd-1' })
+    await make('/users', { username, password: 'Passw0rd-1', email: `${username}@example.com`, realname: username })
     await make(`/projects/${who === 'otherAdmin' ? 'other' : 'team'}/members`, { role_id: role, member_user: { username } })
     credentials.set(who, `${username}:Passw0rd-1`)
   }
@@ -82,7 +82,7 @@ describe('rights that no table shows', () => {
   })
 
   test('a maintainer makes no project admin, and cannot come by the secret of a robot that may more than he', async () => {
-    const nobody = await make('/users', { username: 'nobody', password: 'Passw0rd-1' })
+    const nobody = await make('/users', { username: 'nobody', password: 'Passw0rd-1', email: 'nobody@example.com', realname: 'Nobody' })
     expect((await ask('POST', `${P}/members`, 'maintainer', { role_id: 1, member_user: { user_id: nobody.id } })).status).toBe(403)
     const access = [{ resource: 'project', action: 'delete' }]
     const permissions = [{ kind: 'project', namespace: 'team', access }]

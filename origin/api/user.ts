@@ -28,13 +28,23 @@ const Username = z
   .min(1, 'is missing')
   .max(255, 'has 255 characters at most')
   .refine((name) => !/[\p{C}\s,~#$%:/\\"'<>]/u.test(name), 'has no spaces and none of , ~ # $ % : / \\ " \' < >')
-const Email = z.union([z.literal(''), z.email('is no e-mail address').max(255)])
-const Text = z.string().max(255, 'has 255 characters at most')
+/** Harbor's rules for a profile, which its clients rely on: a change of it is all of it. */
+const profile = {
+  email: z.email('is no e-mail address').max(255),
+  realname: z
+    .string('is missing')
+    .min(1, 'is missing')
+    .max(255, 'has 255 characters at most')
+    .refine((name) => !/[,~#$%]/.test(name), 'has none of , ~ # $ %'),
+  comment: z
+    .string()
+    .max(30, 'has 30 characters at most')
+    .nullish()
+    .transform((comment) => comment ?? ''),
+}
 
-const NewUser = z
-  .object({ username: Username, password: Password, email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() })
-  .openapi('UserCreationReq')
-const Profile = z.object({ email: Email.nullish(), realname: Text.nullish(), comment: Text.nullish() }).openapi('UserProfile')
+const NewUser = z.object({ username: Username, password: Password, ...profile }).openapi('UserCreationReq')
+const Profile = z.object(profile).openapi('UserProfile')
 const SysAdminFlag = z.object({ sysadmin_flag: z.boolean().default(false) }).openapi('UserSysAdminFlag')
 const PasswordChange = z.object({ old_password: z.string().max(1024).nullish(), new_password: Password }).openapi('PasswordReq')
 
@@ -86,9 +96,6 @@ const show = (row: Row): z.infer<typeof User> => ({
   creation_time: instant(row.createdAt),
   update_time: instant(row.updatedAt),
 })
-
-/** An empty address is none. */
-const emailOf = (email: string | null | undefined) => (email === '' || email === null ? undefined : email)
 
 export const users = ({ services, guard }: ApiParts) => {
   const { db, passwords } = services
@@ -155,7 +162,7 @@ export const users = ({ services, guard }: ApiParts) => {
     path: '/users/{user_id}',
     tags,
     operationId: 'updateUserProfile',
-    summary: 'Changes the profile fields that the body names',
+    summary: 'Puts a profile in the place of the one before',
     middleware: guard.account,
     request: { params, body: { required: true, content: { 'application/json': { schema: Profile } } } },
     responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404, 409) },
@@ -234,17 +241,7 @@ export const users = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const { username, password, email, realname, comment } = c.req.valid('json')
       if ((await findUserByUsername(db, username)) !== undefined) throw new ApiError('CONFLICT', `The username ${username} is taken.`)
-      const user = await createUser(
-        db,
-        {
-          username,
-          email: emailOf(email),
-          realname: realname ?? undefined,
-          comment: comment ?? undefined,
-          passwordHash: await passwords.hash(password),
-        },
-        principal.id,
-      )
+      const user = await createUser(db, { username, email, realname, comment, passwordHash: await passwords.hash(password) }, principal.id)
       return created(c, `/users/${user.id}`)
     })
     .openapi(current, async (c) => {
@@ -274,9 +271,7 @@ export const users = ({ services, guard }: ApiParts) => {
     .openapi(get, async (c) => c.json(show(await reach(c.var.principal, c.req.valid('param').user_id, 'read')), 200))
     .openapi(update, async (c) => {
       const row = await reach(c.var.principal, c.req.valid('param').user_id, 'update')
-      const { email, realname, comment } = c.req.valid('json')
-      const patch = { email: email === '' ? null : emailOf(email), realname: realname ?? undefined, comment: comment ?? undefined }
-      await updateUser(db, row.id, patch, c.var.principal.id)
+      await updateUser(db, row.id, c.req.valid('json'), c.var.principal.id)
       return c.body(null, 200)
     })
     .openapi(remove, async (c) => {

@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
+import { sessionFile } from '../../cli/session.ts'
 import { ADMIN_PASSWORD, type AtollProcess, freePort, startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage } from '../support/images.ts'
 import { type Outcome, run } from '../support/run.ts'
@@ -59,6 +62,37 @@ function v2(path: string, username: string, password: string): Promise<Response>
     headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` },
   })
 }
+
+test('whoever reads no further than the first lines gets no complaint', async () => {
+  const env = {
+    HOME: home,
+    PATH: process.env.PATH ?? '',
+    ATOLL_SERVER: `http://${atoll.origin}`,
+    ATOLL_USERNAME: 'admin',
+    ATOLL_PASSWORD: ADMIN_PASSWORD,
+  }
+  for (const args of [
+    ['project', 'ls'],
+    ['user', 'ls', '--json'],
+    ['audit', 'export'],
+  ]) {
+    const child = spawn(CLI, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    const [code] = await once(child, 'close')
+    expect({ args, code, said }).toEqual({ args, code: EXIT.ok, said: '' })
+  }
+})
+
+test('an empty or relative folder of settings counts as none', () => {
+  const kept = join(home, '.config', 'atoll', 'session.json')
+  for (const XDG_CONFIG_HOME of [undefined, '', '.', 'config']) expect(sessionFile({ HOME: home, XDG_CONFIG_HOME })).toBe(kept)
+  expect(sessionFile({ HOME: home, XDG_CONFIG_HOME: '/etc/here' })).toBe('/etc/here/atoll/session.json')
+  for (const HOME of [undefined, '']) expect(isAbsolute(sessionFile({ HOME }))).toBe(true)
+})
 
 test('login takes the password from standard input, keeps it where only its owner can read it, and logout forgets it', async () => {
   const nobody = { HOME: home, PATH: process.env.PATH ?? '' }

@@ -90,6 +90,14 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
       expect({ conf, ...answer }).toMatchObject({ conf, success: false, message: expect.stringMatching(/./) })
     }
     await ask('POST /ldap/ping', '/ldap/ping', 403, {}, 'ada:ada-secret')
+    const unset = await openTestOrigin()
+    try {
+      const greet = async (ldap_url: string) => (await new Contract(unset).ask('POST /ldap/ping', '/ldap/ping', 200, { ldap_url })).body
+      expect(await greet(slapd.url)).toEqual({ success: true, message: '' })
+      expect(await greet('ldap://127.0.0.1:1')).toMatchObject({ success: false })
+    } finally {
+      await unset.close()
+    }
     expect((await ask('GET /ldap/users/search', '/ldap/users/search?username=v', 200)).body).toMatchObject([{ username: 'eve' }])
     expect((await ask('GET /ldap/groups/search', '/ldap/groups/search?groupname=engin', 200)).body).toMatchObject([
       { group_name: 'engineering', group_type: 1 },

@@ -162,6 +162,35 @@ describe('an origin that is attacked', () => {
       })
       expect({ path, type, status: answer.status }).toEqual({ path, type, status: 403 })
     }
+    // Nor does another site log him in, as somebody else: it is asked before the password.
+    const form = { principal: 'mia', password: 'Passw0rd-of-mia' }
+    const login = async (headers: Record<string, string>) => {
+      const answer = await fetch(url('/c/login'), { method: 'POST', headers, body: new URLSearchParams(form) })
+      return { headers, status: answer.status, session: answer.headers.get('set-cookie') !== null }
+    }
+    for (const headers of [
+      { origin: 'https://evil.example.com' },
+      { origin: 'null' },
+      { origin: 'https://registry.example.com.evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site', origin: 'https://registry.example.com' },
+    ] as Record<string, string>[]) {
+      expect(await login(headers)).toEqual({ headers, status: 403, session: false })
+    }
+    for (const headers of [
+      { origin: 'https://registry.example.com' },
+      { origin: `http://${origin.origin}` },
+      { 'sec-fetch-site': 'same-origin', origin: 'https://behind-a-proxy.example.com' },
+      { 'sec-fetch-site': 'none' },
+    ] as Record<string, string>[]) {
+      expect(await login(headers)).toEqual({ headers, status: 200, session: true })
+    }
+    const csrf = async (path: string, cookie?: string) =>
+      (await fetch(url(path), cookie === undefined ? {} : { headers: { cookie } })).headers.get('x-harbor-csrf-token')
+    for (const path of ['/api/v2.0/ping', '/api/v2.0/health', '/api/v2.0/systeminfo', '/api/v2.0/projects']) {
+      expect(await csrf(path, 'sid=hers')).toMatch(/^.{43}$/)
+      expect(await csrf(path)).toBeNull()
+    }
     // A session is for the API: what machines use takes none.
     expect((await tab.go(url('/v2/'))).status).toBe(401)
     const set = (

@@ -83,6 +83,11 @@ export class Directory implements AsyncDisposable {
     }
   }
 
+  /** Whether it answers at all: it is asked what it is (RFC 4512, 5.1), which needs no right and no base. @throws DirectoryError */
+  async greet(): Promise<void> {
+    await this.#search('', 0, FilterParser.parseString('(objectClass=*)'), ['supportedLDAPVersion'], 1)
+  }
+
   /** The one person of this name. @throws DirectoryError */
   async person(username: string): Promise<DirectoryPerson | undefined> {
     const { ldap_uid } = this.#settings

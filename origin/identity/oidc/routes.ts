@@ -5,6 +5,7 @@ import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Secrets } from '../../services.ts'
 import { cookieOf, setCookie } from '../cookies.ts'
 import type { Facts } from '../facts.ts'
+import { refuseOtherSites } from '../sessions/other-sites.ts'
 import { bodyOf } from '../sessions/routes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Flow, Newcomer } from './flows.ts'
@@ -75,6 +76,7 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
       return c.redirect('/', 302)
     })
     .post('/c/oidc/onboard', async (c) => {
+      refuseOtherSites(c.req.raw, baseUrl(c.req.raw))
       const newcomer = await kept<Newcomer>(c.req.raw, NEWCOMER_COOKIE)
       const { success, data } = onboarding.safeParse(json(await bodyOf(c.req.raw)))
       if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}.', undefined, { status: 400 })

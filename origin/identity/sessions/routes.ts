@@ -4,6 +4,7 @@ import { smallBody } from '../../../runtime/http/small-body.ts'
 import { setCookie } from '../cookies.ts'
 import type { Logins } from '../logins.ts'
 import type { OidcPeople } from '../oidc/people.ts'
+import { refuseOtherSites } from './other-sites.ts'
 import { SESSION_COOKIE, type Sessions } from './sessions.ts'
 
 const FORM_LIMIT = 16 * 1024
@@ -21,6 +22,7 @@ export function sessionRoutes({ logins, sessions, oidc, addressOf, baseUrl }: Se
   const secure = (request: Request) => baseUrl(request).startsWith('https:')
   return new Hono()
     .post('/c/login', async (c) => {
+      refuseOtherSites(c.req.raw, baseUrl(c.req.raw))
       const form = new URLSearchParams(await bodyOf(c.req.raw))
       const account = await logins.login(form.get('principal') ?? '', form.get('password') ?? '', addressOf(c.req.raw))
       if (account.principal.kind !== 'user')
