@@ -50,9 +50,11 @@ inherit(program)
 tab(program, { completionCommandName: 'completion' })
 
 // Who reads no further (`| head`) has what he wanted: what is under way goes on, and nobody is told.
+let readerLeft = false
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
     if (!isClosedPipe(error)) throw error
+    readerLeft = true
   })
 }
 
@@ -76,7 +78,7 @@ function isClosedPipe(error: unknown): boolean {
 }
 
 function report(error: unknown): number {
-  if (process.stdout.errored !== null && isClosedPipe(process.stdout.errored)) return EXIT.ok
+  if (readerLeft && isClosedPipe(error)) return EXIT.ok
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const out = new Output({ json: process.argv.includes('--json'), stdout: process.stdout, stderr: process.stderr })
   const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed

@@ -85,7 +85,7 @@ test('whoever reads no further than the first lines gets no complaint', async ()
     const [code] = await once(child, 'close')
     expect({ args, code, said }).toEqual({ args, code: EXIT.ok, said: '' })
   }
-})
+}, 60_000)
 
 test('an empty or relative folder of settings counts as none', () => {
   const kept = join(home, '.config', 'atoll', 'session.json')
