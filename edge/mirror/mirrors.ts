@@ -68,13 +68,15 @@ export class Mirrors {
     return found.length > 0 ? found : undefined
   }
 
+  /** @throws RegistryError UNAVAILABLE when that cannot be said: what may be a project of this site is never fetched from elsewhere */
   async #isOurs(name: RepositoryName): Promise<boolean> {
+    const { project } = splitProject(name)
     try {
-      return (await this.#facts.project(splitProject(name).project)) !== undefined
+      return (await this.#facts.project(project)) !== undefined
     } catch (error) {
-      // What cannot be said now cannot be served as ours either.
-      if (error instanceof RegistryError && error.code === 'UNAVAILABLE') return false
-      throw error
+      if (!(error instanceof RegistryError) || error.code !== 'UNAVAILABLE') throw error
+      const message = `This edge cannot learn now whether ${project} is a project of this site, so it does not fetch this from Docker Hub either. Try again when its origin is back; a client that says ?ns=docker.io is served meanwhile.`
+      throw new RegistryError('UNAVAILABLE', message, undefined, { cause: error, headers: error.headers })
     }
   }
 }

@@ -7,6 +7,8 @@ import { bundleWorker, TestWorker } from './worker-support.ts'
 
 const upstream = await startUpstream()
 
+const sentence = async (response: Response) => ((await response.json()) as { errors: { message: string }[] }).errors[0]?.message
+
 describe.skipIf(upstream === undefined).each([
   ['Node', async (origin: TestOrigin) => await TestEdge.start(origin)],
   ['a Worker', async (origin: TestOrigin) => await TestWorker.start(origin, await bundleWorker())],
@@ -44,7 +46,6 @@ describe.skipIf(upstream === undefined).each([
     await hub.push(repository, image, 'v1')
     return image
   }
-  const sentence = async (response: Response) => ((await response.json()) as { errors: { message: string }[] }).errors[0]?.message
   const becomes = async (path: string, status: number) => {
     await until(`${path} answers ${status}`, async () => (await edge.get(path)).status === status)
     return await edge.get(path)
@@ -112,6 +113,59 @@ describe.skipIf(upstream === undefined).each([
     await rules('hub', 'upstream-rules', { minimum_age_days: 7, exempt: [image.manifest.digest] })
     await becomes(`/v2/hub/${young}/manifests/v1`, 200)
     expect((await fetch(`${origin.url}/v2/hub/${young}/manifests/v1`)).status).toBe(200)
+  })
+})
+
+describe.skipIf(upstream === undefined).each([
+  ['Node', async (origin: TestOrigin) => await TestEdge.start(origin, { settings: { 'edge.mirror.project': 'up' } })],
+  ['a Worker', async (origin: TestOrigin) => await TestWorker.start(origin, await bundleWorker(), { bindings: { MIRROR_PROJECT: 'up' } })],
+])('an edge in %s that stands for Docker Hub, and loses its origin', (kind, start) => {
+  const hub = upstream as Upstream
+  const own = (name: string) => `${name}-${kind === 'Node' ? 'node' : 'worker'}`
+
+  it('fetches nothing from Docker Hub that may be a project of its site', async () => {
+    const origin = await TestOrigin.start()
+    try {
+      const made = await origin.api('POST', '/api/v2.0/registries', { name: 'up', type: 'docker-hub', url: hub.url.origin, insecure: true })
+      await origin.api('POST', '/api/v2.0/projects', {
+        project_name: 'up',
+        public: true,
+        registry_id: Number(made.headers.get('location')?.split('/').at(-1)),
+      })
+      await origin.api('PUT', '/api/atoll/v1/projects/dockerhub-proxy/mirror', { enabled: false })
+      await origin.project(own('closed'), { public: false })
+      await origin.project(own('open'), { public: true })
+      for (const name of ['closed/app', 'open/app', 'vendor/tool', 'vendor/other', 'never/seen', 'library/base']) {
+        const [project, image] = name.split('/')
+        await hub.push(`${name.startsWith('library') ? 'library' : own(project as string)}/${image}`, randomImage({ layers: [1_000] }), 'v1')
+      }
+      await using edge = await start(origin)
+      const status = async (repository: string, query = '') => (await edge.get(`/v2/${repository}/manifests/v1${query}`)).status
+      // While the origin is there it says which of them are projects of the site.
+      expect(await status(`${own('vendor')}/tool`)).toBe(200)
+      expect(await status(`${own('vendor')}/tool`, '?ns=docker.io')).toBe(200)
+      await origin.running.close()
+      await edge.disconnected()
+      for (const name of ['closed', 'open', 'never']) {
+        const answer = await edge.get(`/v2/${own(name)}/${name === 'never' ? 'seen' : 'app'}/manifests/v1`)
+        expect([name, answer.status, answer.headers.get('retry-after'), await sentence(answer)]).toEqual([
+          name,
+          503,
+          expect.any(String),
+          expect.stringContaining(`cannot learn now whether ${own(name)} is a project`),
+        ])
+      }
+      // What the origin said is no project of the site was so when it was last heard; and who says which registry it means cannot be misunderstood.
+      expect(await status(`${own('vendor')}/other`)).toBe(200)
+      expect(await status(`${own('never')}/seen`, '?ns=docker.io')).toBe(200)
+      expect(await status('library/base')).toBe(200)
+      if (!(edge instanceof TestEdge)) return
+      edge.skew = 2 * 3_600_000
+      expect(await status(`${own('vendor')}/other`)).toBe(503)
+      expect(await status(`${own('open')}/app`)).toBe(503)
+    } finally {
+      await origin[Symbol.asyncDispose]()
+    }
   })
 })
 
