@@ -25,6 +25,7 @@ import { type MirrorSettings, Mirrors, mirrored } from './mirror/mirrors.ts'
 import type { NearestEdge } from './nearest/nearest.ts'
 import { Guests } from './neighbours/guests.ts'
 import { type Pushes, pushHandler } from './push-through/handler.ts'
+import { ENROL_AGAIN } from './revoked.ts'
 import type { Sources } from './sources.ts'
 import { type Login, tokenAnswer } from './token-service.ts'
 import type { Tokens } from './tokens.ts'
@@ -179,7 +180,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
 /** What keeps this edge from serving anybody, for people and load balancers. */
 function notReady(mesh: Mesh): string | undefined {
   if (!mesh.origin.enrolled) return 'this edge is not enrolled yet'
-  if (mesh.status().state === 'revoked') return 'this edge was revoked at its origin: enrol it again with a new token'
+  if (mesh.status().state === 'revoked') return `this edge was revoked at its origin: ${ENROL_AGAIN}`
   return undefined
 }
 
@@ -212,11 +213,15 @@ function baseOf(request: Request): string {
   return request.headers.get('X-Forwarded-Proto') === 'https' ? `https://${url.host}` : url.origin
 }
 
-/** Says that an answer comes from an edge that has lost its origin (distribution-spec, "Warnings"; RFC 9111 once 5.5). */
+/** Says that an answer comes from an edge that has lost its origin, or that its origin has let go (distribution-spec, "Warnings"; RFC 9111 once 5.5). */
 function warn(response: Response, mesh: Mesh): Response {
   const { state, lag } = mesh.status()
   if (state === 'connected' || state === 'enrolling' || lag === null) return response
-  const text = `299 - "This edge has not heard from its origin for ${Math.round(lag / 1000)} s: what it serves may have changed."`
+  const why =
+    state === 'revoked'
+      ? `was revoked at its origin: ${ENROL_AGAIN}.`
+      : `has not heard from its origin for ${Math.round(lag / 1000)} s: what it serves may have changed.`
+  const text = `299 - "This edge ${why}"`
   const headers = new Headers(response.headers)
   headers.append('Warning', text)
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers })

@@ -9,6 +9,7 @@ import { RegistryError } from '../registry/spec/errors.ts'
 import { Guesses } from './guesses.ts'
 import type { Kept } from './kept.ts'
 import { DOCUMENTS_IN_MEMORY, REFRESHES_AT_ONCE, RETRY_AFTER_S, UNKNOWN_FOR_MS, UNKNOWNS_IN_MEMORY } from './limits.ts'
+import { revokedEdge } from './revoked.ts'
 import { lapsed, type Standing, standingOf } from './standing.ts'
 
 /** What an edge decides from: the origin's documents, each as fresh as the feed. */
@@ -210,6 +211,7 @@ export class Snapshot implements Facts {
       if (answer.document !== undefined) guess?.right()
       return answer
     } catch (error) {
+      if (this.#options.trust.revoked) throw revokedEdge(error)
       // What is known to have changed since will not do.
       const changed = known === undefined || known.stale || this.#named.has(key)
       const standing = changed ? 'over' : this.#standing(known)

@@ -9,6 +9,7 @@ import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from './limits.ts'
 import type { Mesh } from './mesh.ts'
 import type { Mirrors } from './mirror/mirrors.ts'
 import type { OriginClient } from './origin-client.ts'
+import { revokedEdge } from './revoked.ts'
 import type { Tokens } from './tokens.ts'
 
 export interface IssuedToken {
@@ -41,6 +42,7 @@ export function originLogin(origin: OriginClient, offer: (principal: string) => 
           headers: { 'Retry-After': headers.get('Retry-After') ?? '60' },
         })
       }
+      if (status === 403) throw revokedEdge()
       throw away(undefined)
     },
   }

@@ -20,7 +20,7 @@ export function mirrorConfigCommand(edge: Command): void {
   edge
     .command('mirror-config')
     .description('write what containerd (hosts.toml) or dockerd (daemon.json) needs to pull through an edge, by the names that images have')
-    .requiredOption('--edge <edge>', 'the edge: its URL, or its name (see `atoll edge ls`)')
+    .requiredOption('--edge <edge>', 'the edge: its URL, or for a system administrator its name (see `atoll edge ls`)')
     .option('--registry <host...>', 'registries to mirror, for instance docker.io quay.io; all that proxy caches stand for when absent', hosts)
     .option('--only', 'never ask the registries themselves: what the edge refuses stays refused (containerd)', false)
     .option('--ca <file>', 'the authority of the edge’s certificate, as the client’s machine has it (containerd)')
@@ -48,7 +48,10 @@ export async function edgeUrl({ api }: Pick<Context, 'api'>, edge: string): Prom
     if (url === null) throw new CliError(`${edge} is no address; give one like https://fra-1.example.com.`, EXIT.usage)
     return url
   }
-  const edges = await api.get<{ name: string; url: string; status: string }[]>('/api/atoll/v1/edges')
+  const edges = await api.get<{ name: string; url: string; status: string }[]>('/api/atoll/v1/edges').catch((error: unknown) => {
+    if (!(error instanceof CliError) || error.exitCode !== EXIT.denied) throw error
+    throw new CliError(`${error.message} Give the edge by its URL instead of its name, like https://${edge}.example.com.`, EXIT.denied, error)
+  })
   const found = edges.find(({ name, status }) => name === edge && status !== 'revoked')
   const url = found && URL.parse(found.url)
   if (!url) throw new CliError(`There is no edge ${edge}. See them with: atoll edge ls`, EXIT.notFound)

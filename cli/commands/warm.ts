@@ -18,7 +18,9 @@ type Event =
 export function warmCommand(program: Command): void {
   program
     .command('warm <edge> <image...>')
-    .description('fetch images to an edge before anybody pulls them: its URL or name, then images as project/repository:tag')
+    .description(
+      'fetch images to an edge before anybody pulls them: its URL (or, for a system administrator, its name), then images as project/repository:tag',
+    )
     .option('--platform <platform...>', 'only these, for instance linux/amd64; every one when absent')
     .action(async (edge: string, images: readonly string[], options: Options, command: Command) => {
       const context = await contextOf(command)

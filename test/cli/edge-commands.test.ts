@@ -1,10 +1,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage } from '../support/images.ts'
+import { run } from '../support/run.ts'
+
+const CLI = fileURLToPath(new URL('../../cli/atoll', import.meta.url))
 
 let atoll: AtollProcess
 let folder: string
@@ -35,6 +39,25 @@ test('warm fetches images to an edge, by its name or its address, and says what 
   expect(await cli(EXIT.notFound, 'warm', 'local', 'library/app:none')).toContain('library/app:none')
   expect(await cli(EXIT.notFound, 'warm', 'nowhere', 'library/app:1.0.0')).toContain('atoll edge ls')
   expect(await cli(EXIT.unreachable, 'warm', 'http://127.0.0.1:1', 'library/app:1.0.0')).toContain('127.0.0.1:1')
+})
+
+test('who may pull an image warms it by the URL of an edge, and is told so where a name is not for them to look up', async () => {
+  const image = randomImage({ layers: [10_000] })
+  const admin = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`
+  await atoll.api('POST', '/api/v2.0/projects', { project_name: 'guarded', public: false })
+  await pushImage({ url: new URL(`http://${atoll.origin}`), repository: 'guarded/app', headers: { authorization: admin } }, image, '1.0.0')
+  const guest = { username: 'guest', password: 'Guest12345' }
+  await atoll.api('POST', '/api/v2.0/users', { ...guest, email: 'guest@example.com', realname: 'A guest' })
+  await atoll.api('POST', '/api/v2.0/projects/guarded/members', { role_id: 3, member_user: { username: guest.username } })
+  const asGuest = async (edge: string) =>
+    await run(CLI, ['warm', edge, 'guarded/app:1.0.0'], {
+      cwd: folder,
+      env: { HOME: folder, ATOLL_SERVER: `http://${atoll.origin}`, ATOLL_USERNAME: guest.username, ATOLL_PASSWORD: guest.password },
+    })
+  const byName = await asGuest('local')
+  expect([byName.code, byName.stderr]).toEqual([EXIT.denied, expect.stringContaining('by its URL')])
+  const byUrl = await asGuest(`http://${atoll.edge}`)
+  expect([byUrl.code, byUrl.stdout]).toEqual([EXIT.ok, expect.stringContaining('2 blobs')])
 })
 
 test('mirror-config writes a file for every registry that is mirrored, and never over another', async () => {

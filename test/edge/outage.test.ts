@@ -220,7 +220,20 @@ describe('an edge that loses its origin', () => {
     const { id } = edges.find(({ name }) => name === 'revoked') ?? { id: '' }
     await origin.api('DELETE', `/api/atoll/v1/edges/${id}`)
     await until('it knows', () => edge.status?.state === 'revoked')
-    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(503)
+    // Of what it held, of what it never saw, and of a login: waiting for the origin would be in vain.
+    for (const answer of [
+      await edge.get('/v2/open/app/manifests/v1'),
+      await edge.get('/v2/unseen/app/manifests/v1'),
+      await edge.token('repository:closed/app:pull', { username: 'nobody', password: 'Harbour12345' }),
+    ]) {
+      const { headers, status } = answer
+      expect([status, headers.get('retry-after'), await answer.text()]).toEqual([
+        503,
+        null,
+        expect.stringContaining('enrol it again with a new token'),
+      ])
+      expect(headers.get('warning')).toContain('revoked')
+    }
     const ready = await edge.get('/readyz')
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('revoked')])
   })
