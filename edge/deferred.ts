@@ -26,7 +26,7 @@ function deferredRepository(name: RepositoryName, pick: (name: RepositoryName) =
     },
     blobs: {
       stat: async (digest) => (await there()).blobs.stat(digest),
-      open: async (digest, range) => (await there()).blobs.open(digest, range),
+      open: async (digest, range, size) => (await there()).blobs.open(digest, range, size),
       delete: async (digest) => (await there()).blobs.delete(digest),
     },
     uploads: {

@@ -12,6 +12,7 @@ import { Guard } from './pull-through/guard.ts'
 import { Health } from './pull-through/health.ts'
 import { PULL_THROUGH_LIMITS, type PullThroughLimits } from './pull-through/limits.ts'
 import { ManifestCache } from './pull-through/manifests.ts'
+import { Named } from './pull-through/named.ts'
 import { Negatives } from './pull-through/negatives.ts'
 import { Prefetch, type Warm } from './pull-through/prefetch.ts'
 import { Pushed } from './pull-through/pushed.ts'
@@ -63,6 +64,7 @@ export class PullThrough {
     const limits = { ...PULL_THROUGH_LIMITS, ...options.limits }
     const budget = source.budget ?? new Budget(clock)
     const { name } = source
+    const negatives = new Negatives(clock, limits.negatives)
     this.counters = options.counters ?? newCounters()
     this.#context = {
       source,
@@ -79,7 +81,8 @@ export class PullThrough {
       budget,
       health: new Health({ clock, limits, name, budget }),
       blobHealth: new Health({ clock, limits, name, budget: new Budget(clock) }),
-      negatives: new Negatives(clock, limits.negatives),
+      negatives,
+      named: new Named(negatives, log, limits.linksInMemory),
       refusals: new Refusals(clock, limits.negatives),
     }
     this.#blobs = new BlobCache(this.#context)

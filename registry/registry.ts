@@ -107,7 +107,8 @@ export interface BlobLocation {
 export interface Blobs {
   /** The descriptor's media type is application/octet-stream: a registry does not know better. */
   stat(digest: Digest): Promise<Descriptor | undefined>
-  open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined>
+  /** `size`: the blob's, as far as the caller knows it, for a source that does not say. */
+  open(digest: Digest, range?: ByteRange, size?: number): Promise<BlobBody | undefined>
   delete(digest: Digest): Promise<boolean>
 }
 

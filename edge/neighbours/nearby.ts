@@ -15,7 +15,8 @@ export function withNearby(source: Source, nearby: Nearby, ours: (name: Reposito
   const blobsOf = (repository: Repository, signal: AbortSignal | undefined): Blobs => ({
     // Rights are the source's to say, and there is no byte to be saved.
     stat: (digest) => repository.blobs.stat(digest),
-    open: async (digest, range) => (await nearby.open(ours(repository.name), digest, range, signal)) ?? (await repository.blobs.open(digest, range)),
+    open: async (digest, range, size) =>
+      (await nearby.open(ours(repository.name), digest, range, signal)) ?? (await repository.blobs.open(digest, range, size)),
     delete: (digest) => repository.blobs.delete(digest),
   })
   return {

@@ -48,7 +48,7 @@ export class BlobCache {
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<BlobBody | undefined> {
-    const { blobs, records, counters, fills, guard } = this.#context
+    const { blobs, records, negatives, counters, fills, guard, limits } = this.#context
     const size = await records.link(repository, digest)
     const linked = size !== undefined
     // Without a link it is looked for only: a digest alone is no right to bytes that came through another repository.
@@ -61,11 +61,17 @@ export class BlobCache {
         return body
       }
     }
+    const key = keyOf(repository, digest)
+    if (negatives.has(key)) {
+      counters.negativeHits++
+      return undefined
+    }
     counters.blobMisses++
-    return await guard.run(keyOf(repository, digest), async () => {
+    return await guard.run(key, async (ticket) => {
       try {
         const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, size, signal })
-        if (body !== undefined && !linked) void this.#linkWhenStored(repository, digest)
+        if (body === undefined) await ticket.keep(async () => negatives.add(key, limits.unknownDigestMs))
+        else if (!linked) void this.#linkWhenStored(repository, digest)
         return body
       } catch (error) {
         if (linked && error instanceof RegistryError && error.code === 'UPSTREAM_INVALID') await records.dropLink(repository, digest)
@@ -123,7 +129,7 @@ export class BlobCache {
   }
 
   #source(repository: RepositoryName, digest: Digest): FillSource {
-    const { source, blobHealth, counters } = this.#context
+    const { source, blobHealth, counters, named } = this.#context
     const ask = async <T>(signal: AbortSignal, question: (blobs: Blobs) => Promise<T>): Promise<T> => {
       // Not watched: a refusal of ours is no answer of the source, and would begin its wait anew.
       blobHealth.refuseWhileLimited()
@@ -137,7 +143,7 @@ export class BlobCache {
         const size = await this.size(repository, digest, signal)
         return size === undefined ? undefined : { size }
       },
-      open: (range, signal) => ask(signal, (blobs) => blobs.open(digest, range)),
+      open: (range, signal) => ask(signal, (blobs) => blobs.open(digest, range, named.size(repository, digest))),
       fetched: (bytes) => {
         counters.bytesFetched += bytes
       },

@@ -10,6 +10,7 @@ import type { Freshness } from './freshness.ts'
 import type { Guard } from './guard.ts'
 import type { Health } from './health.ts'
 import type { PullThroughLimits } from './limits.ts'
+import type { Named } from './named.ts'
 import type { Negatives } from './negatives.ts'
 import type { Records } from './records.ts'
 import type { Refusals } from './refusals.ts'
@@ -34,6 +35,7 @@ export interface Context {
   /** … and about blobs, which some sources limit otherwise, or not at all. */
   readonly blobHealth: Health
   readonly negatives: Negatives
+  readonly named: Named
   readonly refusals: Refusals
 }
 

@@ -111,7 +111,8 @@ export class ManifestCache {
 
   /** Nobody who waits for it waits for the store as well. */
   #keep(repository: RepositoryName, manifest: Manifest, ticket: Ticket): Manifest {
-    const { records, log } = this.#context
+    const { named, records, log } = this.#context
+    named.note(repository, manifest)
     this.#prefetch.fetched(repository, manifest.descriptor.digest)
     ticket
       .keep(() => records.keepManifest(repository, manifest))

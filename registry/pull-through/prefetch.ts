@@ -1,6 +1,5 @@
 import type { Manifest } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
-import { parseManifest } from '../spec/manifests.ts'
 import { isNonDistributable } from '../spec/media-types.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import { type Context, keyOf } from './context.ts'
@@ -80,13 +79,8 @@ export class Prefetch {
     }
   }
 
-  #blobsOf({ bytes, descriptor }: Manifest): Digest[] {
-    try {
-      const { blobs } = parseManifest(bytes, descriptor.mediaType)
-      return [...new Set(blobs.filter(({ mediaType, size }) => size > 0 && !isNonDistributable(mediaType)).map(({ digest }) => digest))]
-    } catch (error) {
-      this.#context.log.info({ digest: descriptor.digest, error }, 'a manifest that cannot be read: its client will know what to ask for')
-      return []
-    }
+  #blobsOf(manifest: Manifest): Digest[] {
+    const worthIt = this.#context.named.blobsOf(manifest).filter(({ mediaType, size }) => size > 0 && !isNonDistributable(mediaType))
+    return [...new Set(worthIt.map(({ digest }) => digest))]
   }
 }

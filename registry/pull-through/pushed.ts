@@ -41,7 +41,7 @@ export class Pushed {
 
   /** `send` pushes the manifest under these tags; false: the source did not take it. */
   async manifest(repository: RepositoryName, manifest: Manifest, tags: readonly Tag[], send: () => Promise<boolean>): Promise<void> {
-    const { guard, records, negatives } = this.#context
+    const { guard, records, named, negatives } = this.#context
     const { digest } = manifest.descriptor
     const key = keyOf(repository, digest)
     const pushes = tags.map((tag): OpenPush & { tag: Tag } => ({ tag, key: keyOf(repository, tag), heard: undefined, forgetting: undefined }))
@@ -50,6 +50,7 @@ export class Pushed {
       await guard.run(key, async (ticket) => {
         if (!(await send())) return
         negatives.delete(key)
+        named.note(repository, manifest)
         if (!(await ticket.keep(() => records.keepManifest(repository, manifest)))) return
         for (const push of pushes) await this.#lease(repository, push.tag, manifest, push)
       })

@@ -42,7 +42,7 @@ export class RemoteBlobs implements Blobs {
     return { mediaType: OCTETS, digest, size: first.size }
   }
 
-  async open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined> {
+  async open(digest: Digest, range?: ByteRange, said?: number): Promise<BlobBody | undefined> {
     const reply = await this.#ask('GET', digest, range)
     if (reply.status === 404) {
       await reply.discard()
@@ -50,7 +50,7 @@ export class RemoteBlobs implements Blobs {
     }
     if (reply.status !== 200 && !(reply.status === 206 && range)) throw await this.#client.errorOf(reply, `the blob ${digest} of ${this.#name}`)
     try {
-      return this.#body(reply, digest, range)
+      return await this.#body(reply, digest, range, said)
     } catch (error) {
       await reply.discard()
       throw error
@@ -79,10 +79,10 @@ export class RemoteBlobs implements Blobs {
     })
   }
 
-  #body(reply: Reply, digest: Digest, range: ByteRange | undefined): BlobBody {
+  async #body(reply: Reply, digest: Digest, range: ByteRange | undefined, said: number | undefined): Promise<BlobBody> {
     if (reply.headers.get('content-encoding') !== null) throw upstreamInvalid(reply.url, `sends the blob ${digest} in another encoding than its own.`)
     if (range && reply.status === 206) {
-      const [, offset, last, size] = reply.headers.get('content-range')?.match(/^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/) ?? []
+      const [, offset, last, size] = contentRange(reply)
       // Where the blob ends before the range does, so does the answer (RFC 9110, 14.1.2).
       const end = Math.min(range.offset + range.length, Number(size))
       if (Number(offset) !== range.offset || Number(last) !== end - 1) {
@@ -91,7 +91,7 @@ export class RemoteBlobs implements Blobs {
       const length = end - range.offset
       return { size: Number(size), range: { offset: range.offset, length }, stream: this.#all(reply, length) }
     }
-    const size = lengthOf(reply)
+    const size = lengthOf(reply) ?? said ?? (await this.#sizeElsewhere(digest))
     if (size === undefined) throw upstreamInvalid(reply.url, `does not say how long ${digest} is.`)
     if (range) {
       // It does not know ranges, and sends everything.
@@ -103,7 +103,25 @@ export class RemoteBlobs implements Blobs {
     return { size, stream: createHasher ? verified(stream, digest, createHasher, reply.url) : stream }
   }
 
+  /** Of a blob that comes without its length: a HEAD may have it, else the answer to a range. */
+  async #sizeElsewhere(digest: Digest): Promise<number | undefined> {
+    const head = await this.#ask('HEAD', digest)
+    await head.discard()
+    const length = head.status === 200 ? lengthOf(head) : undefined
+    // Who counts while sending says 0 before it has begun.
+    if (length !== undefined && length > 0) return length
+    const first = await this.#ask('GET', digest, { offset: 0, length: 1 })
+    await first.discard()
+    const [, , , size] = first.status === 206 ? contentRange(first) : []
+    return size === undefined ? undefined : Number(size)
+  }
+
   #all(reply: Reply, size: number): ReadableStream<Uint8Array> {
     return this.#options.pass ? reply.unguarded() : exactly(reply.body, { skip: 0, take: size, whole: size }, reply.url)
   }
+}
+
+/** Of a `Content-Range`: first, last and complete length. */
+function contentRange(reply: Reply): readonly (string | undefined)[] {
+  return reply.headers.get('content-range')?.match(/^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/) ?? []
 }

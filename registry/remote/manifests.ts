@@ -1,6 +1,8 @@
+import { steady } from '../clock.ts'
 import type { Manifest, ManifestHead, ManifestInput, ManifestReceipt, Manifests } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
+import { RegistryError } from '../spec/errors.ts'
 import { essence, MANIFEST_ACCEPT } from '../spec/media-types.ts'
 import { type Reference, type RepositoryName, referenceText } from '../spec/names.ts'
 import { readAll } from './bodies.ts'
@@ -45,8 +47,22 @@ export class RemoteManifests implements Manifests {
   }
 
   async get(reference: Reference): Promise<Manifest | undefined> {
-    const reply = await this.#found(await this.#send('GET', reference), reference)
-    if (reply === undefined) return undefined
+    const { clock, limits } = this.#client.transport
+    const started = steady(clock)
+    for (let attempt = 1; ; attempt++) {
+      const reply = await this.#found(await this.#send('GET', reference), reference)
+      if (reply === undefined) return undefined
+      try {
+        return await this.#read(reply, reference)
+      } catch (error) {
+        // Cut in the middle of its answer: what a request gets that was cut before it, a second try.
+        const cut = error instanceof RegistryError && error.code === 'UNAVAILABLE'
+        if (!cut || attempt >= limits.attempts || steady(clock) - started > limits.retryWindowMs) throw error
+      }
+    }
+  }
+
+  async #read(reply: Reply, reference: Reference): Promise<Manifest> {
     const { transport } = this.#client
     const claimed = reference.digest ?? this.#digestHeader(reply)
     const bytes = await readAll(reply, transport, transport.limits.manifestBytes)

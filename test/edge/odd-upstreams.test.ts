@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { SOURCE_LIMITS } from '../../edge/limits.ts'
 import { FillTable } from '../../registry/fill/index.ts'
 import { LEASE_TIMES } from '../../registry/pull-through/lease-rules.ts'
 import { PullThrough } from '../../registry/pull-through.ts'
@@ -11,6 +12,7 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../support/clock.ts'
 import { digestOf, quiet, read } from '../support/fill-source.ts'
+import { randomImage } from '../support/images.ts'
 import { OddRegistry } from '../support/odd-registry.ts'
 
 const app = parseRepositoryName('team/app')
@@ -31,7 +33,7 @@ describe('a pull-through in front of a registry with its own manners', () => {
     const blobs = slicedBlobStore(memoryObjectStore())
     const table = new FillTable({ blobs, createHasher, clock, log: quiet })
     open.push({ [Symbol.asyncDispose]: () => table.close() })
-    const remote = new RemoteRegistry({ url: odd.url, fetch, clock, random: () => 0, limits: { attempts: 1 } })
+    const remote = new RemoteRegistry({ url: odd.url, fetch, clock, random: () => 0, limits: SOURCE_LIMITS })
     const cache = new PullThrough({
       source: { id: 'odd', name: 'odd.test', with: (signal) => remote.with(signal) },
       cache: { blobs, records: memoryObjectStore() },
@@ -94,5 +96,53 @@ describe('a pull-through in front of a registry with its own manners', () => {
     odd.answers.manifests.push({ status }, { status })
     const stale = await repository.manifests.get({ tag: latest })
     expect([stale?.descriptor.digest, stale?.warnings?.map(({ code }) => code)]).toEqual([digest, [110, 111]])
+  })
+
+  it.each([
+    ['its manifest', { lengthInHead: false, ranges: false }],
+    ['a HEAD', { ranges: false }],
+    ['a range', { lengthInHead: false }],
+  ])('gives a blob that comes without its length when %s tells it', async (teller, manners) => {
+    const { odd, repository } = await inFront()
+    Object.assign(odd, { chunked: true, ...manners })
+    const [layer] = odd.image.layers
+    if (layer === undefined) throw new Error('there should be a layer')
+    if (teller === 'its manifest') await repository.manifests.get({ digest: odd.image.manifest.digest })
+    const body = await repository.blobs.open(layer.digest)
+    expect(body?.size).toBe(200_000)
+    expect(digestOf(await bytesOf(body))).toBe(layer.digest)
+  })
+
+  it('says that a blob has no length when nothing tells it', async () => {
+    const { odd, repository } = await inFront()
+    Object.assign(odd, { chunked: true, lengthInHead: false, ranges: false })
+    const { digest } = odd.image.layers[0] ?? odd.image.manifest
+    await expect(repository.blobs.open(digest)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID', message: expect.stringContaining('how long') })
+  })
+
+  it('asks again for a manifest that was cut in the middle, and not for ever', async () => {
+    const { odd, repository } = await inFront()
+    odd.cuts = 1
+    expect((await repository.manifests.get({ tag: latest }))?.bytes).toEqual(odd.image.manifest.bytes)
+    odd.move()
+    odd.cuts = Number.POSITIVE_INFINITY
+    odd.seen.length = 0
+    const { digest } = odd.image.manifest
+    await expect(repository.manifests.get({ digest })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(odd.lines.filter((line) => line.endsWith(digest))).toHaveLength(2)
+  })
+
+  it('asks for an unknown blob once, and again when it was pushed or a manifest names it', async () => {
+    const { odd, cache, repository } = await inFront()
+    const later = randomImage({ layers: [1_000, 2_000] })
+    const [pushed, named] = later.layers
+    if (pushed === undefined || named === undefined) throw new Error('there should be two layers')
+    for (let pull = 0; pull < 20; pull++) for (const { digest } of [pushed, named]) expect(await repository.blobs.open(digest)).toBeUndefined()
+    expect(odd.lines).toHaveLength(2)
+    odd.move(later)
+    await cache.pushed.blob(app, pushed.digest, async () => undefined)
+    expect(digestOf(await bytesOf(await repository.blobs.open(pushed.digest)))).toBe(pushed.digest)
+    await repository.manifests.get({ digest: later.manifest.digest })
+    expect(digestOf(await bytesOf(await repository.blobs.open(named.digest)))).toBe(named.digest)
   })
 })

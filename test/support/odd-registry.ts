@@ -18,6 +18,14 @@ export class OddRegistry implements AsyncDisposable {
   readonly answers: Readonly<Record<'manifests' | 'blobs', OddAnswer[]>> = { manifests: [], blobs: [] }
   /** How a HEAD for a manifest is answered. */
   headless: number | undefined
+  /** Blobs come in chunks, without saying how long they are … */
+  chunked = false
+  /** … but when they are asked with HEAD, … */
+  lengthInHead = true
+  /** … or for a part of them. */
+  ranges = true
+  /** So many manifests are cut in the middle. */
+  cuts = 0
   readonly #images: TestImage[] = []
   readonly #layers: Layers
   readonly #server: ScriptedServer
@@ -48,8 +56,8 @@ export class OddRegistry implements AsyncDisposable {
   }
 
   /** The tag points at another image. */
-  move(): TestImage {
-    this.image = randomImage({ layers: this.#layers })
+  move(to: TestImage = randomImage({ layers: this.#layers })): TestImage {
+    this.image = to
     this.#images.push(this.image)
     return this.image
   }
@@ -71,7 +79,12 @@ export class OddRegistry implements AsyncDisposable {
     }
     const { mediaType, digest, bytes } = image.manifest
     response.writeHead(200, { 'content-type': mediaType, 'docker-content-digest': digest, 'content-length': bytes.length })
-    response.end(method === 'HEAD' ? undefined : bytes)
+    if (method !== 'GET' || this.cuts === 0) {
+      response.end(method === 'HEAD' ? undefined : bytes)
+      return
+    }
+    this.cuts--
+    response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy())
   }
 
   #blob(method: string, digest: string, range: string | undefined, response: ServerResponse): void {
@@ -81,11 +94,11 @@ export class OddRegistry implements AsyncDisposable {
       return
     }
     const { bytes } = blob
-    const [, from, to] = range?.match(/^bytes=(\d+)-(\d*)$/) ?? []
+    const [, from, to] = (this.ranges ? range : undefined)?.match(/^bytes=(\d+)-(\d*)$/) ?? []
     const start = Number(from ?? 0)
     const end = to ? Math.min(Number(to) + 1, bytes.length) : bytes.length
     response.writeHead(from === undefined ? 200 : 206, {
-      'content-length': end - start,
+      ...((from !== undefined || (method === 'HEAD' ? this.lengthInHead : !this.chunked)) && { 'content-length': end - start }),
       ...(from !== undefined && { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` }),
     })
     response.end(method === 'HEAD' ? undefined : bytes.subarray(start, end))
