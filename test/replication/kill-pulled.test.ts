@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { COPY_STEPS } from '../../registry/copy/steps.ts'
 import { PUSH_STEPS } from '../../registry/local/steps.ts'
+import { chosen } from '../support/chosen.ts'
 import { inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
 
 let sites: TwoSites
@@ -11,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => sites?.[Symbol.asyncDispose]())
 
 describe('what is pulled from B ends whole, and travels once', () => {
-  test.each([...PUSH_STEPS, ...COPY_STEPS])(
+  test.each(chosen([...PUSH_STEPS, ...COPY_STEPS], 4))(
     'when A is killed at: %s',
     async (step) => {
       const { a } = sites
@@ -23,7 +24,7 @@ describe('what is pulled from B ends whole, and travels once', () => {
     120_000,
   )
 
-  test.each(COPY_STEPS)(
+  test.each(chosen(COPY_STEPS, 4))(
     'when B is killed while A is at: %s',
     async (step) => {
       const { a, b } = sites

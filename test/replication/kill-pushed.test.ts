@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { TASK_STEPS } from '../../control-plane/replication/steps.ts'
 import { COPY_STEPS } from '../../registry/copy/steps.ts'
 import { PUSH_STEPS } from '../../registry/local/steps.ts'
+import { chosen } from '../support/chosen.ts'
 import { inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
 
 let sites: TwoSites
@@ -12,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => sites?.[Symbol.asyncDispose]())
 
 describe('what is pushed to B ends whole, and travels once', () => {
-  test.each([...TASK_STEPS, ...COPY_STEPS])(
+  test.each(chosen([...TASK_STEPS, ...COPY_STEPS], 4))(
     'when A is killed at: %s',
     async (step) => {
       const { a } = sites
@@ -24,7 +25,7 @@ describe('what is pushed to B ends whole, and travels once', () => {
     120_000,
   )
 
-  test.each(COPY_STEPS)(
+  test.each(chosen(COPY_STEPS, 4))(
     'when B is killed while A is at: %s',
     async (step) => {
       const { a, b } = sites
@@ -41,7 +42,7 @@ describe('what is pushed to B ends whole, and travels once', () => {
     120_000,
   )
 
-  test.each(PUSH_STEPS)(
+  test.each(chosen(PUSH_STEPS, 4))(
     'when B is killed at: %s',
     async (step) => {
       const { b } = sites

@@ -39,6 +39,9 @@ export interface AtollOptions {
   readonly under?: readonly string[]
 }
 
+/** One for all: each has a home of its own, and would compile everything anew. */
+const COMPILED = join(tmpdir(), 'atoll-tests-compiled')
+
 export async function startAtoll(options: AtollOptions = {}): Promise<AtollProcess> {
   const data = await mkdtemp(join(tmpdir(), 'atoll-data-'))
   const [originPort, edgePort] = [await freePort(), await freePort()]
@@ -48,6 +51,7 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: data,
+    NODE_COMPILE_CACHE: COMPILED,
     ATOLL_DATA_VOLUME: join(data, 'data'),
     ATOLL_HTTP_PORT: String(originPort),
     ATOLL_EDGE_PORT: String(edgePort),
@@ -98,7 +102,9 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
     cli: (...args) =>
-      run(CLI, args, { env: { HOME: data, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD } }),
+      run(CLI, args, {
+        env: { HOME: data, NODE_COMPILE_CACHE: COMPILED, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD },
+      }),
     stop: async () => {
       await end('SIGTERM')
       return child?.exitCode ?? null
