@@ -60,6 +60,8 @@ export interface DraftWriter {
 export interface Hasher {
   update(chunk: Uint8Array): void
   digest(): Digest
+  /** One that goes on from here by itself. Not to be called after `digest`. */
+  copy(): Hasher
 }
 
 export type CreateHasher = (algorithm: DigestAlgorithm) => Hasher

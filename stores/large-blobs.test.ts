@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Hasher } from '../registry/blob-store.ts'
 import type { FillSource } from '../registry/fill/fills.ts'
 import { FillTable } from '../registry/fill/index.ts'
 import type { ObjectStore, SizedStream } from '../registry/object-store.ts'
@@ -100,7 +101,8 @@ describe('a layer of 6 GiB', () => {
       },
     }
     // The hash of 6 GiB would take its time, and is not what this is about.
-    const createHasher = () => ({ update() {}, digest: () => DIGEST })
+    const hasher: Hasher = { update() {}, digest: () => DIGEST, copy: () => hasher }
+    const createHasher = () => hasher
     const table = new FillTable({ blobs, createHasher, clock: new TestClock(), log: quiet })
     const body = await table.open({ digest: DIGEST, source, confirmed: true })
     let got = 0

@@ -1,6 +1,7 @@
+import type { Hasher } from '../blob-store.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
-import { fellBehind, wrongBytes } from './errors.ts'
+import { Abandoned, wrongBytes } from './errors.ts'
 import type { FillCounters } from './fills.ts'
 import type { Flow } from './flow.ts'
 import type { Keeper } from './keeper.ts'
@@ -17,6 +18,11 @@ export interface ConsumerOptions {
   readonly pieceBytes: () => number
   readonly counters?: FillCounters
   readonly signal?: AbortSignal | undefined
+  /**
+   * It fell behind what is stored nowhere: gives the rest. `given` makes what knows all bytes before `position`, if it can be made.
+   * @throws when it ends here
+   */
+  readonly onBehind: (position: number, given: (() => Hasher) | undefined, left: AbortSignal) => AsyncIterator<Uint8Array>
   /** Called once, when it has ended, failed or left. */
   readonly onLeave: () => void
 }
@@ -34,6 +40,7 @@ export function consumerStream({
   pieceBytes,
   counters,
   signal,
+  onBehind,
   onLeave,
 }: ConsumerOptions): ReadableStream<Uint8Array> {
   const end = range.offset + range.length
@@ -41,16 +48,21 @@ export function consumerStream({
   let generation = flow.generation
   let reader: StoredReader | undefined
   let opened = position
+  let given: (() => Hasher) | undefined
+  let own: AsyncIterator<Uint8Array> | undefined
+  const ending = new AbortController()
   let left = false
 
   const dropReader = async () => {
     const dropped = reader
     reader = undefined
     await dropped?.cancel()
+    await own?.return?.()
   }
   const leave = () => {
     if (left) return
     left = true
+    ending.abort(new Abandoned())
     signal?.removeEventListener('abort', onAbort)
     onLeave()
   }
@@ -59,6 +71,7 @@ export function consumerStream({
   /** The next chunk; undefined: it is at its end. */
   const next = async (): Promise<Uint8Array | undefined> => {
     while (!left) {
+      if (own !== undefined) return (await own.next()).value
       const changed = flow.changed.next
       if (flow.failure) throw flow.failure.error
       if (generation !== flow.generation) {
@@ -75,12 +88,17 @@ export function consumerStream({
       const live = position < until ? flow.window.at(position) : undefined
       if (live !== undefined) {
         await dropReader()
-        return live.subarray(0, until - position)
+        const chunk = live.subarray(0, until - position)
+        given = flow.window.hasherAfter(position + chunk.length - 1)
+        return chunk
       }
       if (reader !== undefined) {
         const { done, value } = await reader.read()
         if (generation !== flow.generation || left) continue
-        if (!done) return value
+        if (!done) {
+          given = undefined
+          return value
+        }
         if (position === opened) throw new RegistryError('UNKNOWN', 'The store holds fewer bytes of this blob than it should.')
         reader = undefined
         continue
@@ -94,7 +112,11 @@ export function consumerStream({
         opened = position
         continue
       }
-      if (!keeper.storing && position < flow.window.start) throw fellBehind()
+      if (!keeper.storing && position < flow.window.start) {
+        own = onBehind(position, given, ending.signal)
+        given = undefined
+        continue
+      }
       await changed
     }
     return undefined
@@ -123,7 +145,7 @@ export function consumerStream({
           }
           position += chunk.length
           if (counters !== undefined) counters.bytesServed += chunk.length
-          flow.reached(position)
+          if (own === undefined) flow.reached(position)
           controller.enqueue(chunk)
         } catch (error) {
           if (left) return

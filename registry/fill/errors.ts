@@ -44,6 +44,6 @@ export function tooBusy(): RegistryError {
 export function fellBehind(): RegistryError {
   return new RegistryError(
     'UNAVAILABLE',
-    'This blob cannot be stored now and is only passed through, faster than this client reads it. Try again later.',
+    'This blob cannot be stored now and is only passed through, and too many read it at speeds of their own. Try again later.',
   )
 }

@@ -5,7 +5,7 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
-import type { BlobStore } from '../blob-store.ts'
+import { full } from '../../test/support/full-store.ts'
 import { FILL_LIMITS } from './limits.ts'
 import { FillTable } from './table.ts'
 
@@ -171,40 +171,4 @@ describe('a fill, whatever comes', () => {
 /** Lets everything else go on so often. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
-
-/** The same store on a disk that is full after so many bytes of a draft. */
-function full(blobs: BlobStore, after: number): BlobStore {
-  return {
-    stat: (digest) => blobs.stat(digest),
-    open: (digest, range) => blobs.open(digest, range),
-    delete: (digest) => blobs.delete(digest),
-    list: (page) => blobs.list(page),
-    drafts: (page) => blobs.drafts(page),
-    draft(id) {
-      const draft = blobs.draft(id)
-      return {
-        size: () => draft.size(),
-        read: (range) => draft.read(range),
-        commit: (digest) => draft.commit(digest),
-        discard: () => draft.discard(),
-        async writer(options) {
-          const writer = await draft.writer(options)
-          let written = options.offset
-          return {
-            get readable() {
-              return writer.readable
-            },
-            async write(chunk) {
-              written += chunk.length
-              if (written > after) throw new RangeError('no space left')
-              await writer.write(chunk)
-            },
-            close: () => writer.close(),
-            abort: () => writer.abort(),
-          }
-        },
-      }
-    },
-  }
 }

@@ -8,7 +8,7 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { Attempt } from './attempt.ts'
 import { consumerStream } from './consumer.ts'
-import { Abandoned, Absent, Moved, sourceFails, tooBusy, Wrong, wrongBytes } from './errors.ts'
+import { Abandoned, Absent, fellBehind, Moved, sourceFails, tooBusy, Wrong, wrongBytes } from './errors.ts'
 import type { FillCounters, FillRequest, FillSource } from './fills.ts'
 import { Flow } from './flow.ts'
 import { follow } from './follow.ts'
@@ -16,11 +16,13 @@ import { inOrder } from './in-order.ts'
 import type { Keeper } from './keeper.ts'
 import type { FillLeases, Lease } from './leases.ts'
 import type { FillLimits } from './limits.ts'
+import { type OwnRangeOptions, ownRange } from './own-range.ts'
 import { keepPace, trim } from './pace.ts'
 import { Parallel } from './parallel.ts'
 import type { Patch } from './patch.ts'
 import type { Patches } from './patches.ts'
 import { type Placed, rangeStream } from './range-stream.ts'
+import type { Turns } from './turns.ts'
 import { orAborted } from './wait.ts'
 
 export interface FillOptions {
@@ -39,6 +41,8 @@ export interface FillOptions {
   readonly windowBytes: () => number
   /** How much each consumer reads of the store at once. */
   readonly pieceBytes: () => number
+  /** For consumers that fall behind what cannot be stored: of all fills together. */
+  readonly ownTurns: Turns
   /** Resolves when it is this fill's turn. */
   readonly turn: (signal: AbortSignal) => Promise<void>
 }
@@ -51,7 +55,7 @@ export type FillEnd = 'stored' | 'passed' | 'absent' | 'stopped' | 'failed' | 'w
 /**
  * One cold blob coming through: a pump that reads the source, hashes in order and stores, and consumers that follow at their own speed.
  * The pump waits for the source and the store, never for a consumer, and belongs to none of them. The exception is a store that
- * takes nothing: then the fastest consumer sets the pace, and those who fall behind it are cut off.
+ * takes nothing: then the fastest consumer sets the pace, and those who fall behind it go on from the source by themselves.
  */
 export class Fill {
   /** Never rejects. */
@@ -60,6 +64,8 @@ export class Fill {
   readonly #flow: Flow
   readonly #stop = new AbortController()
   #consumers = 0
+  /** Of the consumers, those that go on without this fill. */
+  #behind = 0
   #doubted = false
   #lastAsked: number
 
@@ -193,6 +199,7 @@ export class Fill {
   /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
   #main(offset: number, size: number, { range, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
     const { keeper, source, pieceBytes, counters } = this.#options
+    let behind = false
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
       pieceBytes,
@@ -203,10 +210,30 @@ export class Fill {
       source: source.name,
       signal,
       ...(alone && { counters }),
+      onBehind: (position, given, left) => {
+        const rest = this.#own({ from: position, end, size }, given, signal === undefined ? left : AbortSignal.any([signal, left]))
+        behind = true
+        this.#behind++
+        this.#flow.moved.ring()
+        return rest
+      },
       onLeave: () => {
+        if (behind) this.#behind--
         if (alone) this.#leave()
       },
     })
+  }
+
+  /** What a consumer gets that fell behind while nothing can be stored. @throws RegistryError UNAVAILABLE when its last piece could not be verified */
+  #own(range: Pick<OwnRangeOptions, 'from' | 'end' | 'size'>, given: (() => Hasher) | undefined, signal: AbortSignal): AsyncIterator<Uint8Array> {
+    const { createHasher, digest, ownTurns: turns, limits, counters } = this.#options
+    const { from, end, size } = range
+    // What does not touch the last piece can be had of any fill before anything is verified.
+    const checked = end > size - limits.tailBytes
+    const hasher = !checked ? undefined : from === 0 ? createHasher(algorithmOf(digest)) : given?.()
+    if (checked && hasher === undefined) throw fellBehind()
+    counters.behind++
+    return ownRange({ ...this.#options, ...range, hasher, turns, signal })
   }
 
   /** Begins with what came ahead, and goes on with whatever has the rest. */
@@ -324,15 +351,16 @@ export class Fill {
       if (from !== known) {
         const options = { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin }
         for await (const chunk of inOrder(source, patches, options)) {
+          const before = keeper.storing ? undefined : hasher.copy()
           hasher.update(chunk)
-          flow.push(chunk)
+          flow.push(chunk, before)
           await keeper.write(chunk)
           if (keeper.storing) {
             patches.passed(keeper.readable)
             if (flow.size !== undefined) parallel.look(flow.head, flow.size)
           }
           trim(paced)
-          await keepPace(paced, () => this.#consumers > 0, total.signal)
+          await keepPace(paced, () => this.#consumers > this.#behind, total.signal)
           if (!this.#wanted()) this.stop()
           total.signal.throwIfAborted()
         }
@@ -401,7 +429,7 @@ export class Fill {
   /** Whether to go on. */
   #wanted(): boolean {
     const { clock, keeper, limits } = this.#options
-    if (this.#consumers > 0) return true
+    if (this.#consumers > this.#behind) return true
     if (!keeper.storing) return false
     if (steady(clock) - this.#lastAsked < limits.lingerMs) return true
     const size = this.#flow.size ?? Number.POSITIVE_INFINITY

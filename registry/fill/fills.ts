@@ -65,6 +65,8 @@ export interface FillCounters {
   unstored: number
   bytesFetched: number
   bytesServed: number
+  /** Consumers that fell behind what cannot be stored, and went on by ranges of their own. */
+  behind: number
   /** Of those fetched, what came ahead of its fill because somebody wanted it. */
   bytesDirect: number
 }

@@ -1,3 +1,4 @@
+import type { Hasher } from '../blob-store.ts'
 import { Bell } from './bell.ts'
 import { Window } from './window.ts'
 
@@ -68,8 +69,9 @@ export class Flow {
     this.changed.ring()
   }
 
-  push(chunk: Uint8Array): void {
-    this.#window.push(chunk)
+  /** `before` knows all that came before this chunk. */
+  push(chunk: Uint8Array, before?: Hasher): void {
+    this.#window.push(chunk, before)
     this.changed.ring()
   }
 

@@ -18,6 +18,14 @@ export interface FillLimits {
   readonly finishBytes: number
   /** For less than this that is there already, an answer that flows is not broken off to ask again behind it. */
   readonly passOverBytes: number
+  /** Consumers of blobs that cannot be stored, which fell behind and are being served from the source by themselves, at once; */
+  readonly ownRanges: number
+  /** those that wait for it, … */
+  readonly ownRangesWaiting: number
+  /** … how long each waits, … */
+  readonly ownRangeWaitMs: number
+  /** … and how much it gets before it is the next one's turn. */
+  readonly ownRangeBytes: number
   /** What all fills together keep in memory of what has just come, as far as it is stored already. */
   readonly bytesInFlight: number
   /** What one fill keeps in memory of what has just come, for consumers that keep up. */
@@ -82,6 +90,10 @@ export const FILL_LIMITS: FillLimits = {
   rangeBytes: 256 * KIB,
   finishBytes: MIB,
   passOverBytes: MIB,
+  ownRanges: 32,
+  ownRangesWaiting: 1_024,
+  ownRangeWaitMs: 60_000,
+  ownRangeBytes: 8 * MIB,
   bytesInFlight: 32 * MIB,
   windowBytes: MIB,
   windowLimit: 4 * MIB,

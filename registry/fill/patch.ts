@@ -127,7 +127,14 @@ export class Patch {
       if (range.length <= 0) throw new Moved()
       if (this.#flow.failure === undefined) {
         const { pieceBytes } = this.#options
-        return { size, stream: consumerStream({ flow: this.#flow, keeper, range, size, source: this.#source, pieceBytes, signal, onLeave: leave }) }
+        // The fill, or another part, has it.
+        const onBehind = () => {
+          throw new Moved()
+        }
+        return {
+          size,
+          stream: consumerStream({ flow: this.#flow, keeper, range, size, source: this.#source, pieceBytes, signal, onBehind, onLeave: leave }),
+        }
       }
       leave()
       return { size, stream: await keeper.read(range) }

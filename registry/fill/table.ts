@@ -41,6 +41,7 @@ export class FillTable implements Fills {
     unstored: 0,
     bytesFetched: 0,
     bytesServed: 0,
+    behind: 0,
     bytesDirect: 0,
   }
   readonly #blobs: BlobStore
@@ -53,6 +54,7 @@ export class FillTable implements Fills {
   readonly #fills = new Map<string, Fill>()
   readonly #turns: Turns
   readonly #rangeTurns: Turns
+  readonly #ownTurns: Turns
   /** Sources that lied about a digest, for a moment. Oldest first. */
   readonly #refusals = new Map<string, { readonly until: number; readonly error: RegistryError }>()
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
@@ -68,6 +70,7 @@ export class FillTable implements Fills {
     this.#limits = { ...FILL_LIMITS, ...limits }
     this.#turns = new Turns({ atOnce: this.#limits.fills, waiting: this.#limits.waiting })
     this.#rangeTurns = new Turns({ atOnce: this.#limits.directRanges, waiting: 0 })
+    this.#ownTurns = new Turns({ atOnce: this.#limits.ownRanges, waiting: this.#limits.ownRangesWaiting })
   }
 
   /** Fills under way or waiting for their turn. */
@@ -156,6 +159,7 @@ export class FillTable implements Fills {
       shared: this.#leases && { leases: this.#leases, id: stored.id, blobs: this.#blobs },
       patches: new Patches({ ...common, ...stored, tryTake: () => this.#rangeTurns.tryTake(), onFreed }),
       createHasher: this.#createHasher,
+      ownTurns: this.#ownTurns,
       turn: async (signal) => {
         giveBack = await this.#turns.take(signal)
       },

@@ -21,7 +21,8 @@ export class Turns {
     if (this.#waiting.length >= this.#queue) throw tooBusy()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onAbort = () => {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1)
+      const index = this.#waiting.indexOf(resolve)
+      if (index >= 0) this.#waiting.splice(index, 1)
       reject(signal.reason)
     }
     this.#waiting.push(resolve)

@@ -1,9 +1,18 @@
+import type { Hasher } from '../blob-store.ts'
+
+/** A chunk as it came. */
+interface Piece {
+  readonly bytes: Uint8Array
+  /** Knows all that came before it; only where that may be needed. */
+  readonly before: Hasher | undefined
+}
+
 /** The newest bytes of a fill, in the chunks they came in, shared by all consumers that keep up. */
 export class Window {
   /** Where the oldest chunk begins. */
   #start: number
   #end: number
-  #chunks: Uint8Array[] = []
+  #pieces: Piece[] = []
 
   constructor(position: number) {
     this.#start = position
@@ -22,9 +31,9 @@ export class Window {
     return this.#end - this.#start
   }
 
-  push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
-    this.#end += chunk.length
+  push(bytes: Uint8Array, before?: Hasher): void {
+    this.#pieces.push({ bytes, before })
+    this.#end += bytes.length
   }
 
   /**
@@ -34,34 +43,53 @@ export class Window {
   trim(target: number, limit: number, readable: number): void {
     let drop = 0
     let start = this.#start
-    for (const chunk of this.#chunks) {
-      if (drop === this.#chunks.length - 1) break
+    for (const { bytes } of this.#pieces) {
+      if (drop === this.#pieces.length - 1) break
       const held = this.#end - start
-      const next = start + chunk.length
+      const next = start + bytes.length
       if (held <= target || (next > readable && held <= limit)) break
       start = next
       drop++
     }
     if (drop === 0) return
-    this.#chunks = this.#chunks.slice(drop)
+    this.#pieces = this.#pieces.slice(drop)
     this.#start = start
   }
 
   clear(): void {
-    this.#chunks = []
+    this.#pieces = []
     this.#start = this.#end
   }
 
   /** What is held from `position` to the end of its chunk; undefined: it is not here. */
   at(position: number): Uint8Array | undefined {
+    const found = this.#find(position)
+    if (found === undefined) return undefined
+    const { bytes, start } = found
+    return position === start ? bytes : bytes.subarray(position - start)
+  }
+
+  /** Makes what knows all bytes up to and with this one, whatever becomes of the window; undefined: nothing was kept for that. */
+  hasherAfter(position: number): (() => Hasher) | undefined {
+    const found = this.#find(position)
+    if (found?.before === undefined) return undefined
+    const { bytes, start, before } = found
+    return () => {
+      const hasher = before.copy()
+      hasher.update(bytes.subarray(0, position + 1 - start))
+      return hasher
+    }
+  }
+
+  #find(position: number): (Piece & { readonly start: number }) | undefined {
     if (position < this.#start || position >= this.#end) return undefined
     let end = this.#end
     // Those who keep up want the newest, so the search begins there.
-    for (let index = this.#chunks.length - 1; index >= 0; index--) {
-      const chunk = this.#chunks[index]
-      if (chunk === undefined) return undefined
-      const start = end - chunk.length
-      if (position >= start) return position === start ? chunk : chunk.subarray(position - start)
+    for (let index = this.#pieces.length - 1; index >= 0; index--) {
+      const piece = this.#pieces[index]
+      if (piece === undefined) return undefined
+      const start = end - piece.bytes.length
+      if (position >= start) return { bytes: piece.bytes, before: piece.before, start }
       end = start
     }
     return undefined

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createHasher } from '../../stores/hasher.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { type Script, ScriptedServer } from '../../test/support/scripted-server.ts'
 import { systemClock } from '../clock.ts'
@@ -429,10 +430,6 @@ describe('lies', () => {
       response.writeHead(200, { 'content-length': 10 }).write('01234')
       setImmediate(() => response.destroy())
     })
-    const createHasher = () => {
-      const hash = createHash('sha256')
-      return { update: (chunk: Uint8Array) => void hash.update(chunk), digest: () => parseDigest(`sha256:${hash.digest('hex')}`) }
-    }
     const { blobs } = remote(server.url, { createHasher }).with().repository(name)
     await expect(blobs.open(sha256('x'), { offset: 1, length: 4 })).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
     await expect(text((await blobs.open(sha256('x')))?.stream)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
