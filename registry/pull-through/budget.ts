@@ -19,6 +19,8 @@ export interface BudgetState {
 
 /** Below this share of its limit, a budget is for clients who wait. */
 const LOW = 0.1
+/** How long a source that names no window is believed to hold to what it said last: one that still counts says so with each answer. */
+const UNNAMED_WINDOW_S = 600
 
 /**
  * How often a source may still be asked with one credential. Clients spend it as they need; what is asked behind their backs, or before
@@ -42,11 +44,11 @@ export class Budget {
 
   /** Whether only those may spend who wait for the answer. */
   get low(): boolean {
-    const { limit, remaining, windowSeconds, at } = this.#state ?? { at: 0 }
+    const { limit, remaining, windowSeconds = UNNAMED_WINDOW_S, at } = this.#state ?? { at: 0 }
     if (this.limitedMs > 0) return true
     if (limit === undefined || remaining === undefined || limit <= 0) return false
     // By then the source has begun to count anew.
-    if (windowSeconds !== undefined && this.#clock.now() >= at + windowSeconds * 1000) return false
+    if (this.#clock.now() >= at + windowSeconds * 1000) return false
     return remaining < limit * LOW
   }
 

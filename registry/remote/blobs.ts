@@ -43,7 +43,12 @@ export class RemoteBlobs implements Blobs {
   }
 
   async open(digest: Digest, range?: ByteRange, said?: number): Promise<BlobBody | undefined> {
-    const reply = await this.#ask('GET', digest, range)
+    let reply = await this.#ask('GET', digest, range)
+    if (reply.status === 403 && !reply.direct) {
+      // Where it was sent is signed for a time, which may be over: the registry is asked for another address.
+      await reply.discard()
+      reply = await this.#ask('GET', digest, range)
+    }
     if (reply.status === 404) {
       await reply.discard()
       return undefined

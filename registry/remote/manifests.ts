@@ -3,7 +3,7 @@ import type { Manifest, ManifestHead, ManifestInput, ManifestReceipt, Manifests 
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
-import { essence, MANIFEST_ACCEPT } from '../spec/media-types.ts'
+import { essence, isMediaType, MANIFEST_ACCEPT, OCTETS } from '../spec/media-types.ts'
 import { type Reference, type RepositoryName, referenceText } from '../spec/names.ts'
 import { readAll } from './bodies.ts'
 import { type Client, scopesOf } from './client.ts'
@@ -42,7 +42,7 @@ export class RemoteManifests implements Manifests {
     const mediaType = essence(reply.headers.get('content-type') ?? '')
     const size = lengthOf(reply)
     // A registry that does not say enough in its head is asked for the manifest itself.
-    if (digest === undefined || mediaType === '' || size === undefined) return await this.#headOfWhole(reference)
+    if (digest === undefined || saysNothing(mediaType) || size === undefined) return await this.#headOfWhole(reference)
     return { descriptor: { mediaType, digest, size }, ...warningsOf(reply.headers) }
   }
 
@@ -70,8 +70,9 @@ export class RemoteManifests implements Manifests {
     if (claimed !== undefined && digest !== claimed) {
       throw upstreamInvalid(reply.url, `answers with a manifest that hashes to ${digest} where ${claimed} is meant.`)
     }
-    const mediaType = essence(reply.headers.get('content-type') ?? '') || ownMediaType(bytes)
-    if (mediaType === undefined) throw upstreamInvalid(reply.url, 'answers with a manifest without a Content-Type.')
+    // What a manifest says of itself is under its digest; a header may be anything a proxy makes of it.
+    const mediaType = ownMediaType(bytes) ?? essence(reply.headers.get('content-type') ?? '')
+    if (mediaType === '') throw upstreamInvalid(reply.url, 'answers with a manifest without a Content-Type.')
     return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes, ...warningsOf(reply.headers) }
   }
 
@@ -160,6 +161,11 @@ export function lengthOf(reply: Reply): number | undefined {
   return text !== null && /^\d{1,15}$/.test(text) && reply.headers.get('content-encoding') === null ? Number(text) : undefined
 }
 
+/** Whether it is the type of no manifest: of an answer that nobody gave a type, or a proxy its own. */
+function saysNothing(mediaType: string): boolean {
+  return mediaType === '' || mediaType.startsWith('text/') || mediaType === OCTETS || mediaType === 'application/json'
+}
+
 function algorithmIs(text: string, digest: Digest): boolean {
   return text.startsWith(`${algorithmOf(digest)}:`)
 }
@@ -168,7 +174,7 @@ function ownMediaType(bytes: Uint8Array): string | undefined {
   try {
     const document: unknown = JSON.parse(new TextDecoder().decode(bytes))
     const own = typeof document === 'object' && document !== null && 'mediaType' in document ? document.mediaType : undefined
-    return typeof own === 'string' && own !== '' ? own : undefined
+    return typeof own === 'string' && isMediaType(essence(own)) ? essence(own) : undefined
   } catch {
     return undefined
   }
