@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { copyFile, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -23,6 +23,24 @@ export async function randomFile(size: number): Promise<RandomFile> {
   }
   await file.close()
   return { path, size, digest: `sha256:${hash.digest('hex')}`, [Symbol.asyncDispose]: () => rm(path, { force: true }) }
+}
+
+/** The same but for a part of the bytes in the middle, as of a layer that was built again with some of its files changed. */
+export async function rebuiltFile(before: RandomFile, share: number): Promise<RandomFile> {
+  const path = `${before.path}-rebuilt`
+  await copyFile(before.path, path)
+  const file = await open(path, 'r+')
+  const changed = Math.round(before.size * share)
+  await file.write(randomBytes(changed), 0, changed, Math.floor(before.size / 2))
+  const hash = createHash('sha256')
+  const piece = Buffer.alloc(PIECE)
+  for (let at = 0; at < before.size; ) {
+    const { bytesRead } = await file.read(piece, 0, PIECE, at)
+    hash.update(piece.subarray(0, bytesRead))
+    at += bytesRead
+  }
+  await file.close()
+  return { path, size: before.size, digest: `sha256:${hash.digest('hex')}`, [Symbol.asyncDispose]: () => rm(path, { force: true }) }
 }
 
 /** POST, then PUT of the file: the plain way to push a blob. @returns seconds of the PUT */

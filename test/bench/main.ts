@@ -7,11 +7,12 @@ import { retention } from './growth/retention.ts'
 import { local } from './local.ts'
 import { memory } from './memory.ts'
 import { pushes } from './pushes.ts'
+import { replication } from './replication.ts'
 import { simulate } from './simulate.ts'
 import { upstream } from './upstream.ts'
 import { ways } from './ways/ways.ts'
 
-const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth, retention, garbage, simulate, ways }
+const SECTIONS = { delta, local, upstream, edge, fair, memory, pushes, growth, retention, garbage, replication, simulate, ways }
 
 const names = process.argv.slice(2)
 for (const name of names.length > 0 ? names : Object.keys(SECTIONS)) {
