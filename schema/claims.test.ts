@@ -177,7 +177,7 @@ describe('lanes of jobs', () => {
       }),
       { numRuns: 25 },
     )
-  })
+  }, 120_000)
 
   it('of no kind give nothing', async () => {
     await add(0)
