@@ -64,6 +64,8 @@ export class Fill {
   readonly #flow: Flow
   readonly #stop = new AbortController()
   #consumers = 0
+  /** Of the consumers, those that read on and on, and not a part here and there. */
+  #streams = 0
   /** Of the consumers, those that go on without this fill. */
   #behind = 0
   #doubted = false
@@ -126,6 +128,7 @@ export class Fill {
   async open({ range, source, size, signal }: Wanted): Promise<BlobStream | undefined> {
     if (this.#consumers >= this.#options.limits.consumers) throw tooBusy()
     this.#consumers++
+    if (this.#isStream(range)) this.#streams++
     this.touch()
     const wanted = { range, source, size, signal }
     const offset = range?.offset ?? 0
@@ -139,7 +142,7 @@ export class Fill {
         await found.stream.cancel()
       }
     } catch (error) {
-      this.#leave()
+      this.#leave(range)
       if (error instanceof Absent) return undefined
       throw error
     }
@@ -219,7 +222,7 @@ export class Fill {
       },
       onLeave: () => {
         if (behind) this.#behind--
-        if (alone) this.#leave()
+        if (alone) this.#leave(range)
       },
     })
   }
@@ -251,14 +254,19 @@ export class Fill {
         const found = await this.#find(position, wanted)
         return typeof found === 'number' ? { size: found, stream: this.#main(position, found, wanted, false) } : found
       },
-      onLeave: () => this.#leave(),
+      onLeave: () => this.#leave(range),
     })
     return { size: first.size, range, stream }
   }
 
-  #leave(): void {
+  #leave(range: ByteRange | undefined): void {
     this.#consumers--
+    if (this.#isStream(range)) this.#streams--
     this.#flow.moved.ring()
+  }
+
+  #isStream(range: ByteRange | undefined): boolean {
+    return range === undefined || range.length > this.#options.limits.aheadBytes
   }
 
   async #run(): Promise<FillEnd> {
@@ -349,7 +357,7 @@ export class Fill {
       }
       if (known !== undefined) await begin(known)
       if (from !== known) {
-        const options = { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin }
+        const options = { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin, followed: () => this.#streams > 0 }
         for await (const chunk of inOrder(source, patches, options)) {
           const before = keeper.storing ? undefined : hasher.copy()
           hasher.update(chunk)

@@ -3,18 +3,25 @@ import type { Patches } from './patches.ts'
 import { type SourceBytesOptions, sourceBytes } from './source-bytes.ts'
 
 /**
- * A blob's bytes from `from` to its end: what has come ahead of the fill is read from the store, everything else from the source.
+ * A blob's bytes from `from` to its end: what has come ahead of the fill is read from the store, everything else from the source. While
+ * nobody follows (`followed`) it is asked for in parts that end before what may be asked for apart meanwhile: an answer that flows cannot jump.
  * @throws what sourceBytes does
  */
 export async function* inOrder(
   source: FillSource,
   patches: Patches,
-  { onSize, ...options }: SourceBytesOptions,
+  { onSize, followed, ...options }: SourceBytesOptions & { readonly followed: () => boolean },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { signal, limits, log } = options
   let position = options.from
   let { size } = options
-  const until = (at: number, doing: 'ask' | 'read') => patches.next(at, doing === 'ask' ? 1 : limits.passOverBytes)
+  const until = (at: number, doing: 'ask' | 'read') => {
+    if (doing === 'read') return patches.next(at, limits.passOverBytes)
+    const next = patches.next(at, 1)
+    // A part that ends beyond a blob of unknown size would be refused by some.
+    const inside = size !== undefined || Number.isFinite(next)
+    return inside && !followed() ? Math.min(next, at + limits.aheadBytes) : next
+  }
   while (size === undefined || position < size) {
     const patch = patches.at(position)
     if (patch === undefined || !patch.kept) {

@@ -34,7 +34,10 @@ export interface FillLimits {
   readonly windowLimit: number
   /** The last piece, withheld until size and digest are right. */
   readonly tailBytes: number
-  /** A range that begins farther than this beyond what has come is asked for ahead of the fill. */
+  /**
+   * A range that begins farther than this beyond what has come is asked for ahead of the fill. While nobody reads on and on, the fill asks for no
+   * more at once, so that no such range lies in what is under way.
+   */
   readonly aheadBytes: number
   /** To the source of one large blob, the fill's own included. 1: never more. */
   readonly connections: number

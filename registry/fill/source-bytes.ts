@@ -52,7 +52,8 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
         size = body.size
         await options.onSize(size)
       } else if (body.size !== size) throw new Wrong(`it has ${body.size} bytes where it had ${size}`)
-      end = Math.min(end, size)
+      // An answer that is not held to the part that was asked for goes on: it need not be asked for again.
+      end = Math.min(body.range === undefined ? until(position, 'read') : end, size)
       let skip = toSkip(body, position)
       begun = true
       reader = body.stream.getReader()
