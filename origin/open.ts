@@ -17,7 +17,6 @@ import { tellStep } from '../runtime/observe/steps.ts'
 import { Places } from '../runtime/places.ts'
 import { ReachableNetworks } from '../runtime/public-networks.ts'
 import { proxyFor } from '../runtime/settings/proxy.ts'
-import { publishSteps } from '../runtime/steps.ts'
 import { headOfChanges, readChanges } from '../schema/changes.ts'
 import { openDatabase } from '../schema/database.ts'
 import { metadataStore } from '../schema/metadata-store.ts'
@@ -244,7 +243,7 @@ export async function openOrigin({
     log,
     newId,
     random: Math.random,
-    steps: publishSteps(),
+    steps: tellStep,
     robotKey: robotKey(secretKey),
     ownIssuer,
     newSigningKey: async () => ({ ...(await makeKey(secrets)), algorithm: 'EdDSA' }),

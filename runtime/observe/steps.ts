@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** Its messages are the names of steps: COPY_STEPS, TASK_STEPS, PUSH_STEPS. */
+/** Its messages are the names of steps: COPY_STEPS, TASK_STEPS, PUSH_STEPS, and those of a pair of sites. */
 export const STEPS_CHANNEL = 'atoll:steps'
 
 const steps = channel(STEPS_CHANNEL)

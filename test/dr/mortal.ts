@@ -1,14 +1,14 @@
 import { type AtollProcess, startAtoll } from '../support/atoll.ts'
-import { type CrashPoints, crashPoints } from '../support/crash-points.ts'
+import { type StopPoints, stopPoints } from '../support/stop-points.ts'
 
 /** A site that is killed at steps, and started again. */
 export interface MortalSite extends AsyncDisposable {
   readonly atoll: AtollProcess
-  readonly points: CrashPoints
+  readonly points: StopPoints
 }
 
 export async function mortalSite(env: Readonly<Record<string, string>> = {}): Promise<MortalSite> {
-  const points = await crashPoints()
+  const points = await stopPoints()
   const preloaded = [points.env.NODE_OPTIONS, env.NODE_OPTIONS].filter((option) => option !== undefined).join(' ')
   const atoll = await startAtoll({ role: 'origin', env: { ...env, ...points.env, NODE_OPTIONS: preloaded } })
   return {
@@ -28,7 +28,7 @@ export type Kill = readonly [site: MortalSite, step: string, nth?: number]
 export async function killInTurn(kills: readonly Kill[], begin: () => Promise<unknown>): Promise<void> {
   let dead: MortalSite | undefined
   for (const [site, step, nth] of kills) {
-    await site.points.arm(step, nth)
+    await site.points.arm(step, { nth })
     // It may die before it has answered, or was ready.
     await (dead === undefined ? begin() : dead.atoll.restart()).catch(() => undefined)
     await site.points.met()

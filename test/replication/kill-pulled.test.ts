@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { COPY_STEPS } from '../../registry/copy/steps.ts'
 import { PUSH_STEPS } from '../../registry/local/steps.ts'
 import { chosen } from '../support/chosen.ts'
-import { inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
+import { IN_ITS_BUFFERS, inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
 
 let sites: TwoSites
 
@@ -19,7 +19,7 @@ describe('what is pulled from B ends whole, and travels once', () => {
       const begun = await sites.begin(nameOf('into', step), () => a.stopAt(step, 'SIGKILL'))
       await a.stopped('SIGKILL')
       await a.comeBack()
-      await sites.endsWhole(begun, inItsHands(step))
+      await sites.endsWhole(begun, IN_ITS_BUFFERS)
     },
     120_000,
   )

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage, type TestBlob, type TestImage } from '../support/images.ts'
+import { stopPoints } from '../support/stop-points.ts'
 import { until } from '../support/until.ts'
 import { CutLink } from './cut-link.ts'
 import { atollCli, atollJson, bytesAt, type Execution, pull, pushSignature, targetAt, taskLogs } from './sites.ts'
@@ -16,11 +17,16 @@ const BYTES_PER_SECOND = 64 * MIB
 const MOST = 1.02
 /** What a process that is killed had read and not yet written is gone with it. */
 const IN_ITS_HANDS = 1.5 * MIB
+/**
+ * What the system of whoever pulls has received, and it has not read, is gone with it, too: its buffers hold as much as the layer. How little is moved
+ * again is counted where nothing is killed (cuts.test.ts); here, that it is not begun anew again and again.
+ */
+export const IN_ITS_BUFFERS = LAYER
 /** More than a lease: whoever comes after a dead process need not wait for it. */
 const LATER_MS = 40_000
-const MODULES = ['moved-clock.ts', 'stop-at-step.ts'].map((name) => `--import=${fileURLToPath(new URL(`../support/${name}`, import.meta.url))}`)
+const CLOCK = fileURLToPath(new URL('../support/moved-clock.ts', import.meta.url))
 
-export interface Site {
+export interface Site extends AsyncDisposable {
   readonly process: AtollProcess
   /** Has it killed or held at this step, once. */
   stopAt(step: string, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void>
@@ -105,7 +111,7 @@ export class TwoSites implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of [this.#toB, this.a.process, this.b.process]) await one[Symbol.asyncDispose]()
+    for (const one of [this.#toB, this.a, this.b]) await one[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
   }
 
@@ -141,24 +147,25 @@ export function nameOf(...words: readonly string[]): string {
 }
 
 async function site(name: string, folder: string): Promise<Site> {
-  const [stop, clock] = [join(folder, `${name}-stop`), join(folder, `${name}-clock`)]
+  const clock = join(folder, `${name}-clock`)
   await writeFile(clock, '0')
-  const env = { NODE_OPTIONS: MODULES.join(' '), STOP_AT_FILE: stop, MOVED_CLOCK_FILE: clock, ATOLL_LOG_LEVEL: 'error' }
-  const started = await startAtoll({ role: 'origin', env })
+  const points = await stopPoints([CLOCK])
+  const started = await startAtoll({ role: 'origin', env: { ...points.env, MOVED_CLOCK_FILE: clock, ATOLL_LOG_LEVEL: 'error' } })
   let ahead = 0
   return {
     process: started,
     goOn: () => process.kill(started.pid, 'SIGCONT'),
-    stopAt: async (step, signal) => {
-      await writeFile(`${stop}-new`, `${step}\n${signal}`)
-      await rename(`${stop}-new`, stop)
-    },
+    stopAt: (step, signal) => points.arm(step, { signal }),
     stopped: (signal) =>
       until(`${name} is where it is stopped`, async () => (await stateOf(started.pid)) === (signal === 'SIGSTOP' ? 'T' : undefined)),
     comeBack: async () => {
       ahead += LATER_MS
       await writeFile(clock, String(ahead))
       await started.restart()
+    },
+    [Symbol.asyncDispose]: async () => {
+      await started[Symbol.asyncDispose]()
+      await points[Symbol.asyncDispose]()
     },
   }
 }
