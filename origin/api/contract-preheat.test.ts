@@ -53,7 +53,6 @@ describe.skipIf(!CONTRACT_PRESENT)('preheating keeps to the contract', () => {
     await ask(`POST ${P}/policies`, `${at}/policies`, 409, policy)
     for (const wrong of [
       { provider_id: 4711 },
-      { trigger: '{"type":"scheduled","trigger_setting":{"cron":"5 0 3 * * *"}}' },
       { filters: 'x' },
       { filters: '[{"type":"vulnerability","value":1}]' },
       { trigger: '{"type":"sometimes"}' },

@@ -59,7 +59,7 @@ export async function applySchedule(
   await putSchedule(db, { purpose, type: type === 'Schedule' ? 'Custom' : type, cron: expression, job: job() })
 }
 
-/** @throws ApiError BAD_REQUEST for an expression that cannot be read, has no future, or comes more often than Harbor allows */
+/** @throws ApiError BAD_REQUEST for an expression that cannot be read or has no future */
 export function refuseBadCron(field: string, cron: string, now: number): void {
   let next: number | undefined
   try {
@@ -68,8 +68,6 @@ export function refuseBadCron(field: string, cron: string, now: number): void {
     throw badField(field, error instanceof Error ? error.message : 'it cannot be read')
   }
   if (next === undefined) throw badField(field, 'this never comes')
-  if (cron.trim().split(/\s+/)[0] !== '0')
-    throw badField(field, 'its first field, the second, is 0: what comes by itself comes once a minute at most')
 }
 
 export function showSchedule({ type, cron, nextAt }: StoredSchedule): z.infer<typeof ScheduleObj> {
