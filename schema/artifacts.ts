@@ -5,7 +5,7 @@ import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { carrying } from './labels.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from './listing.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { setTag } from './metadata/tags.ts'
 import { manifestReferences, manifests, repositories, tags } from './tables/repositories.ts'
@@ -24,6 +24,9 @@ export interface ArtifactFilter {
   readonly digest?: Digest | undefined
   readonly mediaTypes?: readonly string[] | undefined
   readonly artifactType?: string | undefined
+  readonly id?: number | undefined
+  readonly pushed?: Span | undefined
+  readonly pulled?: Span | undefined
   /** Only those that carry any, or all, of these labels. */
   readonly labels?: { readonly match: 'any' | 'all'; readonly ids: readonly number[] } | undefined
   /** Only those that are no child of an index of the repository and no referrer of another (Harbor lists so). */
@@ -58,8 +61,8 @@ export async function listArtifacts(db: Database, place: ArtifactPlace, filter: 
 }
 
 /** Whether few rows are left of a repository: then they are found first and ordered and counted after that. */
-const isSelective = ({ tag, exactTag, digest, labels, latest }: ArtifactFilter) =>
-  tag !== undefined || exactTag !== undefined || digest !== undefined || labels !== undefined || latest === true
+const isSelective = ({ id, tag, exactTag, digest, labels, latest }: ArtifactFilter) =>
+  id !== undefined || tag !== undefined || exactTag !== undefined || digest !== undefined || labels !== undefined || latest === true
 
 /** The ids of a page, and how many rows there are on all pages. */
 async function pageOfIds(
@@ -109,6 +112,9 @@ function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: Artifact
     filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
     filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
     filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
+    filter.id === undefined ? undefined : eq(manifests.id, filter.id),
+    within(manifests.pushedAt, filter.pushed),
+    within(manifests.pulledAt, filter.pulled),
     filter.labels === undefined ? undefined : carrying(filter.labels),
     // With a plus no index is looked up by it: the order that one would give is not worth reading the whole repository for.
     filter.top === true ? (isSelective(filter) ? raw`+${manifests.top} = 1` : eq(manifests.top, true)) : undefined,

@@ -1,4 +1,4 @@
-import { asc, desc, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, desc, gte, lte, sql as raw, type SQL } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
 
 /** A page by number, as Harbor's API counts: from 1. */
@@ -33,6 +33,16 @@ export function contains(column: SQLiteColumn, text: string | undefined): SQL | 
   if (text === undefined || text === '') return undefined
   // A third of the time of instr(lower(…), lower(…)), which makes a text of every row.
   return raw`${column} LIKE ${`%${text.replace(/[\\%_]/g, '\\$&')}%`} ESCAPE '\\'`
+}
+
+/** Milliseconds since the epoch, both ends included, either open. */
+export interface Span {
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
+export function within(column: SQLiteColumn, { from, to }: Span = {}): SQL | undefined {
+  return and(from === undefined ? undefined : gte(column, from), to === undefined ? undefined : lte(column, to))
 }
 
 /** How many rows a condition leaves. */

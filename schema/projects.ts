@@ -4,7 +4,7 @@ import { type Member, type ProjectFacts, ROLES } from '../policy/facts.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from './listing.ts'
 import { uploads } from './tables/blobs.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { labels } from './tables/labels.ts'
@@ -67,6 +67,8 @@ export interface ProjectFilter {
   readonly visibleIds?: readonly number[] | undefined
   readonly ownerName?: string | undefined
   readonly ids?: readonly number[] | undefined
+  readonly created?: Span | undefined
+  readonly updated?: Span | undefined
 }
 
 /** Which projects somebody may know of; nothing: all of them. */
@@ -193,6 +195,8 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     isVisible(filter),
     filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
+    within(projects.createdAt, filter.created),
+    within(projects.updatedAt, filter.updated),
   )
   const sortable = {
     id: projects.id,

@@ -207,7 +207,16 @@ export const artifacts = ({ services, guard }: ApiParts) => {
 
 /** `tags=*` is any tag, `tags=nil` none; otherwise a name. Only what is no child of an index and refers to nothing is listed. */
 function filterOf(query: { readonly q?: string | undefined }): ArtifactFilter {
-  const { tags: tag, digest, media_type: mediaType, artifact_type: artifactType, labels } = SEARCHES.artifacts.conditions(query)
+  const {
+    tags: tag,
+    digest,
+    media_type: mediaType,
+    artifact_type: artifactType,
+    labels,
+    id,
+    push_time,
+    pull_time,
+  } = SEARCHES.artifacts.conditions(query)
   const { exact, part } = tag
   return {
     top: digest === undefined,
@@ -218,5 +227,8 @@ function filterOf(query: { readonly q?: string | undefined }): ArtifactFilter {
     mediaTypes: mediaType === undefined ? undefined : [mediaType],
     artifactType,
     labels,
+    id,
+    pushed: push_time,
+    pulled: pull_time,
   }
 }

@@ -167,6 +167,12 @@ describe.skipIf(!CONTRACT_PRESENT)('artifacts keep to the contract', () => {
       await counted(`labels={${here} ${everywhere}}`),
     ]).toEqual(['2', '1', '2'])
     await ask(`GET ${R}`, at('marked', '?q=labels=many'), 400)
+    expect([
+      await counted('push_time=["2020-01-01 00:00:00"~]'),
+      await counted('push_time=[~2020-01-01]'),
+      await counted('pull_time=[2020-01-01~]'),
+      await counted('id=999999'),
+    ]).toEqual(['2', '0', '0', '0'])
     expect((await ask(`GET ${A}`, at('marked', '/one?with_label=true'), 200)).body).toMatchObject({
       labels: [{ name: 'stable' }, { name: 'steady' }],
     })

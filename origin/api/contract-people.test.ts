@@ -38,6 +38,10 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
       '</api/v2.0/projects?page_size=2&page=1&sort=-name>; rel="prev", </api/v2.0/projects?page_size=2&page=3&sort=-name>; rel="next"',
     )
     await ask('GET /projects', '/projects?q=name=~team', 200)
+    const since = (q: string) => ask('GET /projects', `/projects?q=${encodeURIComponent(q)}`, 200)
+    expect((await since('creation_time=["2020-01-01 00:00:00"~]')).headers.get('X-Total-Count')).toBe(String(total))
+    for (const none of ['creation_time=[~2020-01-01]', 'update_time=[~2020-01-01]', 'registry_id=4711'])
+      expect((await since(none)).headers.get('X-Total-Count')).toBe('0')
     await ask('GET /projects', '/projects?page_size=101', 400)
     expect(((await ask('GET /projects', '/projects?page=0&page_size=0', 200)).body as object[]).length).toBeGreaterThan(2)
     await ask('HEAD /projects', '/projects?project_name=team-frontend', 200)

@@ -145,6 +145,9 @@ export const projects = ({ services, guard }: ApiParts) => {
           ownerId: q.owner_id,
           ownerName,
           ids: q.project_id === undefined ? undefined : [q.project_id],
+          endpointId: q.registry_id,
+          created: q.creation_time,
+          updated: q.update_time,
         },
         SEARCHES.projects.listing(query),
       )

@@ -16,7 +16,16 @@ export const QUOTA_SORTS: Readonly<Record<string, string>> = {
 export const SEARCHES = {
   accessories: searchable({ keys: {}, sort: ['id', 'digest', 'size', 'creation_time'] }),
   artifacts: searchable({
-    keys: { tags: 'text', digest: 'digest', media_type: 'value', artifact_type: 'value', labels: 'ids' },
+    keys: {
+      tags: 'text',
+      digest: 'digest',
+      media_type: 'value',
+      artifact_type: 'value',
+      labels: 'ids',
+      id: 'id',
+      push_time: 'times',
+      pull_time: 'times',
+    },
     sort: ['id', 'digest', 'size', 'push_time', 'pull_time'],
   }),
   auditLog: searchable({
@@ -38,7 +47,19 @@ export const SEARCHES = {
   preheatPolicies: named(),
   preheatExecutions: searchable({ keys: {}, sort: ['id', 'start_time'] }),
   preheatTasks: searchable({ keys: {}, sort: ['id', 'start_time'] }),
-  projects: searchable({ keys: { name: 'text', public: 'flag', owner: 'value', owner_id: 'id', project_id: 'id' }, sort: DATED }),
+  projects: searchable({
+    keys: {
+      name: 'text',
+      public: 'flag',
+      owner: 'value',
+      owner_id: 'id',
+      project_id: 'id',
+      registry_id: 'id',
+      creation_time: 'times',
+      update_time: 'times',
+    },
+    sort: DATED,
+  }),
   quotas: searchable({ keys: {}, sort: Object.keys(QUOTA_SORTS) }),
   registries: searchable({ keys: { name: 'text', type: 'value' }, sort: DATED }),
   replicationPolicies: named(),
