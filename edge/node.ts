@@ -169,14 +169,14 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       },
       report: async () => {
         const { hits, misses, stale, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
-        const { bytesServed, bytesFetched, bytesDirect } = fills.counters
+        const { bytesServed, bytesFetched } = fills.counters
         const cache = space.status()
         const upstreams = await parts.sources?.memory.budgets()
         return {
           hits,
           misses,
           bytesServed: bytesHit + bytesServed,
-          bytesFetched: bytesFetched + bytesDirect,
+          bytesFetched,
           diskBytes: cache.stored,
           stale,
           fills: fillReport(fills.counters),

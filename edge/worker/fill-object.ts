@@ -201,9 +201,9 @@ export class FillObject {
       log,
     })
     const seen = () => {
-      const { bytesFetched, bytesDirect, fills: begun, completed, unstored, failed, wrong } = fills.counters
+      const { bytesFetched, fills: begun, completed, unstored, failed, wrong } = fills.counters
       const ofFills = { fillsBegun: begun, fillsCompleted: completed, fillsPassed: unstored, fillsFailed: failed, fillsWrong: wrong }
-      const all = sum(sum(before, parts.sources.counters.totals()), { bytesFetched: bytesFetched + bytesDirect, ...ofFills })
+      const all = sum(sum(before, parts.sources.counters.totals()), { bytesFetched, ...ofFills })
       const since = difference(all, told)
       told = all
       return since
