@@ -44,7 +44,7 @@ test('Harbor’s preheating warms an edge: now, and with each push', { timeout: 
     { type: 'tag', value: 'v*' },
   ])
   const policy = { name: 'warm', provider_id: id, filters, trigger: '{"type":"event_based"}', enabled: true }
-  expect((await ask('POST', P, { ...policy, filters: '[{"type":"tag","value":"(a+)+"}]' })).status).toBe(400)
+  expect((await ask('POST', P, { ...policy, filters: '[{"type":"tag","value":"{a,b"}]' })).status).toBe(400)
   expect((await ask('POST', P, { ...policy, trigger: '{"type":"scheduled"}' })).status).toBe(400)
   expect((await ask('POST', P, policy)).status).toBe(201)
 
