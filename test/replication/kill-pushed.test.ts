@@ -3,7 +3,7 @@ import { TASK_STEPS } from '../../control-plane/replication/steps.ts'
 import { COPY_STEPS } from '../../registry/copy/steps.ts'
 import { PUSH_STEPS } from '../../registry/local/steps.ts'
 import { chosen } from '../support/chosen.ts'
-import { inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
+import { IN_ITS_BUFFERS, inItsHands, nameOf, TwoSites } from './two-sites-that-stop.ts'
 
 let sites: TwoSites
 
@@ -37,7 +37,7 @@ describe('what is pushed to B ends whole, and travels once', () => {
       } finally {
         a.goOn()
       }
-      await sites.endsWhole(begun, inItsHands(step))
+      await sites.endsWhole(begun, IN_ITS_BUFFERS)
     },
     120_000,
   )
@@ -49,7 +49,7 @@ describe('what is pushed to B ends whole, and travels once', () => {
       const begun = await sites.begin(nameOf('b', step), () => b.stopAt(step, 'SIGKILL'))
       await b.stopped('SIGKILL')
       await b.comeBack()
-      await sites.endsWhole(begun, 0)
+      await sites.endsWhole(begun, IN_ITS_BUFFERS)
     },
     120_000,
   )

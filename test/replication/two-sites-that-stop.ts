@@ -18,7 +18,7 @@ const MOST = 1.02
 /** What a process that is killed had read and not yet written is gone with it. */
 const IN_ITS_HANDS = 1.5 * MIB
 /**
- * What the system of whoever pulls has received, and it has not read, is gone with it, too: its buffers hold as much as the layer. How little is moved
+ * What the system of whoever receives has, and it has not read, is gone with it, too: its buffers hold as much as the layer. How little is moved
  * again is counted where nothing is killed (cuts.test.ts); here, that it is not begun anew again and again.
  */
 export const IN_ITS_BUFFERS = LAYER
