@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { systemClock } from '../registry/clock.ts'
 import { parseDigest } from '../registry/spec/digests.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseRepositoryName } from '../registry/spec/names.ts'
@@ -8,10 +7,10 @@ import type { Database } from '../schema/database.ts'
 import { garbageJob, garbageProgress } from '../schema/garbage-jobs.ts'
 import { enqueueJob, findJob, type Job } from '../schema/jobs.ts'
 import { putSchedule } from '../schema/schedules.ts'
-import { createHasher } from '../stores/hasher.ts'
 import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
+import { controlPlaneOf } from '../test/support/control-plane.ts'
 import { until } from '../test/support/until.ts'
-import { type ControlPlaneOptions, startControlPlane } from './start.ts'
+import type { ControlPlaneOptions } from './start.ts'
 
 const bytes = new TextEncoder().encode('nobody needs this')
 const digest = parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
@@ -27,26 +26,8 @@ async function withGarbage(): Promise<BareRegistry> {
 }
 
 function start(site: BareRegistry, options: Partial<ControlPlaneOptions> = {}): AsyncDisposable {
-  const plane = startControlPlane({
-    db: site.database,
-    local: site.local,
-    blobs: site.blobs,
-    // Everything is old enough at once.
-    garbageGraceMs: -1,
-    unseal: async (sealed) => sealed,
-    fetchFor: () => fetch,
-    webhookFetch: () => fetch,
-    webhooksEnabled: async () => true,
-    pullToken: async () => 'none',
-    host: 'registry.test',
-    createHasher,
-    clock: systemClock,
-    log: site.log,
-    owner: 'one',
-    concurrency: 4,
-    projectOwner: 1,
-    ...options,
-  })
+  // Everything is old enough at once.
+  const plane = controlPlaneOf(site, { garbageGraceMs: -1, ...options })
   return { [Symbol.asyncDispose]: () => plane.close() }
 }
 

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { RetentionRule } from '../policy/retention.ts'
-import { systemClock } from '../registry/clock.ts'
-import { GRACE_MS } from '../registry/garbage/limits.ts'
 import { type Digest, parseDigest } from '../registry/spec/digests.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
@@ -18,10 +16,10 @@ import {
   startRetention,
   updateRetentionPolicy,
 } from '../schema/retention.ts'
-import { createHasher } from '../stores/hasher.ts'
 import { type BareRegistry, bareRegistry } from '../test/support/bare-registry.ts'
+import { controlPlaneOf } from '../test/support/control-plane.ts'
 import { until } from '../test/support/until.ts'
-import { type RunningControlPlane, startControlPlane } from './start.ts'
+import type { RunningControlPlane } from './start.ts'
 
 const one = { page: 1, pageSize: 10 }
 const config = { mediaType: 'application/x', digest: `sha256:${'a'.repeat(64)}`, size: 2 }
@@ -45,24 +43,7 @@ let site: BareRegistry
 let plane: RunningControlPlane
 beforeEach(async () => {
   site = await bareRegistry({ projects: ['team'] })
-  plane = startControlPlane({
-    db: site.database,
-    local: site.local,
-    blobs: site.blobs,
-    garbageGraceMs: GRACE_MS,
-    unseal: async (sealed) => sealed,
-    fetchFor: () => fetch,
-    webhookFetch: () => fetch,
-    webhooksEnabled: async () => true,
-    pullToken: async () => 'none',
-    host: 'registry.test',
-    createHasher,
-    clock: systemClock,
-    log: site.log,
-    owner: 'one',
-    concurrency: 4,
-    projectOwner: 1,
-  })
+  plane = controlPlaneOf(site)
 })
 afterEach(async () => {
   await plane.close()

@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gt, gte, inArray, lte, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, lte, sql as raw, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from '../listing.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
 import { auditLog } from '../tables/audit.ts'
 
 export type AuditRow = typeof auditLog.$inferSelect
@@ -11,7 +11,7 @@ export interface TextFilter {
   readonly part?: string | undefined
 }
 
-export interface AuditFilter {
+export interface AuditFilter extends Span {
   /** undefined: of the whole system. */
   readonly projectIds?: readonly number[] | undefined
   readonly username?: TextFilter | undefined
@@ -19,9 +19,6 @@ export interface AuditFilter {
   readonly resource?: TextFilter | undefined
   readonly resourceType?: TextFilter | undefined
   readonly succeeded?: boolean | undefined
-  /** Milliseconds since the epoch, both ends included. */
-  readonly from?: number | undefined
-  readonly to?: number | undefined
 }
 
 /**
@@ -99,8 +96,7 @@ function conditionOf(filter: AuditFilter): SQL | undefined {
     textMatches(auditLog.resourceType, resourceType),
     // Written out, not as a value: only so does SQLite know that the index of failures holds them all.
     filter.succeeded === undefined ? undefined : raw`${auditLog.succeeded} = ${raw.raw(filter.succeeded ? '1' : '0')}`,
-    filter.from === undefined ? undefined : gte(auditLog.time, filter.from),
-    filter.to === undefined ? undefined : lte(auditLog.time, filter.to),
+    within(auditLog.time, filter),
   )
 }
 

@@ -6,6 +6,7 @@ import { parseManifest } from '../../registry/spec/manifests.ts'
 import { OCI_MANIFEST } from '../../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../../registry/spec/names.ts'
 import { seed, temporaryDatabase } from '../../test/support/database.ts'
+import { filling, pair } from '../../test/support/site-pair.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import type { Database } from '../database.ts'
 import { addLabel, createLabel, deleteLabel } from '../labels.ts'
@@ -18,31 +19,11 @@ import { createUser, deleteUser, updateUser } from '../users.ts'
 import { applyLog, applyPage, applySequences, beginFilling } from './apply.ts'
 import { type Key, readPage, readSequences } from './fill.ts'
 import { headOfLog, logReaches, readLog } from './log.ts'
-import { readPair, type SitePair } from './pair.ts'
+import { readPair } from './pair.ts'
 import { acknowledge, beginMirroring } from './primary.ts'
 import { MIRRORED, TREATMENT } from './treatment.ts'
 
 const app = parseRepositoryName('team/app')
-const self = { id: 'a', name: 'a', url: 'http://a', signing: {}, encryption: {} }
-const pair: SitePair = {
-  self,
-  sealedKeys: '',
-  role: 'primary',
-  epoch: 1,
-  peer: { ...self, id: 'b' },
-  former: undefined,
-  sealedPeerKeys: [],
-  invitation: undefined,
-  issuer: 'atoll',
-  away: 'stop',
-  leaseMs: 10_000,
-  mirroring: true,
-  guarded: false,
-  filling: undefined,
-  tookOverAt: undefined,
-  peerFenced: false,
-}
-const filling = { ...pair, role: 'standby', filling: { done: 0, after: undefined, wholeAt: undefined } } as const
 
 const digestOf = (text: string | Uint8Array) => parseDigest(`sha256:${createHash('sha256').update(text).digest('hex')}`)
 

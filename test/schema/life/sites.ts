@@ -19,7 +19,7 @@ import { holdsArtifacts } from '../../../schema/mirror/emptiness.ts'
 import { readPage, readSequences } from '../../../schema/mirror/fill.ts'
 import { headOfLog, logLength, logReaches, oldestAfter, readLog } from '../../../schema/mirror/log.ts'
 import { artifactsOnlyHere, rowsOnlyHere } from '../../../schema/mirror/only-here.ts'
-import { readPair, type SitePair, savePair } from '../../../schema/mirror/pair.ts'
+import { readPair, savePair } from '../../../schema/mirror/pair.ts'
 import { partPair } from '../../../schema/mirror/part.ts'
 import { acknowledge, beginMirroring, endMirroring, resumeMirroring } from '../../../schema/mirror/primary.ts'
 import { announcePair, promotePair } from '../../../schema/mirror/promote.ts'
@@ -41,29 +41,10 @@ import {
 } from '../../../schema/preheat.ts'
 import { writeSetting } from '../../../schema/settings.ts'
 import { seed, temporaryDatabase } from '../../support/database.ts'
+import { filling, pair } from '../../support/site-pair.ts'
 import { listing, type Step } from './step.ts'
 
 const ME = 'user:1'
-const self = { id: 'a', name: 'a', url: 'http://a', signing: {}, encryption: {} }
-const pair: SitePair = {
-  self,
-  sealedKeys: '',
-  role: 'primary',
-  epoch: 1,
-  peer: { ...self, id: 'b' },
-  former: undefined,
-  sealedPeerKeys: [],
-  invitation: undefined,
-  issuer: 'atoll',
-  away: 'stop',
-  leaseMs: 10_000,
-  mirroring: true,
-  guarded: false,
-  filling: undefined,
-  tookOverAt: undefined,
-  peerFenced: false,
-}
-const filling = { ...pair, role: 'standby', filling: { done: 0, after: undefined, wholeAt: undefined } } as const
 const digest = parseDigest(`sha256:${'a'.repeat(64)}`)
 const instance = { name: 'i', description: '', endpoint: 'https://edge', enabled: true, standard: true, insecure: false }
 const policy = {
