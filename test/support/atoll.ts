@@ -40,6 +40,9 @@ export interface AtollOptions {
 }
 
 /** One for all: each has a home of its own, and would compile everything anew. */
+/** For a command that waits for a replication over a slow link: longer than a test may take. */
+const CLI_DEADLINE_MS = 300_000
+
 const COMPILED = join(tmpdir(), 'atoll-tests-compiled')
 
 export async function startAtoll(options: AtollOptions = {}): Promise<AtollProcess> {
@@ -104,6 +107,7 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
     cli: (...args) =>
       run(CLI, args, {
         env: { HOME: data, NODE_COMPILE_CACHE: COMPILED, ATOLL_SERVER: `http://${origin}`, ATOLL_USERNAME: 'admin', ATOLL_PASSWORD: ADMIN_PASSWORD },
+        deadlineMs: CLI_DEADLINE_MS,
       }),
     stop: async () => {
       await end('SIGTERM')
