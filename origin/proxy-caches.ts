@@ -55,7 +55,8 @@ export class ProxyCaches {
     const { cache, createHasher, clock, log } = options
     this.fills = new FillTable({ blobs: cache.blobs, createHasher, clock, log })
     options.recent.on((changes) => {
-      if (changes === undefined || changes.some(({ kind }) => kind.startsWith('endpoint.') || kind.startsWith('project.'))) this.#open.clear()
+      if (changes === undefined || changes.some(({ kind }) => kind.startsWith('endpoint.'))) this.#open.clear()
+      else for (const { kind, subject } of changes) if (kind.startsWith('project.')) this.#open.delete(subject)
     })
   }
 

@@ -44,14 +44,18 @@ export function cacheMetrics(
     counter(`${prefix}_fill_bytes_served_total`, 'Bytes of blobs that went to clients while they were being filled.', {
       read: () => fills.counters.bytesServed,
     }),
-    counter(`${prefix}_fills_total`, 'Fills by what became of them; `joined` are requests that found one under way.', {
-      labels: ['end'],
-      read: () => {
-        const { fills: begun, joined, completed, abandoned, resumed, cuts, wrong, failed, unstored } = fills.counters
-        const ends = { begun, joined, completed, abandoned, resumed, cut: cuts, wrong, failed, passed_through: unstored }
-        return Object.entries(ends).map(([end, value]) => ({ labels: { end }, value }))
+    counter(
+      `${prefix}_fills_total`,
+      'Fills by what became of them; `joined` are requests that found one under way, `fell_behind` those that one without a store left behind.',
+      {
+        labels: ['end'],
+        read: () => {
+          const { fills: begun, joined, completed, abandoned, resumed, cuts, wrong, failed, unstored, behind } = fills.counters
+          const ends = { begun, joined, completed, abandoned, resumed, cut: cuts, wrong, failed, passed_through: unstored, fell_behind: behind }
+          return Object.entries(ends).map(([end, value]) => ({ labels: { end }, value }))
+        },
       },
-    }),
+    ),
     gauge(`${prefix}_fills_in_progress`, 'Fills under way or waiting for their turn.', { read: () => fills.size }),
     gauge(`${prefix}_fill_memory_bytes`, 'What fills hold in memory.', { read: () => fills.bytesHeld }),
   ]
