@@ -32,7 +32,7 @@ async function firstSyncs(size: Pick<SitesOptions, 'sites' | 'artifacts' | 'seed
   for (const [topology, concurrency] of cases) {
     const began = performance.now()
     const seen = await new SitesSimulation({ ...size, topology, concurrency }).firstSync()
-    rows.push([topology.name, String(concurrency), ...columns(seen), `${((performance.now() - began) / 1000).toFixed(0)} s`])
+    rows.push(tell([topology.name, String(concurrency), ...columns(seen), `${((performance.now() - began) / 1000).toFixed(0)} s`]))
   }
   const head = ['rules', 'jobs at once', ...COLUMNS, 'took here']
   printTable(`first sync of ${size.artifacts} artifacts to ${size.sites - 1} sites`, head, rows)
@@ -52,7 +52,7 @@ async function events(size: Pick<SitesOptions, 'sites' | 'artifacts' | 'seed'>):
     const seen = await new SitesSimulation({ ...size, topology, concurrency }).pushes(pushes, HOUR)
     const at = (part: number) => `${((seen.delays[Math.floor((seen.delays.length - 1) * part)] ?? 0) / 1000).toFixed(0)} s`
     const took = `${((performance.now() - began) / 1000).toFixed(0)} s`
-    rows.push([topology.name, String(concurrency), String(pushes), at(0.5), at(0.99), ...columns(seen), took])
+    rows.push(tell([topology.name, String(concurrency), String(pushes), at(0.5), at(0.99), ...columns(seen), took]))
   }
   const head = ['rules', 'jobs at once', 'pushes', 'everywhere (median)', 'everywhere (99 %)', ...COLUMNS, 'took here']
   printTable(`pushes within an hour at any of ${size.sites} sites, each by its event`, head, rows)
@@ -62,17 +62,23 @@ function edges(size: Omit<EdgesOptions, 'neighbours' | 'regions'>): void {
   const rows = (['none', 'region', 'all'] as const).map((neighbours) => {
     const { egress, served, between, busiest, held } = edgesSimulation({ ...size, regions: 10, neighbours })
     const filled = (egress + between) / served
-    return [
+    return tell([
       neighbours,
       bytes(egress),
       `${((egress / served) * 100).toFixed(1)} %`,
       `${(filled * 100).toFixed(1)} %`,
       bytes(held),
       busiest === 0 ? '-' : busiest.toFixed(2),
-    ]
+    ])
   })
   const head = ['neighbours', 'from the origin', 'of what clients got', 'filled at all', 'held by edges', 'busiest edge ÷ average']
   printTable(`${size.pulls} pulls at ${size.edges} edges in 10 regions, of ${size.artifacts} artifacts`, head, rows)
+}
+
+/** A row at full size takes long: each is shown as soon as there is one. */
+function tell(row: string[]): string[] {
+  process.stderr.write(`${row.join(' | ')}\n`)
+  return row
 }
 
 const COLUMNS = ['converged after', 'tasks', 'tried again', 'requests', 'longest queue of a site', 'egress of the first site', 'most of another']
