@@ -45,6 +45,7 @@ import { OidcPeople } from './identity/oidc/people.ts'
 import { createRobotSecrets, robotKey } from './identity/robot-secrets.ts'
 import { Sessions } from './identity/sessions/sessions.ts'
 import { keepClean } from './maintenance/keep-clean.ts'
+import { keepNames } from './maintenance/keep-names.ts'
 import { Sweeper } from './maintenance/sweep.ts'
 import { type Mesh, openMesh } from './mesh/open.ts'
 import { Nearest } from './nearest/nearest.ts'
@@ -232,6 +233,7 @@ export async function openOrigin({
     historyMs: config['history.keep'] * 1000,
   })
   const cleaning = keepClean({ sweeper, may: writes, clock, log })
+  const naming = keepNames({ db, may: writes, clock, log })
   const sites = new Sites({
     db,
     standing,
@@ -312,6 +314,7 @@ export async function openOrigin({
       await sites.close()
       await pulls.close()
       await cleaning.stop()
+      await naming.stop()
       tending.stop()
       recent.close()
       await db.close()

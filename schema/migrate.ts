@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Transaction } from '@libsql/client'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { createGrams } from './audit/names.ts'
 
 const FOLDER = fileURLToPath(new URL('./migrations', import.meta.url))
 
@@ -20,4 +21,5 @@ export async function migrate(transaction: Transaction): Promise<void> {
       args: [migration.hash, migration.folderMillis],
     })
   }
+  await createGrams(transaction)
 }

@@ -3,6 +3,8 @@
 /** How often it is swept, and how long after the start for the first time. */
 export const SWEEP_EVERY_MS = 3_600_000
 export const FIRST_SWEEP_MS = 10 * 60_000
+/** How often the names in the audit log are written down. */
+export const NAMES_EVERY_MS = 10_000
 /** A draft that no upload has at two sweeps so far apart is nobody's: a push makes its draft less than a minute before its record. */
 export const STRAY_DRAFT_MS = 3_600_000
 /** Drafts that are remembered from one sweep to the next. */

@@ -4,6 +4,7 @@ import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { auditLog } from '../tables/audit.ts'
 import { baseOf, setBase } from './chain.ts'
+import { forgetAuditNames } from './names.ts'
 
 /** Rows looked at in one transaction. */
 const PAGE = 1_000
@@ -63,10 +64,16 @@ const EMPTY = {
 
 async function empty(db: Database, connection: WriteConnection, ids: readonly number[]): Promise<void> {
   const { sql } = connection
+  const held = await sql
+    .select({ username: auditLog.username, resource: auditLog.resource })
+    .from(auditLog)
+    .where(inArray(auditLog.id, [...ids]))
   await sql
     .update(auditLog)
     .set(EMPTY)
     .where(inArray(auditLog.id, [...ids]))
+  // What people do, and to what kind of thing, is no more than words.
+  for (const kind of ['username', 'resource'] as const) await forgetAuditNames(connection, kind, new Set(held.map((row) => row[kind])))
   // From the beginning to the first that is left, nothing is needed any more but the last hash.
   const base = await baseOf(connection)
   const first = await sql

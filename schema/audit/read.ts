@@ -2,6 +2,7 @@ import { and, asc, desc, eq, gt, inArray, lte, sql as raw, type SQL } from 'driz
 import type { Database } from '../database.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
 import { auditLog } from '../tables/audit.ts'
+import { NAMED, type Named, namesWith } from './names.ts'
 
 export type AuditRow = typeof auditLog.$inferSelect
 
@@ -21,10 +22,10 @@ export interface AuditFilter extends Span {
   readonly succeeded?: boolean | undefined
 }
 
-/**
- * The newest first, unless sorted by `id`, `op_time`, `username`, `operation`, `resource` or `resource_type`. What was purged is left out. A part of
- * a text is looked for in every row that the rest of the filter leaves.
- */
+/** More entries than these are not found first and then sorted: they are so many that a page of them is soon full. */
+const SORTED = 20_000
+
+/** The newest first, unless sorted by `id`, `op_time`, `username`, `operation`, `resource` or `resource_type`. What was purged is left out. */
 export async function listAudit(db: Database, filter: AuditFilter, listing: Listing): Promise<Listed<AuditRow>> {
   const { id, time, username, operation, resource, resourceType } = auditLog
   const sortable = { id, op_time: time, username, operation, resource, resource_type: resourceType }
@@ -33,23 +34,39 @@ export async function listAudit(db: Database, filter: AuditFilter, listing: List
   if (!sorted && Object.values(filter).every((wish) => wish === undefined || isNothing(wish))) return await listAll(db, limit, offset)
   // What happened in some hours is in the order of an index on time; of all rows by id most would be read for nothing.
   const newest = filter.from === undefined && filter.to === undefined ? [desc(id)] : [desc(time), desc(id)]
-  const condition = conditionOf(filter)
+  const order = sorted ? ordering(listing, sortable, id) : newest
+  const names = await namesOf(db, filter)
+  const narrow = conditionOf(filter, names)
   // Counted first, by an index: what is not there is then not looked for in every row as well.
-  const total = (await db.read.sql.select({ total: COUNT }).from(auditLog).where(condition).get())?.total ?? 0
+  const total = (await db.read.sql.select({ total: COUNT }).from(auditLog).where(narrow).get())?.total ?? 0
   if (total <= offset) return { items: [], total }
   const page = db.read.sql
     .select({ id })
     .from(auditLog)
-    .where(condition)
-    .orderBy(...(sorted ? ordering(listing, sortable, id) : newest))
+    .where(total > SORTED ? conditionOf(filter) : narrow)
+    .orderBy(...order)
     .limit(limit)
     .offset(offset)
   const items = await db.read.sql
     .select()
     .from(auditLog)
     .where(inArray(id, page))
-    .orderBy(...(sorted ? ordering(listing, sortable, id) : newest))
+    .orderBy(...order)
   return { items, total }
+}
+
+/** By column, the names that have the part which is looked for, where they are few. */
+type Names = Readonly<Partial<Record<Named, readonly string[]>>>
+
+async function namesOf(db: Database, { username, operation, resource, resourceType }: AuditFilter): Promise<Names> {
+  const parts = { username: username?.part, operation: operation?.part, resource: resource?.part, resource_type: resourceType?.part }
+  const names: Partial<Record<Named, readonly string[]>> = {}
+  for (const kind of NAMED) {
+    const part = parts[kind]
+    const found = part === undefined || part === '' ? undefined : await namesWith(db, kind, part)
+    if (found !== undefined) names[kind] = found
+  }
+  return names
 }
 
 const isNothing = (wish: unknown) =>
@@ -85,23 +102,31 @@ export function readAudit(db: Database, after: number, limit: number, filter: Au
     .limit(limit)
 }
 
-function conditionOf(filter: AuditFilter): SQL | undefined {
+function conditionOf(filter: AuditFilter, names: Names = {}): SQL | undefined {
   const { username, operation, resource, resourceType } = filter
   return and(
     eq(auditLog.purged, false),
-    filter.projectIds === undefined ? undefined : inArray(auditLog.projectId, [...filter.projectIds]),
-    textMatches(auditLog.username, username),
-    textMatches(auditLog.operation, operation),
-    textMatches(auditLog.resource, resource),
-    textMatches(auditLog.resourceType, resourceType),
+    filter.projectIds === undefined ? undefined : inProjects(filter.projectIds, names.resource !== undefined),
+    textMatches(auditLog.username, username, names.username),
+    textMatches(auditLog.operation, operation, names.operation),
+    textMatches(auditLog.resource, resource, names.resource),
+    textMatches(auditLog.resourceType, resourceType, names.resource_type),
     // Written out, not as a value: only so does SQLite know that the index of failures holds them all.
     filter.succeeded === undefined ? undefined : raw`${auditLog.succeeded} = ${raw.raw(filter.succeeded ? '1' : '0')}`,
     within(auditLog.time, filter),
   )
 }
 
+/** `few`: the entries are found by something rarer, and with a plus no index is looked up by this. */
+const inProjects = (ids: readonly number[], few: boolean): SQL =>
+  few ? inArray(raw`+${auditLog.projectId}`, [...ids]) : inArray(auditLog.projectId, [...ids])
+
 type TextColumn = typeof auditLog.username | typeof auditLog.operation | typeof auditLog.resource | typeof auditLog.resourceType
 
-function textMatches(column: TextColumn, { exact, part }: TextFilter = {}): SQL | undefined {
-  return and(exact === undefined ? undefined : eq(column, exact), contains(column, part))
+/** `names`: all that have the part. */
+function textMatches(column: TextColumn, { exact, part }: TextFilter = {}, names: readonly string[] | undefined): SQL | undefined {
+  return and(
+    exact === undefined ? undefined : eq(column, exact),
+    names === undefined ? contains(column, part) : raw`${column} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
+  )
 }

@@ -18,10 +18,23 @@ CREATE TABLE `audit_log` (
 CREATE INDEX `audit_log_of_project` ON `audit_log` (`project_id`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_of_user` ON `audit_log` (`username`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_of_operation` ON `audit_log` (`operation`,`purged`);--> statement-breakpoint
+CREATE INDEX `audit_log_of_type` ON `audit_log` (`resource_type`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_of_resource` ON `audit_log` (`resource`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_failed` ON `audit_log` (`purged`) WHERE "audit_log"."succeeded" = 0;--> statement-breakpoint
 CREATE INDEX `audit_log_by_time` ON `audit_log` (`time`,`purged`);--> statement-breakpoint
 CREATE INDEX `audit_log_purged` ON `audit_log` (`purged`) WHERE "audit_log"."purged" = 1;--> statement-breakpoint
+CREATE TABLE `audit_named` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`upto` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `audit_names` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`kind` text NOT NULL,
+	`name` text NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `audit_names_name` ON `audit_names` (`kind`,`name`);--> statement-breakpoint
 CREATE TABLE `blobs` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`size` integer NOT NULL,

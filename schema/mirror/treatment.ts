@@ -53,6 +53,9 @@ export const TREATMENT = {
   cursors: 'mirrored',
   pulls: 'mirrored',
   pullSpools: 'mirrored',
+  // A standby that takes over writes them down anew.
+  auditNames: 'local',
+  auditNamed: 'local',
   // Work under way, and the record of work done, belong to the site that does it.
   jobs: 'local',
   lanePauses: 'local',

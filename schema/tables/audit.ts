@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 
 /** Who did what, in order. Each row's hash covers the row and the hash before it; ids have no holes. */
@@ -34,6 +34,7 @@ export const auditLog = sqliteTable(
     index('audit_log_of_project').on(t.projectId, t.purged),
     index('audit_log_of_user').on(t.username, t.purged),
     index('audit_log_of_operation').on(t.operation, t.purged),
+    index('audit_log_of_type').on(t.resourceType, t.purged),
     index('audit_log_of_resource').on(t.resource, t.purged),
     // What was refused or went wrong: few, and what is looked for.
     index('audit_log_failed').on(t.purged).where(sql`${t.succeeded} = 0`),
@@ -41,3 +42,18 @@ export const auditLog = sqliteTable(
     index('audit_log_purged').on(t.purged).where(sql`${t.purged} = 1`),
   ],
 )
+
+/** What stands in columns of the log, each name once, for whoever looks for a part of one. It follows the log by seconds. */
+export const auditNames = sqliteTable(
+  'audit_names',
+  {
+    id: integer().primaryKey(),
+    /** The column. */
+    kind: text({ enum: ['username', 'operation', 'resource_type', 'resource'] }).notNull(),
+    name: text().notNull(),
+  },
+  (t) => [uniqueIndex('audit_names_name').on(t.kind, t.name)],
+)
+
+/** Up to which entry that is so; one row. */
+export const auditNamed = sqliteTable('audit_named', { id: integer().primaryKey(), upto: integer().notNull() })

@@ -3,6 +3,7 @@ import type { Costly } from './plans.ts'
 
 /** Tables with a row for what administrators or the system itself enter one by one: reading one whole is cheap for ever. */
 export const SMALL: ReadonlySet<string> = new Set([
+  'audit_named',
   'cursors',
   'edges',
   'endpoints',

@@ -1,5 +1,6 @@
 import { type Client, createClient } from '@libsql/client'
 import { hashOf } from '../../../schema/audit/chain.ts'
+import { NAMED } from '../../../schema/audit/names.ts'
 
 /** How much there is. Of the artifacts a tenth is in one repository, and of the repositories a tenth in one project: the rest is spread evenly. */
 export interface Amounts {
@@ -61,6 +62,11 @@ export async function generate(url: string, amounts: Amounts, say: (line: string
     await client.execute("UPDATE cursors SET seq = (SELECT max(id) FROM audit_log) WHERE consumer <> 'replication'")
     for (const { sql } of [...indexes, ...triggers]) await client.execute(String(sql))
     say(`${indexes.length} indexes`)
+    for (const kind of NAMED) {
+      await client.execute(`INSERT OR IGNORE INTO audit_names (kind, name) SELECT DISTINCT '${kind}', ${kind} FROM audit_log WHERE purged = 0`)
+    }
+    await client.execute('INSERT OR REPLACE INTO audit_named (id, upto) SELECT 1, max(id) FROM audit_log')
+    say('names of the audit log')
     await client.execute('ANALYZE')
     await client.execute('PRAGMA wal_checkpoint(TRUNCATE)')
   } finally {

@@ -82,6 +82,9 @@ export function questionsOf({ projects, repositories, artifacts, people }: Amoun
     { what: 'audit log of an operation', path: api((n) => `/audit-logs?q=${encoded(`operation=${n % 2 === 0 ? 'pull' : 'delete'}`)}&page=${n + 1}`) },
     { what: 'audit log of a day', path: api(() => `/audit-logs?q=${encoded('op_time=[2026-01-01 10:00:00~2026-01-01 20:00:00]')}`) },
     { what: 'audit log by a part of the resource', path: api((n) => `/audit-logs?q=${encoded(`resource=~service-${n + 100}`)}`) },
+    { what: 'audit log by a part of the user', path: api((n) => `/audit-logs?q=${encoded(`username=~person-0${pad(n).slice(-2)}`)}`) },
+    { what: 'audit log by the kind of resource', path: api((n) => `/audit-logs?q=${encoded('resource_type=artifact')}&page=${n + 1}`) },
+    { what: 'audit log by two letters of the resource', path: api((n) => `/audit-logs?q=${encoded(`resource=~${n % 10}${(n * 7) % 10}`)}`) },
     { what: 'audit log of a project', path: api((n) => `/projects/${project(n)}/logs`) },
     { what: 'audit log of the big project', path: api((n) => `/projects/${BIG_PROJECT}/logs?page=${n + 1}`) },
     {

@@ -1,3 +1,4 @@
+import { noteAuditNames } from '../../../schema/audit/names.ts'
 import { purgeAudit, tellPurge } from '../../../schema/audit/purge.ts'
 import { listAudit, readAudit } from '../../../schema/audit/read.ts'
 import { verifyAudit } from '../../../schema/audit/verify.ts'
@@ -176,6 +177,15 @@ export const people: readonly Step[] = [
   ['the audit log of many projects', (db) => listAudit(db, { projectIds: [1, 2] }, listing)],
   ['the audit log from a place', (db) => readAudit(db, 5, 10)],
   ['the audit log from a place, as purged', (db) => readAudit(db, 5, 10, { purged: true, projectIds: [1] })],
+  ['write down the names in the audit log', (db) => noteAuditNames(db)],
+  [
+    'the audit log by parts of names',
+    async (db) => {
+      const [username, operation, resourceType, resource] = ['own', 'cre', 'proj', 'tea'].map((part) => ({ part }))
+      for (const filter of [{ username }, { operation }, { resourceType }, { resource }, { resource, projectIds: [1] }])
+        await listAudit(db, filter, listing)
+    },
+  ],
   [
     'purge the audit log',
     async (db) => {
