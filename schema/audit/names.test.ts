@@ -5,7 +5,7 @@ import { seed, temporaryDatabase } from '../../test/support/database.ts'
 import { appendChange, tellAll } from '../changes.ts'
 import type { Database } from '../database.ts'
 import { createUser } from '../users.ts'
-import { NAMES_FOUND, noteAuditNames } from './names.ts'
+import { forgetAllAuditNames, NAMES_FOUND, noteAuditNames } from './names.ts'
 import { purgeAudit } from './purge.ts'
 import { listAudit, readAudit } from './read.ts'
 
@@ -104,4 +104,18 @@ it('a part that very many names have is found as well, on every page, and with w
       many / 2,
     )
   }
+})
+
+it('forgotten as a whole, names are written down anew from the beginning', async () => {
+  await using held = await temporaryDatabase()
+  const { db } = held
+  await seed(db)
+  await appendChange(db, { actor: 'user:1', kind: 'manifest.deleted', subject: 'team/first' })
+  await noteAll(db)
+  await db.write(forgetAllAuditNames)
+  const grams = () => db.read.sql.all('SELECT rowid FROM audit_grams WHERE audit_grams MATCH \'"fir"\'')
+  expect(await grams()).toEqual([])
+  await noteAll(db)
+  expect(await grams()).toHaveLength(1)
+  expect((await listAudit(db, { resource: { part: 'first' } }, ALL)).total).toBe(1)
 })

@@ -25,7 +25,7 @@ const GRAMS = [
   `CREATE VIRTUAL TABLE IF NOT EXISTS audit_grams USING fts5(name, content='audit_names', content_rowid='id', tokenize='trigram', columnsize=0, detail=none)`,
   `CREATE TRIGGER IF NOT EXISTS audit_grams_put AFTER INSERT ON audit_names WHEN NEW.kind = 'resource'
     BEGIN INSERT INTO audit_grams (rowid, name) VALUES (NEW.id, NEW.name); END`,
-  `CREATE TRIGGER IF NOT EXISTS audit_grams_gone AFTER DELETE ON audit_names WHEN OLD.kind = 'resource'
+  `CREATE TRIGGER IF NOT EXISTS audit_grams_gone AFTER DELETE ON audit_names WHEN OLD.kind = 'resource' AND EXISTS (SELECT 1 FROM audit_named)
     BEGIN INSERT INTO audit_grams (audit_grams, rowid, name) VALUES ('delete', OLD.id, OLD.name); END`,
 ] as const
 
@@ -64,6 +64,14 @@ export async function forgetAuditNames({ sql }: WriteConnection, kind: 'username
   if (names.size === 0) return
   await sql.run(raw`DELETE FROM audit_names WHERE kind = ${kind} AND name IN (SELECT value FROM json_each(${JSON.stringify([...names])}))
     AND NOT EXISTS (SELECT 1 FROM audit_log l WHERE l.${raw.identifier(kind)} = audit_names.name)`)
+}
+
+/** Forgets all that was written down, as if nothing had been. */
+export async function forgetAllAuditNames({ sql }: WriteConnection): Promise<void> {
+  // In this order: without a row of this, the trigger leaves alone what is emptied as a whole.
+  await sql.run(raw`DELETE FROM "audit_named"`)
+  await sql.run(raw`INSERT INTO audit_grams (audit_grams) VALUES ('delete-all')`)
+  await sql.run(raw`DELETE FROM "audit_names"`)
 }
 
 /**

@@ -2,6 +2,7 @@ import { inArray, sql as raw } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { forgetAllAuditNames } from '../audit/names.ts'
 import { lastChange } from '../change-watch.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -60,6 +61,8 @@ export async function beginFilling(db: Database, pair: SitePair, reached: number
     forgetOwn(connection)
     await stopCapture(connection)
     await clearLog(connection)
+    // Before its tables are emptied like all others: one by one its rows would take as long as they took to come.
+    await forgetAllAuditNames(connection)
     for (const name of FORGOTTEN) await connection.sql.run(raw.raw(`DELETE FROM ${quoted(name)}`))
     await putPair(connection, pair, db.clock.now(), reached)
   })
