@@ -16,6 +16,11 @@ export const BACKOFF_LIMIT_MS = 10 * 60_000
 export const PROGRESS_MS = 1_000
 
 export const TAGS_OF_A_TASK = 50
+/** Tags of a task that are copied at once: most of the time of a small image is that of its round trips. */
+export const TAGS_AT_ONCE = 8
+/** Over these tags together: requests at once, and besides, larger blobs on their way, each of which holds buffers. */
+export const REQUESTS_OF_A_TASK = 16
+export const STREAMS_OF_A_TASK = 4
 /** Tasks that are written down at once: everybody else's writes wait meanwhile. */
 export const TASKS_BATCH = 100
 /** How far it is followed what a referrer refers to: a signature of an SBOM of an image in an index is three. */

@@ -127,6 +127,11 @@ export interface Uploads {
    * @throws RegistryError BLOB_UPLOAD_UNKNOWN, RANGE_INVALID, SIZE_INVALID
    */
   append(id: string, stream: ReadableStream<Uint8Array>, range?: ByteRange): Promise<Upload>
+  /**
+   * A blob in one request (distribution-spec, "Single POST"), for small ones: sent again, it changes nothing. undefined: it is there. Else this registry
+   * wants an upload, and this is one, without any bytes. Absent: nothing is saved by it here.
+   */
+  atOnce?(digest: Digest, bytes: Uint8Array): Promise<Upload | undefined>
   /** Durable and visible when it resolves. @throws RegistryError BLOB_UPLOAD_UNKNOWN, DIGEST_INVALID */
   finish(id: string, digest: Digest): Promise<Descriptor>
   cancel(id: string): Promise<boolean>

@@ -28,6 +28,12 @@ export function findDelivery(
   return db.read.sql.select().from(deliveries).where(place).get()
 }
 
+/** Whether any tag was delivered there. */
+export async function isDestination(db: Database, { endpointId, destination }: Pick<Delivery, 'endpointId' | 'destination'>): Promise<boolean> {
+  const place = and(eq(deliveries.endpointId, endpointId), eq(deliveries.destination, destination))
+  return (await db.read.sql.select({ tag: deliveries.tag }).from(deliveries).where(place).limit(1).get()) !== undefined
+}
+
 /** We deleted the tag there. */
 export async function forgetDelivery(
   db: Database,

@@ -2,45 +2,79 @@ import { copy } from '../../registry/copy/copy.ts'
 import type { DeltaEnds } from '../../registry/copy/delta.ts'
 import type { CopyOptions, CopyProgress, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
 import { settleTag } from '../../registry/copy/settle.ts'
+import { Together } from '../../registry/copy/together.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { layersLike } from '../../schema/layers.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
-import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT } from '../limits.ts'
+import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT, REQUESTS_OF_A_TASK, STREAMS_OF_A_TASK, TAGS_AT_ONCE } from '../limits.ts'
 import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
 import { besideAt } from './beside.ts'
 import { deleteTag } from './delete-tags.ts'
-import { delivered, mountSources, wereDelivered } from './deliveries.ts'
+import { delivered, hasDelivered, isDelivered, mountSources, wereDelivered } from './deliveries.ts'
 import { actsByItself, said } from './settled.ts'
 import type { TaskLog } from './task-log.ts'
 import type { Work } from './work.ts'
+
+/** A task whose tags are copied at once. */
+interface CopyWork extends Work {
+  readonly together: Together
+}
 
 /**
  * Copies the tags of a task. What is wrong with one artifact keeps no other from being copied; the first such error is thrown in the end.
  * What is wrong with a site is thrown at once.
  */
 export async function copyTags(work: Work): Promise<void> {
-  const { payload, destination, task, signal } = work
-  await destination.prepare(payload.destination, signal)
-  work.onStep?.('project prepared')
+  const { payload, destination, signal } = work
+  const prepare = async () => {
+    await destination.prepare(payload.destination, signal)
+    work.onStep?.('project prepared')
+  }
+  // Where we have delivered something, there was room for it.
+  const isKnown = await hasDelivered(work)
+  if (!isKnown) await prepare()
+  try {
+    await copyAll(work)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!isKnown || !mayLackRoom(error)) throw error
+    await prepare()
+    await copyAll(work)
+  }
+}
+
+/** Some at once, begun in their order. */
+async function copyAll(work: Work): Promise<void> {
+  const { payload, task } = work
+  const ending = new AbortController()
+  const signal = AbortSignal.any([work.signal, ending.signal])
+  const together = new Together({ requests: REQUESTS_OF_A_TASK, streams: STREAMS_OF_A_TASK })
+  const all: CopyWork = { ...work, signal, together }
+  const rest = payload.tags.values()
   let failure: RegistryError | undefined
-  for (const tag of payload.tags) {
-    const progress = new Progress(task)
-    try {
-      const digest = await copyTag(work, tag, progress)
-      // Whoever verifies a copy looks for what is beside it.
-      for (const beside of digest === undefined ? [] : await besideAt(work, digest)) await copyTag(work, beside, progress)
-    } catch (error) {
-      signal.throwIfAborted()
-      const status = statusOf(error)
-      task.line('ERROR', `${payload.repository}:${tag}, ${progress.step}: ${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
-      if (!isOfOneArtifact(error)) throw error
-      failure ??= error
+  const worker = async () => {
+    for (const tag of rest) {
+      if (signal.aborted) return
+      const progress = new Progress(task)
+      try {
+        const digest = await copyTag(all, tag, progress)
+        // Whoever verifies a copy looks for what is beside it.
+        for (const beside of digest === undefined ? [] : await besideAt(all, digest)) await copyTag(all, beside, progress)
+      } catch (error) {
+        if (signal.aborted) return
+        const status = statusOf(error)
+        task.line('ERROR', `${payload.repository}:${tag}, ${progress.step}: ${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
+        if (isOfOneArtifact(error)) failure ??= error
+        else ending.abort(error)
+      }
     }
   }
+  await Promise.all(Array.from({ length: Math.min(TAGS_AT_ONCE, payload.tags.length) }, worker))
+  signal.throwIfAborted()
   if (failure) throw failure
 }
 
@@ -48,7 +82,7 @@ export async function copyTags(work: Work): Promise<void> {
  * Two tasks may copy one tag at once: whichever ends last leaves at the destination what the source has then. Resolves with what the tag is at
  * both ends; undefined: they differ, and should.
  */
-async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<Digest | undefined> {
+async function copyTag(work: CopyWork, tag: Tag, progress: Progress): Promise<Digest | undefined> {
   const { payload, policy, source, task, signal } = work
   const { manifests } = source.open(signal, 'system').repository(payload.repository)
   for (let move = 0; move < MOVES_LIMIT; move++) {
@@ -68,8 +102,8 @@ async function copyTag(work: Work, tag: Tag, progress: Progress): Promise<Digest
 }
 
 /** What the tag is at both ends. undefined: the destination has a newer one, or what told of the tag is older than its deletion. */
-async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<Digest | undefined> {
-  const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch } = work
+async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<Digest | undefined> {
+  const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch, together } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
   const to = destination.open(signal, actor).repository(payload.destination)
@@ -80,6 +114,10 @@ async function copyOnce(work: Work, tag: Tag, progress: Progress): Promise<Diges
     fetch: (url, init) => fetch(url, init),
     override: policy.override,
     referrers: true,
+    together,
+    ...(policy.sourceEndpointId === null && {
+      whatIsWhole: async (at: Tag, digest: Digest) => ((await isDelivered(work, at, digest)) ? await from.manifests.get({ digest }) : undefined),
+    }),
     areReferrersThere: (digest, referrers) => wereDelivered(work, tag, digest, referrers),
     resume: resumeAt(db, destination.key),
     mountFrom: (digest) => mountSources(work, digest),
@@ -160,6 +198,13 @@ class Progress {
     if (step === 'begin' && done > 0) this.#task.line('INFO', `blob ${digest}: going on at byte ${done} of ${size}`)
     else if (step === 'done' || step === 'mounted') this.#task.line('INFO', `blob ${digest}: ${step}, ${size} bytes`)
   }
+}
+
+/** As a registry answers where there is no such project. */
+function mayLackRoom(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false
+  const status = statusOf(error)
+  return error.code === 'NAME_UNKNOWN' || status === 401 || status === 403 || status === 404
 }
 
 /** Nothing that would meet the next tag as well: it is missing something, or is not let in. A login that is refused would meet it. */

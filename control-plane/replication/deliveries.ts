@@ -4,7 +4,7 @@ import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { CopyReport } from '../../registry/copy/options.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { parseRepositoryName, type RepositoryName, splitProject, type Tag } from '../../registry/spec/names.ts'
-import { findDelivery, recordDelivery } from '../../schema/deliveries.ts'
+import { findDelivery, isDestination, recordDelivery } from '../../schema/deliveries.ts'
 import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../schema/mount-sources.ts'
 import { MOUNT_SOURCES } from '../limits.ts'
 import type { Work } from './work.ts'
@@ -16,6 +16,20 @@ export async function delivered({ db, payload, policy, createHasher }: Work, tag
   const { repository, destination } = payload
   const { digest, bytes } = report
   await recordDelivery(db, { endpointId, repository, destination, tag, digest, bytes, referrers: digestOver(report.referrers, createHasher) })
+}
+
+/** Whether anything went to this repository there from us. */
+export async function hasDelivered({ db, payload, policy }: Work): Promise<boolean> {
+  const { destinationEndpointId: endpointId } = policy
+  return endpointId !== null && (await isDestination(db, { endpointId, destination: payload.destination }))
+}
+
+/** Whether the tag there was last delivered from here as this artifact. */
+export async function isDelivered({ db, payload, policy }: Work, tag: Tag, digest: Digest): Promise<boolean> {
+  const { destinationEndpointId: endpointId } = policy
+  if (endpointId === null) return false
+  const known = await findDelivery(db, { endpointId, destination: payload.destination, tag })
+  return known?.digest === digest && known.repository === payload.repository
 }
 
 /** Whether just these referrers went there with this artifact, so that the other registry need not be asked for each. */

@@ -8,6 +8,7 @@ import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../spec/names.ts'
 import { copy } from './copy.ts'
 import type { CopyOptions, ResumeStore } from './options.ts'
+import { Together } from './together.ts'
 
 const tag = parseTag('v1')
 const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
@@ -115,7 +116,8 @@ describe('copy', () => {
         ),
         fc.integer({ min: 1, max: 5 }),
         fc.boolean(),
-        async (crashes, parallel, referrers) => {
+        fc.constantFrom(undefined, 'takes' as const, 'opens' as const),
+        async (crashes, parallel, referrers, atOnce) => {
           const destination = new MemoryRepository('mirror/app')
           const resume = memoryResume()
           let arrived = 0
@@ -127,6 +129,7 @@ describe('copy', () => {
             let { calls = Number.POSITIVE_INFINITY, bytes = Number.POSITIVE_INFINITY } = limit
             destination.options = {
               strict: true,
+              atOnce,
               before: () => {
                 whatIsThereIsWhole()
                 if (calls-- <= 0) throw crash
@@ -221,6 +224,34 @@ describe('copy', () => {
     const thief = new MemoryRepository('mirror/thief', { strict: true, neighbours: [neighbour] })
     await expect(copy(repository.open(), thief.open(), { tag }, { ...options, mountFrom })).rejects.toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN' })
     expect(shared && thief.blobs.has(shared[0])).toBe(false)
+  })
+
+  it('asks nothing about what came from here with what the tag was before', async () => {
+    const { repository, outer } = source()
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    await copy(repository.open(), destination.open(), { tag }, options)
+    const parsed = JSON.parse(Buffer.from(repository.manifests.get(outer.digest)?.bytes ?? []).toString()) as { manifests: object[] }
+    const next = repository.addManifest({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: parsed.manifests.slice(0, 2), annotations: {} }, 'v1')
+    destination.calls.length = 0
+    const whatIsWhole: CopyOptions['whatIsWhole'] = async (at, digest) =>
+      at === tag && digest === outer.digest ? repository.manifests.get(digest) : undefined
+    await copy(repository.open(), destination.open(), { tag }, { ...options, whatIsWhole })
+    expect(destination.tags.get('v1')).toBe(next.digest)
+    expect(destination.calls).toEqual(['manifests.stat', 'manifests.put'])
+  })
+
+  it('several at once move what they have in common once', async () => {
+    const { repository, outer } = source()
+    for (const name of ['v2', 'v3']) repository.tags.set(name, outer.digest)
+    const destination = new MemoryRepository('mirror/app', { strict: true })
+    const together = new Together({ requests: 8, streams: 2 })
+    const reports = await Promise.all(
+      ['v1', 'v2', 'v3'].map((name) => copy(repository.open(), destination.open(), { tag: parseTag(name) }, { ...options, together })),
+    )
+    expect([...destination.tags.values()]).toEqual([outer.digest, outer.digest, outer.digest])
+    expect(repository.calls.filter((call) => call === 'blobs.open')).toHaveLength(destination.blobs.size)
+    const have = [...destination.blobs.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    expect(reports.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(have)
   })
 
   it('does not move a tag that is something else where override is off', async () => {

@@ -56,11 +56,13 @@ class ArtifactCopy {
     if (there) run.skipped++
     const referrers = options.referrers ? await this.#referrersOf(head.descriptor) : []
     if (there && (await this.#areThere(digest, referrers))) return run.report(digest, digestsOf(referrers))
+    const last = there ? undefined : (options.putLast ?? this.#tagging(tags.missing))
     // With a single put for both, a manifest and its tag appear together. Referrers must follow the one and precede the other.
-    const last = referrers.length > 0 ? [] : tags.missing
-    if (!there && !(await this.#manifest(head.descriptor, last))) throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
+    const together = referrers.length === 0
+    if (!there && !(await this.#manifest(head.descriptor, together ? last : undefined)))
+      throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
     await this.#bring(referrers)
-    if (referrers.length > 0 && tags.missing.length > 0) await this.#put(await this.#read(head.descriptor), tags.missing)
+    if (!together) await last?.(await this.#read(head.descriptor))
     for (const tag of tags.missing) options.onProgress?.({ kind: 'tag', step: 'done', tag, digest })
     return run.report(digest, digestsOf(referrers))
   }
@@ -89,7 +91,7 @@ class ArtifactCopy {
   async #tagsToSet(tags: readonly Tag[], digest: Digest): Promise<{ wanted: number; missing: readonly Tag[] }> {
     const missing: Tag[] = []
     for (const tag of tags) {
-      const present = (await this.#destination.manifests.stat({ tag }))?.descriptor.digest
+      const present = await this.#digestAt(tag)
       if (present === digest) this.#run.options.onProgress?.({ kind: 'tag', step: 'present', tag, digest })
       else if (present !== undefined && this.#run.options.override === false) {
         const detail = { tag, present, wanted: digest }
@@ -99,15 +101,43 @@ class ArtifactCopy {
     return { wanted: tags.length, missing }
   }
 
-  /** A manifest after everything it refers to. `tags` are set with it, also when it was there. False: the source does not have it. */
-  async #manifest({ digest, mediaType }: Descriptor, tags: readonly Tag[]): Promise<boolean> {
+  /** What the tag is at the destination; and that what it refers to is there, as far as that is known, is remembered. */
+  async #digestAt(tag: Tag): Promise<Digest | undefined> {
+    const { together, options } = this.#run
+    const digest = (await this.#run.turn(() => this.#destination.manifests.stat({ tag })))?.descriptor.digest
+    if (digest === undefined || together.knows(digest)) return digest
+    together.know(digest)
+    const whole = await options.whatIsWhole?.(tag, digest)
+    if (whole) await this.#learn(parse(whole))
+    return digest
+  }
+
+  async #learn({ manifests, blobs }: ParsedManifest): Promise<void> {
+    const { together } = this.#run
+    for (const blob of blobs.filter(isWanted)) together.know(blob.digest)
+    for (const child of manifests) {
+      const manifest = await this.#get(child.digest)
+      if (manifest === undefined) continue
+      together.know(child.digest)
+      await this.#learn(parse(manifest))
+    }
+  }
+
+  #tagging(tags: readonly Tag[]): ((manifest: Manifest) => Promise<void>) | undefined {
+    return tags.length === 0 ? undefined : (manifest) => this.#put(manifest, tags)
+  }
+
+  /** A manifest after everything it refers to. `last` puts it, also when it was there. False: the source does not have it. */
+  async #manifest({ digest, mediaType }: Descriptor, last?: (manifest: Manifest) => Promise<void>): Promise<boolean> {
     const run = this.#run
-    const present = await run.turn(() => this.#destination.manifests.stat({ digest }))
+    // What is put in any case is not asked for.
+    const present = run.together.knows(digest) || (last === undefined && (await run.turn(() => this.#destination.manifests.stat({ digest }))))
     if (present) {
+      run.together.know(digest)
       run.skipped++
       run.options.onProgress?.({ kind: 'manifest', step: 'present', digest, mediaType })
       // An image cannot be there without its layers. An index can: it may have come when the source did not have all its children.
-      if (tags.length === 0 && !isIndex(mediaType)) return true
+      if (last === undefined && !isIndex(mediaType)) return true
     }
     const manifest = await run.turn(() => this.#get(digest))
     if (!manifest) return false
@@ -116,8 +146,10 @@ class ArtifactCopy {
     await run.each(parsed.manifests, (child) => this.#child(child))
     if (!present)
       await run.each(parsed.blobs.filter(isWanted), (blob) => run.once(blob.digest, () => moveBlob(this.#source, this.#destination, blob, run)))
-    if (!present || tags.length > 0) await this.#put(manifest, tags)
+    if (last) await last(manifest)
+    else if (!present) await this.#put(manifest, [])
     if (!present) {
+      run.together.know(digest)
       run.copied++
       run.options.onProgress?.({ kind: 'manifest', step: 'done', digest, mediaType })
     }
@@ -128,7 +160,7 @@ class ArtifactCopy {
     return this.#run.once(child.digest, async () => {
       const run = this.#run
       const { digest, mediaType } = child
-      if (await this.#manifest(child, [])) return
+      if (await this.#manifest(child)) return
       if (run.options.missingChildren !== 'skip') throw unknown(`The source has no manifest ${digest}, though another refers to it.`)
       run.missing.add(digest)
       run.options.onProgress?.({ kind: 'manifest', step: 'missing', digest, mediaType })
@@ -186,7 +218,7 @@ class ArtifactCopy {
     if (parsed.subject && receipt.subject === undefined) {
       // It does not list referrers by itself: then whoever pushes them does (distribution-spec, "Unavailable Referrers API").
       await addToReferrersTag(this.#destination, parsed.subject.digest, referrerDescriptor(parsed, descriptor), (key, work) =>
-        this.#run.inOrder(key, work),
+        this.#run.together.inOrder(key, work),
       )
     }
   }

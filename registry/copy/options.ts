@@ -1,26 +1,37 @@
 import type { CreateHasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
+import type { Manifest } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
 import type { DeltaEnds } from './delta.ts'
 import type { Pace } from './pace.ts'
 import type { CopyStep } from './steps.ts'
+import type { Together } from './together.ts'
 
 export interface CopyOptions {
   /** Verifies what a source sends before it is finished at the destination. */
   readonly createHasher: CreateHasher
   /** The tags to set at the destination, last of all. Default: the tag that was asked for. */
   readonly tags?: readonly Tag[]
+  /** Puts the manifest itself, last of all, in place of a put of ours under its tags. */
+  readonly putLast?: (manifest: Manifest) => Promise<void>
   /** Whether a tag that is another artifact at the destination may be moved. Default true. */
   readonly override?: boolean
   /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */
   readonly referrers?: boolean
   /** Whether all of these referrers of the artifact (or of a part of it) are known to be there, so that nobody need ask. Default: they are not. */
   readonly areReferrersThere?: (digest: Digest, referrers: readonly Digest[]) => Promise<boolean>
+  /**
+   * The artifact that a tag is at the destination, if all of it is known to have come from here: what it refers to need not be asked for. Default:
+   * nothing is known.
+   */
+  readonly whatIsWhole?: (tag: Tag, digest: Digest) => Promise<Manifest | undefined>
   /** What to do about children that the source itself does not have. Default `fail`. */
   readonly missingChildren?: 'fail' | 'skip'
-  /** How many things travel at once. Default 4. */
+  /** How many requests there are at once, and besides how many larger blobs travel. Default: REQUESTS_AT_ONCE, STREAMS_AT_ONCE. Not with `together`. */
   readonly parallel?: number
+  /** What other copies at once between the same two repositories share with this one. */
+  readonly together?: Together
   /** Bytes in one request of an upload. Default: a blob goes in one. */
   readonly chunkBytes?: number
   /** At most so many bytes a second, over all that travels at once. */

@@ -1,10 +1,10 @@
-import PQueue from 'p-queue'
+import type PQueue from 'p-queue'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Digest } from '../spec/digests.ts'
+import { REQUESTS_AT_ONCE, STREAMS_AT_ONCE } from './limits.ts'
 import type { CopyOptions, CopyReport } from './options.ts'
 import { Pace } from './pace.ts'
-
-const DEFAULT_PARALLEL = 4
+import { Together } from './together.ts'
 
 /** One run of a copy: what it has done, what it does at once, and whether it is to go on. */
 export class CopyRun {
@@ -15,22 +15,20 @@ export class CopyRun {
   skipped = 0
   bytes = 0
   reused = 0
-  readonly #queue: PQueue
+  /** What this run shares with others between the same two repositories, or has for itself. */
+  readonly together: Together
   /** The speed that everything in this run shares; undefined: as fast as it goes. */
   readonly pace: Pace | undefined
   readonly #controller = new AbortController()
   readonly #once = new Map<string, Promise<void>>()
-  readonly #lines = new Map<string, Promise<void>>()
+  readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(options: CopyOptions) {
     this.options = options
-    this.#queue = new PQueue({ concurrency: this.parallel })
+    const { parallel } = options
+    this.together = options.together ?? new Together({ requests: parallel ?? REQUESTS_AT_ONCE, streams: parallel ?? STREAMS_AT_ONCE })
     const { pace, bytesPerSecond } = options
     this.pace = pace ?? (bytesPerSecond === undefined ? undefined : new Pace({ bytesPerSecond, clock: this.clock }))
-  }
-
-  get parallel(): number {
-    return Math.max(1, this.options.parallel ?? DEFAULT_PARALLEL)
   }
 
   /** Ends with the caller's signal, and with the first failure. */
@@ -50,7 +48,7 @@ export class CopyRun {
       this.fail(error)
       throw this.signal.reason
     } finally {
-      await this.#queue.onIdle()
+      while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
       outer?.removeEventListener('abort', onAbort)
     }
   }
@@ -59,12 +57,27 @@ export class CopyRun {
     if (!this.signal.aborted) this.#controller.abort(error)
   }
 
-  /** Takes its turn among all that moves at once. Work that waits for other work must not be in here. */
-  async turn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#queue.add(async () => {
+  /** Takes its turn among the requests at once. Work that waits for other work must not be in here. */
+  turn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#in(this.together.requests, work)
+  }
+
+  /** Takes its turn among the larger blobs that travel at once. Nor must any in here. */
+  travel<T>(work: () => Promise<T>): Promise<T> {
+    return this.#in(this.together.streams, work)
+  }
+
+  async #in<T>(queue: PQueue, work: () => Promise<T>): Promise<T> {
+    const done = queue.add(async () => {
       this.signal.throwIfAborted()
       return await work()
     })
+    this.#underWay.add(done)
+    try {
+      return await done
+    } finally {
+      this.#underWay.delete(done)
+    }
   }
 
   /** What several parts of an artifact have in common is done once. */
@@ -80,15 +93,7 @@ export class CopyRun {
     return this.options.clock ?? systemClock
   }
 
-  /** Work on the same thing, one after the other. */
-  inOrder(key: string, work: () => Promise<void>): Promise<void> {
-    const previous = this.#lines.get(key) ?? Promise.resolve()
-    const next = previous.then(work)
-    this.#lines.set(key, next)
-    return next
-  }
-
-  /** Like Promise.all, but only `parallel` of them at a time, and it waits for those that are under way when one fails. */
+  /** Like Promise.all, but only so many of them at a time as there may be requests, and it waits for those that are under way when one fails. */
   async each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
     const rest = items.values()
     const worker = async () => {
@@ -102,7 +107,7 @@ export class CopyRun {
         }
       }
     }
-    const outcomes = await Promise.allSettled(Array.from({ length: Math.min(this.parallel, items.length) }, worker))
+    const outcomes = await Promise.allSettled(Array.from({ length: Math.min(this.together.requests.concurrency, items.length) }, worker))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 

@@ -1,6 +1,6 @@
 // Tags between two sites that both keep versions: what is newer goes, what is older stays away (docs/decisions/0049-both-ways.md).
 
-import type { Repository } from '../registry.ts'
+import type { Manifest, Repository } from '../registry.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { Tag } from '../spec/names.ts'
 import { compare, type Dot, inConflict, type TagState } from '../versions/version.ts'
@@ -42,14 +42,14 @@ export async function settleTag(source: Repository, destination: Repository, tag
     const detail = { tag: to, present, wanted: digest }
     throw new RegistryError('DENIED', `${destination.name}:${to} is another artifact at the destination, and override is off.`, detail)
   }
-  // Everything but the tag, which comes last and decides.
-  const report = await copy(source, destination, { digest }, { ...options, tags: [] })
-  const manifest = await source.manifests.get({ digest })
-  if (manifest === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `The source has no ${source.name}@${digest} any more.`)
-  const { bytes, descriptor } = manifest
-  const standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)
-  options.onStep?.('tag put')
-  if (standing !== state.version.dot) return { outcome: 'newer there', version: standing }
+  let standing: Dot | undefined
+  const putLast = async ({ bytes, descriptor }: Manifest) => {
+    standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)
+    options.onStep?.('tag put')
+  }
+  // The tag comes last and decides.
+  const report = await copy(source, destination, { digest }, { ...options, tags: [], putLast })
+  if (standing !== undefined && standing !== state.version.dot) return { outcome: 'newer there', version: standing }
   options.onProgress?.({ kind: 'tag', step: 'done', tag: to, digest })
   return { outcome: 'set', report }
 }

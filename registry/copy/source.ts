@@ -1,5 +1,6 @@
 import type { Repository } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
+import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import type { CopyOptions } from './options.ts'
@@ -28,4 +29,8 @@ export async function openAt(
     throw new RegistryError('UNAVAILABLE', `${body.location.host} answers HTTP ${answer.status} for ${digest}.`)
   }
   return answer.body
+}
+
+export function mismatch(wanted: Digest, actual: Digest): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', `The source sends a blob that hashes to ${actual} where ${wanted} is meant.`)
 }

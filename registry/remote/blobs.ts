@@ -7,9 +7,9 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
-import { takesNoHead } from './heads.ts'
 import { lengthOf } from './manifests.ts'
 import { exactly, verified } from './streams.ts'
+import { takesNoHead } from './taken.ts'
 import type { Reply } from './transport.ts'
 
 export interface RemoteBlobsOptions {

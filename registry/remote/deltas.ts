@@ -8,6 +8,7 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { type Client, scopesOf } from './client.ts'
 import { counted } from './streams.ts'
+import type { Taken } from './taken.ts'
 import type { Reply } from './transport.ts'
 import { RemoteUploads } from './uploads.ts'
 
@@ -18,10 +19,10 @@ export class RemoteDeltas implements Deltas {
   readonly #uploads: RemoteUploads
   readonly #compression: Compression
 
-  constructor(client: Client, name: RepositoryName, compression: Compression) {
+  constructor(client: Client, name: RepositoryName, { compression, single }: { readonly compression: Compression; readonly single: Taken }) {
     this.#client = client
     this.#name = client.nameOf(name)
-    this.#uploads = new RemoteUploads(client, name)
+    this.#uploads = new RemoteUploads(client, name, single)
     this.#compression = compression
   }
 

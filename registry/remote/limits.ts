@@ -26,6 +26,8 @@ export interface RemoteLimits {
   readonly tokenMarginMs: number
   /** For how long a registry that answers no HEAD for a manifest is asked with GET at once. */
   readonly headlessMs: number
+  /** For how long a registry that takes no blob in one request is not sent one. */
+  readonly sessionsOnlyMs: number
   /** How many pages of a list that does not sort as asked are looked through. */
   readonly listPages: number
 }
@@ -45,5 +47,6 @@ export const DEFAULT_LIMITS: RemoteLimits = {
   tokens: 1_000,
   tokenMarginMs: 10_000,
   headlessMs: 3_600_000,
+  sessionsOnlyMs: 3_600_000,
   listPages: 100,
 }

@@ -8,7 +8,7 @@ import { type Reference, type RepositoryName, referenceText } from '../spec/name
 import { readAll } from './bodies.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
-import { type Heads, takesNoHead } from './heads.ts'
+import { type Taken, takesNoHead } from './taken.ts'
 import type { Reply } from './transport.ts'
 import { warningsOf } from './warnings.ts'
 
@@ -18,9 +18,9 @@ const ACCEPT = [...MANIFEST_ACCEPT, '*/*;q=0.5'].join(', ')
 export class RemoteManifests implements Manifests {
   readonly #client: Client
   readonly #name: string
-  readonly #heads: Heads
+  readonly #heads: Taken
 
-  constructor(client: Client, name: RepositoryName, heads: Heads) {
+  constructor(client: Client, name: RepositoryName, heads: Taken) {
     this.#client = client
     this.#name = client.nameOf(name)
     this.#heads = heads

@@ -9,6 +9,7 @@ import { MANIFEST_LIMIT } from '../spec/manifests.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../spec/names.ts'
 import { RemoteRegistry, type RemoteRegistryOptions } from './index.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
 
 const stack: ScriptedServer[] = []
 afterEach(async () => {
@@ -237,6 +238,58 @@ describe('redirects', () => {
       message: expect.stringContaining('redirects a PATCH'),
     })
     expect(server.lines).toHaveLength(2)
+  })
+
+  describe('a blob in one request', () => {
+    const small = new TextEncoder().encode('small')
+    const digest = sha256(small)
+    const single = `POST /v2/team/app/blobs/uploads/?digest=${encodeURIComponent(digest)}`
+
+    it('is there when the registry says so', async () => {
+      let body = ''
+      const server = await serve(async (request, response) => {
+        for await (const chunk of request) body += chunk
+        response.writeHead(201, { location: `/v2/team/app/blobs/${digest}` }).end()
+      })
+      expect(await remote(server.url).with().repository(name).uploads.atOnce?.(digest, small)).toBeUndefined()
+      expect(server.lines).toEqual([single])
+      expect(server.seen[0]?.headers['content-length']).toBe('5')
+      expect(body).toBe('small')
+    })
+
+    it.each([
+      ['opens an upload instead', 202, [single]],
+      ['refuses it', 405, [single, 'POST /v2/team/app/blobs/uploads/']],
+    ])('is an upload where the registry %s, and for an hour is not tried again', async (_what, status, first) => {
+      const clock = new TestClock()
+      const server = await serve((request, response, { url }) => {
+        request
+          .resume()
+          .on('end', () => response.writeHead(url.includes('digest') ? status : 202, { location: '/v2/team/app/blobs/uploads/1' }).end())
+      })
+      const { uploads } = remote(server.url, { clock }).with().repository(name)
+      expect(await uploads.atOnce?.(digest, small)).toMatchObject({ size: 0 })
+      expect(server.lines).toEqual(first)
+      server.seen.length = 0
+      expect(await uploads.atOnce?.(digest, small)).toMatchObject({ size: 0 })
+      expect(server.lines).toEqual(['POST /v2/team/app/blobs/uploads/'])
+      clock.advance(DEFAULT_LIMITS.sessionsOnlyMs)
+      server.seen.length = 0
+      await uploads.atOnce?.(digest, small)
+      expect(server.lines[0]).toBe(single)
+    })
+
+    it.each([
+      [403, 'DENIED'],
+      [503, 'UNAVAILABLE'],
+    ])('fails with HTTP %i, which says nothing of its form', async (status, code) => {
+      const server = await serve((request, response) => void request.resume().on('end', () => response.writeHead(status).end()))
+      const { uploads } = remote(server.url, { limits: { attempts: 1 } })
+        .with()
+        .repository(name)
+      for (const _ of [1, 2]) await expect(uploads.atOnce?.(digest, small)).rejects.toMatchObject({ code })
+      expect(server.lines).toEqual([single, single])
+    })
   })
 
   it('https never leads to http', async () => {

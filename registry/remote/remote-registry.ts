@@ -12,7 +12,6 @@ import type { ChallengeMemory } from './challenge-authorizer.ts'
 import { Client } from './client.ts'
 import { RemoteDeltas } from './deltas.ts'
 import { retryAfterSeconds } from './errors.ts'
-import { Heads } from './heads.ts'
 import { DEFAULT_LIMITS, type RemoteLimits } from './limits.ts'
 import { listPage } from './lists.ts'
 import { RemoteManifests } from './manifests.ts'
@@ -20,6 +19,7 @@ import { type RateLimit, rateLimitOf } from './rate-limit.ts'
 import { RemoteReferrers } from './referrers.ts'
 import { openSession, type SessionOptions, vendorContext } from './session.ts'
 import { RemoteTags } from './tags.ts'
+import { Taken } from './taken.ts'
 import { type Fetch, type Reply, Transport } from './transport.ts'
 import { RemoteUploads } from './uploads.ts'
 import { generic } from './vendors/generic.ts'
@@ -68,7 +68,8 @@ export class RemoteRegistry {
   readonly #blobs: RemoteBlobsOptions
   readonly #compression: Compression | undefined
   readonly #versions: VersionsKept
-  readonly #heads: Heads
+  readonly #heads: Taken
+  readonly #single: Taken
 
   constructor(options: RemoteRegistryOptions) {
     const { fetch, clock, vendor = generic, createHasher, passBlobs = false, random = Math.random, onRateLimit, log } = options
@@ -87,7 +88,8 @@ export class RemoteRegistry {
     this.#blobs = { createHasher, pass: passBlobs }
     this.#compression = options.compression
     this.#versions = new VersionsKept(clock)
-    this.#heads = new Heads(clock, limits.headlessMs)
+    this.#heads = new Taken(clock, limits.headlessMs)
+    this.#single = new Taken(clock, limits.sessionsOnlyMs)
   }
 
   /** Of a registry that may have to be asked where its API is. @throws RegistryError when it does not say */
@@ -109,7 +111,7 @@ export class RemoteRegistry {
           manifests,
           tags: new RemoteTags(client, name, deleteTag && ((tag) => deleteTag(name, tag, signal))),
           blobs: new RemoteBlobs(client, name, this.#blobs),
-          uploads: new RemoteUploads(client, name),
+          uploads: new RemoteUploads(client, name, this.#single),
           referrers: new RemoteReferrers(client, name, manifests),
           ...(client.vendor.versions === true && { versions: new RemoteVersions(client, name, this.#versions) }),
         }
@@ -128,7 +130,11 @@ export class RemoteRegistry {
 
   /** undefined: it is no site of ours. */
   deltas(name: RepositoryName, signal?: AbortSignal): Deltas | undefined {
-    return this.vendor.deltas && this.#compression && new RemoteDeltas(this.#client(signal), name, this.#compression)
+    return (
+      this.vendor.deltas &&
+      this.#compression &&
+      new RemoteDeltas(this.#client(signal), name, { compression: this.#compression, single: this.#single })
+    )
   }
 
   /** Whether it is there and takes who we are. @throws RegistryError that says what is wrong */

@@ -1,6 +1,6 @@
 import type { Upload, Uploads } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
-import { type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
+import { algorithmOf, type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { OCTETS } from '../spec/media-types.ts'
 import type { RepositoryName } from '../spec/names.ts'
@@ -9,6 +9,7 @@ import { RemoteBlobs } from './blobs.ts'
 import { type Client, scopesOf } from './client.ts'
 import { upstreamInvalid } from './errors.ts'
 import { counted } from './streams.ts'
+import type { Taken } from './taken.ts'
 import type { Reply } from './transport.ts'
 import { decodeUploadId, encodeUploadId } from './upload-ids.ts'
 
@@ -17,10 +18,13 @@ export class RemoteUploads implements Uploads {
   readonly #client: Client
   readonly #name: string
   readonly #blobs: RemoteBlobs
+  readonly #single: Taken
 
-  constructor(client: Client, name: RepositoryName) {
+  /** `single`: whether this registry takes a blob in one request, as far as that is known. */
+  constructor(client: Client, name: RepositoryName, single: Taken) {
     this.#client = client
     this.#name = client.nameOf(name)
+    this.#single = single
     this.#blobs = new RemoteBlobs(client, name, { createHasher: undefined, pass: false })
   }
 
@@ -93,6 +97,33 @@ export class RemoteUploads implements Uploads {
     return { mediaType: OCTETS, digest, size }
   }
 
+  async atOnce(digest: Digest, bytes: Uint8Array): Promise<Upload | undefined> {
+    const algorithm = algorithmOf(digest)
+    if (!this.#single.taken) return await this.begin({ algorithm })
+    const query = new URLSearchParams({ digest })
+    const reply = await this.#send('POST', `/v2/${this.#name}/blobs/uploads/?${query}`, {
+      headers: { 'Content-Type': OCTETS },
+      body: bytes,
+      repeatable: true,
+    })
+    if (reply.status === 201) {
+      await reply.discard()
+      this.#confirm(reply, digest)
+      return undefined
+    }
+    if (reply.status === 202) {
+      await reply.discard()
+      this.#single.refused()
+      return this.#upload(reply, 0)
+    }
+    if (!takesNoSinglePost(reply.status)) throw await this.#client.errorOf(reply, `the blob ${digest}`)
+    await reply.discard()
+    // What it has against this one alone it will say of the upload, too.
+    const upload = await this.begin({ algorithm })
+    this.#single.refused()
+    return upload
+  }
+
   async cancel(id: string): Promise<boolean> {
     const { location } = this.#decode(id)
     const reply = await this.#send('DELETE', location, { repeatable: true })
@@ -138,7 +169,7 @@ export class RemoteUploads implements Uploads {
   #send(
     method: string,
     url: string | URL,
-    options: { headers?: Readonly<Record<string, string>>; body?: ReadableStream<Uint8Array>; repeatable: boolean },
+    options: { headers?: Readonly<Record<string, string>>; body?: ReadableStream<Uint8Array> | Uint8Array; repeatable: boolean },
   ): Promise<Reply> {
     return this.#client.send({ method, url, scopes: scopesOf(this.#name, 'pull', 'push'), ...options })
   }
@@ -163,6 +194,11 @@ export class RemoteUploads implements Uploads {
       throw upstreamInvalid(reply.url, `took a blob as ${confirmed} that is ${digest}.`)
     }
   }
+}
+
+/** A refusal that may be about the form alone: not one of who we are, of too many requests, or of a registry in trouble. */
+function takesNoSinglePost(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 401 && status !== 403 && status !== 408 && status !== 429
 }
 
 /** How many bytes the registry has: `Range: 0-1023` means 1024, and `0-0` is what an empty upload answers. */

@@ -37,7 +37,7 @@ async function setBeside(repository: string, { manifest }: TestImage, suffix: st
 const statusAt = async (path: string) => (await pull(b, path)).status
 
 describe('a run that has nothing to do', () => {
-  test('asks once for each tag, however much refers to it', async () => {
+  test('asks once for each tag and nothing else, however much refers to it', async () => {
     await atollCli(a, 'project', 'create', 'warm')
     const target = targetAt(a, 'warm/app')
     const tags = ['1', '2', '3', 'many']
@@ -52,7 +52,8 @@ describe('a run that has nothing to do', () => {
     await succeeds('warm')
     toB.reset()
     await succeeds('warm')
-    const asked = toB.requests.filter((line) => line.includes('/v2/warm/'))
+    // An endpoint is looked at now and then, whatever runs.
+    const asked = toB.requests.filter((line) => line !== 'GET /v2/')
     expect([...asked].sort()).toEqual(tags.map((tag) => `HEAD /v2/warm/app/manifests/${tag}`))
   }, 120_000)
 

@@ -14,6 +14,8 @@ export interface MemoryRepositoryOptions {
   readonly arrived?: (bytes: number) => void
   /** Refuses manifests whose children or blobs are not there. */
   readonly strict?: boolean
+  /** What it makes of a blob in one request: takes it, or opens an upload instead. Default: it is not asked for that. */
+  readonly atOnce?: 'takes' | 'opens' | undefined
   /** Other repositories of the same registry, to mount from. */
   readonly neighbours?: readonly MemoryRepository[]
 }
@@ -117,6 +119,20 @@ export class MemoryRepository {
           }
           return { id, size: sizeOf(id) ?? 0 }
         },
+        ...(this.options.atOnce && {
+          atOnce: (digest: Digest, bytes: Uint8Array) =>
+            call('uploads.atOnce', () => {
+              if (this.options.atOnce === 'opens') {
+                const id = randomUUID()
+                this.uploads.set(id, [])
+                return { id, size: 0 }
+              }
+              if (digestOf(bytes) !== digest) throw new RegistryError('DIGEST_INVALID', 'other bytes')
+              this.blobs.set(digest, bytes)
+              this.options.arrived?.(bytes.byteLength)
+              return undefined
+            }),
+        }),
         finish: (id, digest) =>
           call('uploads.finish', () => {
             const chunks = this.uploads.get(id)

@@ -8,8 +8,8 @@ export function takesNoHead(status: number): boolean {
   return NOT_TAKEN.has(status)
 }
 
-/** Whether a registry takes HEAD for manifests, remembered for a while: it may learn it. */
-export class Heads {
+/** Whether a registry takes a form of request that it may do without; that it does not is remembered for a while: it may learn it. */
+export class Taken {
   readonly #clock: Clock
   readonly #ms: number
   #refusedUntil = Number.NEGATIVE_INFINITY
@@ -23,7 +23,7 @@ export class Heads {
     return steady(this.#clock) >= this.#refusedUntil
   }
 
-  /** It refused a HEAD, and answered the GET after it. */
+  /** It refused it, and answered to the other form after it. */
   refused(): void {
     this.#refusedUntil = steady(this.#clock) + this.#ms
   }
