@@ -19,7 +19,7 @@ export async function layersLike(
   name: RepositoryName,
   { digest, size }: { readonly digest: Digest; readonly size: number },
   limit: number,
-): Promise<readonly Digest[]> {
+): Promise<readonly { readonly digest: Digest; readonly size: number }[]> {
   const { sql } = db.read
   const repository = await sql.select({ id: repositories.id }).from(repositories).where(eq(repositories.name, name)).get()
   if (repository === undefined) return []
@@ -35,7 +35,8 @@ export async function layersLike(
   const near = layers
     .filter((layer) => layer.size > 0 && distance(layer) <= Math.log(SIZE_RATIO))
     .sort((one, other) => distance(one) - distance(other) || ids.indexOf(one.manifestId) - ids.indexOf(other.manifestId))
-  return [...new Set(near.map((layer) => layer.digest))].slice(0, limit)
+  const sizes = new Map(near.map((layer) => [layer.digest, layer.size]))
+  return [...sizes].slice(0, limit).map(([digest, size]) => ({ digest, size }))
 }
 
 function latestOf(sql: LibSQLDatabase, repositoryId: number, top: boolean) {

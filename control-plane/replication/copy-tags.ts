@@ -106,7 +106,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
   const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch, together } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
-  const to = destination.open(signal, actor).repository(payload.destination)
+  const to = destination.open(signal, actor, { pushes: true }).repository(payload.destination)
   progress.begin()
   const options: CopyOptions = {
     createHasher,
@@ -155,7 +155,10 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
 
 /** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */
 function deltaBetween({ db, payload, policy, source, destination, signal }: Work, actor: string): { delta: DeltaEnds } | undefined {
-  const ends = { source: source.deltas(payload.repository, signal, actor), destination: destination.deltas(payload.destination, signal, actor) }
+  const ends = {
+    source: source.deltas(payload.repository, signal, actor),
+    destination: destination.deltas(payload.destination, signal, actor, { pushes: true }),
+  }
   if (ends.source === undefined || ends.destination === undefined) return undefined
   const ours = policy.sourceEndpointId === null ? payload.repository : payload.destination
   return { delta: { source: ends.source, destination: ends.destination, bases: (blob) => layersLike(db, ours, blob, DELTA_CANDIDATES) } }

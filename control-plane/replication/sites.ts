@@ -21,9 +21,10 @@ export interface Site {
   readonly key: string
   /** For a log. */
   readonly name: string
-  open(signal: AbortSignal, actor: string): Registry
+  /** `pushes`: what is looked at there will be pushed to. */
+  open(signal: AbortSignal, actor: string, use?: { readonly pushes?: boolean }): Registry
   /** What moves only what changed inside its blobs. undefined: it is no site of ours. */
-  deltas(name: RepositoryName, signal: AbortSignal, actor: string): Deltas | undefined
+  deltas(name: RepositoryName, signal: AbortSignal, actor: string, use?: { readonly pushes?: boolean }): Deltas | undefined
   /** Makes what must be there before something is put into the repository: its project. */
   prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
   /** What filters ask of an artifact here beyond its name. */
@@ -102,19 +103,20 @@ export class Sites {
       credentials,
       createHasher,
       compression: zstd,
+      asksFirst: true,
       clock,
       log,
     })
     const name = `${endpoint.name} (${remote.url.host})`
-    const open = (signal: AbortSignal) => remote.with(signal)
+    const open: Site['open'] = (signal, _actor, use) => remote.with(signal, use)
     const hasLabels = endpoint.type === 'harbor' || endpoint.type === 'atoll'
     return {
       key: `endpoint:${id}`,
       name,
       open,
-      deltas: (repository, signal) => remote.deltas(repository, signal),
+      deltas: (repository, signal, _actor, use) => remote.deltas(repository, signal, use),
       prepare: (repository, signal) => remote.prepare(repository, signal),
-      facts: hasLabels ? harborFacts({ url: remote.url, fetch, credentials, clock }) : manifestFacts(open, name),
+      facts: hasLabels ? harborFacts({ url: remote.url, fetch, credentials, clock }) : manifestFacts((signal) => open(signal, 'system'), name),
     }
   }
 }

@@ -36,7 +36,7 @@ function rebuilt(mediaType = TAR) {
         delta: {
           source: { ...deltasOver(source.open(), createChunker), ...ends.source },
           destination: { ...deltasOver(destination.open(), createChunker), ...ends.destination },
-          bases: async () => [old],
+          bases: async () => [{ digest: old, size: SIZE }],
         },
       },
     )

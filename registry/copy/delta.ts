@@ -2,20 +2,21 @@
 
 import { targetFor } from '../delta/chunks.ts'
 import type { Deltas } from '../delta/deltas.ts'
-import { BASES, DELTA_MIN_BLOB, DELTA_REQUEST_BYTES, WORTHWHILE_SHARE } from '../delta/limits.ts'
+import { BASES, DELTA_MIN_BLOB, DELTA_REQUEST_BYTES, ENOUGH_SHARE, WORTHWHILE_SHARE } from '../delta/limits.ts'
 import { lengthOf, literalsOf, planDelta, type Step, stepsWithin } from '../delta/plan.ts'
 import { emptyStream } from '../empty-stream.ts'
-import type { Repository, Upload } from '../registry.ts'
+import type { Upload } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import { both } from './both.ts'
 
 /** Both ends of a copy, where both are sites of ours. */
 export interface DeltaEnds {
   readonly source: Deltas
   readonly destination: Deltas
   /** Blobs of the destination's repository that may have something in common with this one, the likeliest first. */
-  readonly bases: (blob: Descriptor) => Promise<readonly Digest[]>
+  readonly bases: (blob: Descriptor) => Promise<readonly Base[]>
 }
 
 export interface DeltaPlan {
@@ -25,29 +26,39 @@ export interface DeltaPlan {
   readonly known: number
 }
 
+/** A blob of the destination's repository to compare another with. */
+export type Base = Pick<Descriptor, 'digest' | 'size'>
+
 /**
  * undefined: the blob is to be sent whole, because it is small or gzip (which lets one changed byte change all that follow), nothing like it
  * is there, or one of the two does not know how.
  */
-export async function planFor(blob: Descriptor, destination: Repository, ends: DeltaEnds): Promise<DeltaPlan | undefined> {
+export async function planFor(blob: Descriptor, ends: DeltaEnds): Promise<DeltaPlan | undefined> {
   if (blob.size < DELTA_MIN_BLOB || /gzip$/i.test(blob.mediaType)) return undefined
   try {
-    const bases = await basesAt(destination, blob, ends)
-    if (bases.length === 0) return undefined
+    const candidates = (await ends.bases(blob)).filter(({ digest }) => digest !== blob.digest).values()
     const target = targetFor(blob.size)
-    const wanted = await ends.source.chunks(blob, target)
-    if (wanted === undefined) return undefined
-    const lists = []
-    for (const base of bases) {
-      const list = await ends.destination.chunks(base, target)
-      if (list !== undefined) lists.push({ digest: base.digest, list })
+    const next = async () => {
+      for (const { digest, size } of candidates) {
+        const list = await ends.destination.chunks({ digest, size }, target)
+        if (list !== undefined) return { digest, list }
+      }
+      return undefined
     }
-    const steps = planDelta(
-      wanted,
-      lists.map(({ list }) => list),
-    )
-    const known = blob.size - lengthOf(literalsOf(steps))
-    return known < blob.size * WORTHWHILE_SHARE ? undefined : { bases: lists.map(({ digest }) => digest), steps, known }
+    // Each end reads a whole blob for it: both at once, and another blob only where the likeliest has not nearly all.
+    const [wanted, first] = await both(() => ends.source.chunks(blob, target), next)
+    if (wanted === undefined || first === undefined) return undefined
+    const bases = [first]
+    for (;;) {
+      const steps = planDelta(
+        wanted,
+        bases.map(({ list }) => list),
+      )
+      const known = blob.size - lengthOf(literalsOf(steps))
+      const another = known < blob.size * ENOUGH_SHARE && bases.length < BASES ? await next() : undefined
+      if (another !== undefined) bases.push(another)
+      else return known < blob.size * WORTHWHILE_SHARE ? undefined : { bases: bases.map(({ digest }) => digest), steps, known }
+    }
   } catch (error) {
     // Whatever keeps the two from being compared, the blob can still be sent.
     if (error instanceof RegistryError) return undefined
@@ -72,14 +83,4 @@ export async function appendDelta(
   const literals = ranges.length === 0 ? emptyStream() : await ends.source.read(blob.digest, ranges, moved)
   if (literals === undefined) throw new RegistryError('MANIFEST_BLOB_UNKNOWN', `The source has no blob ${blob.digest} any more.`)
   return await ends.destination.append(upload.id, { range, bases, steps: part, literals: passing(literals) }, moved)
-}
-
-async function basesAt(destination: Repository, blob: Descriptor, ends: DeltaEnds): Promise<readonly Descriptor[]> {
-  const there: Descriptor[] = []
-  for (const digest of await ends.bases(blob)) {
-    if (there.length >= BASES) break
-    const found = digest === blob.digest ? undefined : await destination.blobs.stat(digest)
-    if (found !== undefined) there.push(found)
-  }
-  return there
 }

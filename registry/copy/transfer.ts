@@ -3,6 +3,7 @@ import type { Repository, Upload } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
+import { both } from './both.ts'
 import { appendDelta, type DeltaPlan, planFor } from './delta.ts'
 import { FRUITLESS_LIMIT, PAUSE_MS } from './limits.ts'
 import type { ResumeKey } from './options.ts'
@@ -43,8 +44,9 @@ export class Transfer {
   /** `begun`: an upload for it without any bytes yet. */
   async move(begun?: Upload): Promise<void> {
     const { delta, chunkBytes } = this.#run.options
-    if (delta && chunkBytes === undefined) this.#plan = await planFor(this.#blob, this.#destination, delta)
-    let upload = begun === undefined ? await this.#takeUp() : await this.#begun(begun)
+    const plan = async () => (delta && chunkBytes === undefined ? await planFor(this.#blob, delta) : undefined)
+    let upload: Upload
+    ;[this.#plan, upload] = await both(plan, () => (begun === undefined ? this.#takeUp() : this.#begun(begun)))
     for (let fruitless = 0; ; ) {
       const before = upload.size
       try {

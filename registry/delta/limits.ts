@@ -15,6 +15,8 @@ export const CHUNKS_LIMIT = CHUNKS_AIM * CHUNK_MIN_SHARE + 1
 export const COPY_MIN = 1024
 /** Below this share of known bytes, a blob is sent whole. */
 export const WORTHWHILE_SHARE = 0.2
+/** A base that has this share of a blob is compared alone: another costs the destination a pass over one more blob. */
+export const ENOUGH_SHARE = 0.8
 /** What one request makes of a blob: copying it there takes time in which nothing is heard of it. */
 export const DELTA_REQUEST_BYTES = 128 * 1024 * 1024
 /** Blobs of the destination that are looked at for what they have in common with a new one, as a count. */

@@ -1,5 +1,6 @@
+import { RegistryError } from '../spec/errors.ts'
 import { type AuthorizationRequest, type Authorizer, basic, bearerOf, type CredentialSource, type Credentials } from './authorizer.ts'
-import type { Challenge } from './challenge.ts'
+import { type Challenge, parseChallenges } from './challenge.ts'
 import { upstreamInvalid } from './errors.ts'
 import { type TokenService, Tokens } from './tokens.ts'
 import type { Transport } from './transport.ts'
@@ -24,6 +25,8 @@ export interface ChallengeAuthorizerOptions {
   /** Hosts that may be shown the credentials besides the registry's own and its relatives. */
   readonly tokenHosts?: readonly string[]
   readonly memory?: ChallengeMemory | undefined
+  /** Where it is asked for its challenge before the first request; without it, that request provokes one, and so does each that goes beside it. */
+  readonly askAt?: URL
 }
 
 type Learned = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly service: TokenService }
@@ -39,21 +42,26 @@ export class ChallengeAuthorizer implements Authorizer {
   readonly #tokenHosts: readonly string[]
   readonly #tokens: Tokens
   readonly #memory: ChallengeMemory | undefined
+  readonly #transport: Transport
+  readonly #askAt: URL | undefined
+  #asking: Promise<void> | undefined
   #learned: Learned | undefined
   #recalled: Promise<LearnedChallenge | undefined> | undefined
 
-  constructor(transport: Transport, { credentials, refreshToken, tokenHosts = [], memory }: ChallengeAuthorizerOptions) {
+  constructor(transport: Transport, { credentials, refreshToken, tokenHosts = [], memory, askAt }: ChallengeAuthorizerOptions) {
     this.#credentials = typeof credentials === 'object' ? async () => credentials : credentials
     this.#named = credentials !== undefined || refreshToken !== undefined
     this.#tokenHosts = tokenHosts
     this.#tokens = new Tokens(transport, { credentials: this.#credentials, refreshToken })
     this.#memory = memory
+    this.#transport = transport
+    this.#askAt = askAt
   }
 
   async headers(request: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
     if (this.#learned) return await this.#prove(this.#learned, request)
     const recalled = await this.#recall(request.url)
-    if (recalled === undefined) return {}
+    if (recalled === undefined) return await this.#asked(request)
     try {
       const headers = await this.#prove(recalled, request)
       this.#learned ??= recalled
@@ -67,9 +75,8 @@ export class ChallengeAuthorizer implements Authorizer {
   }
 
   async challenged(request: AuthorizationRequest, challenges: readonly Challenge[], sent: Readonly<Record<string, string>>): Promise<boolean> {
-    const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'))
-    if (bearer) {
-      const service = this.#tokenService(request.url, bearer.parameters.get('realm') ?? '', bearer.parameters.get('service'))
+    const service = this.#bearerOf(challenges, request.url)
+    if (service) {
       await this.#tokens.get(service, request.scopes, { refused: bearerOf(sent), signal: request.signal })
       this.#learn({ scheme: 'bearer', service })
       return true
@@ -79,6 +86,33 @@ export class ChallengeAuthorizer implements Authorizer {
       return sent.Authorization === undefined
     }
     return false
+  }
+
+  /** What the registry says that it wants, once for all that ask at the same time. */
+  async #asked(request: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
+    if (this.#askAt === undefined || !this.#named) return {}
+    this.#asking ??= this.#ask(this.#askAt).catch((error: unknown) => {
+      // Whoever is asked next finds out, with a deadline of its own.
+      this.#asking = undefined
+      if (!(error instanceof RegistryError)) throw error
+    })
+    await this.#asking
+    return this.#learned === undefined ? {} : await this.#prove(this.#learned, request)
+  }
+
+  async #ask(url: URL): Promise<void> {
+    const reply = await this.#transport.send({ method: 'GET', url, repeatable: true })
+    await reply.discard()
+    if (reply.status !== 401 || !reply.direct) return
+    const challenges = parseChallenges(reply.headers.get('www-authenticate'))
+    const bearer = this.#bearerOf(challenges, url)
+    if (bearer) this.#learn({ scheme: 'bearer', service: bearer })
+    else if (this.#credentials && challenges.some(({ scheme }) => scheme === 'basic')) this.#learn({ scheme: 'basic' })
+  }
+
+  #bearerOf(challenges: readonly Challenge[], registry: URL): TokenService | undefined {
+    const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'))
+    return bearer && this.#tokenService(registry, bearer.parameters.get('realm') ?? '', bearer.parameters.get('service'))
   }
 
   async #prove(learned: Learned, { scopes, signal }: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {

@@ -13,6 +13,8 @@ export interface ClientOptions {
   readonly transport: Transport
   readonly authorizer: Authorizer
   readonly signal?: AbortSignal | undefined
+  /** What is looked at here is to be pushed to as well: one token does for both. */
+  readonly pushes?: boolean | undefined
 }
 
 /** One registry's API: its address, who we are there, and for whose sake we ask (the signal). */
@@ -22,13 +24,15 @@ export class Client implements Api {
   readonly transport: Transport
   readonly #authorizer: Authorizer
   readonly #signal: AbortSignal | undefined
+  readonly #pushes: boolean
 
-  constructor({ base, vendor, transport, authorizer, signal }: ClientOptions) {
+  constructor({ base, vendor, transport, authorizer, signal, pushes = false }: ClientOptions) {
     this.base = base
     this.vendor = vendor
     this.transport = transport
     this.#authorizer = authorizer
     this.#signal = signal
+    this.#pushes = pushes
   }
 
   /** What this registry calls the repository. */
@@ -39,7 +43,8 @@ export class Client implements Api {
   async send(request: ApiRequest): Promise<Reply> {
     const url = typeof request.url === 'string' ? new URL(`${this.base.href.replace(/\/$/, '')}${request.url}`) : request.url
     const signal = this.#signal
-    const about = { method: request.method, url, scopes: request.scopes, signal }
+    const scopes = this.#pushes ? request.scopes.map(withPush) : request.scopes
+    const about = { method: request.method, url, scopes, signal }
     let sent: Readonly<Record<string, string>> = {}
     const send = () =>
       this.transport.send({
@@ -77,4 +82,8 @@ export class Client implements Api {
 
 export function scopesOf(name: string, ...actions: readonly ('pull' | 'push' | 'delete')[]): readonly string[] {
   return [`repository:${name}:${actions.join(',')}`]
+}
+
+function withPush(scope: string): string {
+  return /^repository:.*:pull$/.test(scope) ? `${scope},push` : scope
 }

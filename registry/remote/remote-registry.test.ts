@@ -51,6 +51,26 @@ const manifestScript: Script = (_request, response) =>
   response.writeHead(200, { 'content-type': OCI_INDEX, 'docker-content-digest': sha256(MANIFEST), 'content-length': MANIFEST.length }).end(MANIFEST)
 
 describe('tokens', () => {
+  it('who asks first what is wanted is refused once, however much it asks at once, and one token does to look and to push', async () => {
+    const asked: (string | null)[] = []
+    const tokens = (scope: string | null) => {
+      asked.push(scope)
+      return { token: 't1', expires_in: 300 }
+    }
+    const push: Script = (request, response) =>
+      void request
+        .resume()
+        .on('end', () => response.writeHead(request.method === 'POST' ? 202 : 404, { location: '/v2/team/app/blobs/uploads/1' }).end())
+    const server = await serve(withTokens(push, tokens))
+    const credentials = { username: 'robot', password: 'secret' }
+    const repository = remote(server.url, { asksFirst: true, credentials }).with(undefined, { pushes: true }).repository(name)
+    await Promise.all([...Array(4)].map(() => repository.blobs.stat(sha256('x'))))
+    await Promise.all([...Array(4)].map(() => repository.uploads.begin()))
+    expect(asked).toEqual(['repository:team/app:pull,push'])
+    expect(server.lines[0]).toBe('GET /v2/')
+    expect(server.lines).toHaveLength(10)
+  })
+
   it('one challenge is enough: afterwards each repository costs its token and its request, and a known one its request alone', async () => {
     const server = await serve(withTokens(manifestScript))
     const registry = remote(server.url).with()

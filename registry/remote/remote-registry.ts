@@ -35,6 +35,8 @@ export interface RemoteRegistryOptions {
   /** Who we are. Without one, the registry's challenge is met with `credentials`, or anonymously without those. */
   readonly authorizer?: Authorizer
   readonly credentials?: Credentials | undefined
+  /** Whether it is asked what it wants of those who come before anything else, and once, for whoever has much to ask at once. Default false. */
+  readonly asksFirst?: boolean
   /** Hosts that may be shown the credentials, besides the registry's own domain. */
   readonly tokenHosts?: readonly string[]
   /** Where the address of its token service is kept over a restart: with it, the first request already carries a token. */
@@ -99,9 +101,12 @@ export class RemoteRegistry {
     return new RemoteRegistry(located === undefined ? options : { ...options, url: located })
   }
 
-  /** The registry for one caller: `signal` ends everything that is asked through it, also streams. */
-  with(signal?: AbortSignal): Registry {
-    const client = this.#client(signal)
+  /**
+   * The registry for one caller: `signal` ends everything that is asked through it, also streams. `pushes`: what it looks at it will push to, and asks
+   * for the right to both at once.
+   */
+  with(signal?: AbortSignal, { pushes = false }: { readonly pushes?: boolean } = {}): Registry {
+    const client = this.#client(signal, pushes)
     const { deleteTag } = this.#session
     return {
       repository: (name) => {
@@ -129,11 +134,11 @@ export class RemoteRegistry {
   }
 
   /** undefined: it is no site of ours. */
-  deltas(name: RepositoryName, signal?: AbortSignal): Deltas | undefined {
+  deltas(name: RepositoryName, signal?: AbortSignal, { pushes = false }: { readonly pushes?: boolean } = {}): Deltas | undefined {
     return (
       this.vendor.deltas &&
       this.#compression &&
-      new RemoteDeltas(this.#client(signal), name, { compression: this.#compression, single: this.#single })
+      new RemoteDeltas(this.#client(signal, pushes), name, { compression: this.#compression, single: this.#single })
     )
   }
 
@@ -150,13 +155,13 @@ export class RemoteRegistry {
     await this.#session.prepare?.(name, signal)
   }
 
-  #client(signal: AbortSignal | undefined): Client {
-    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal })
+  #client(signal: AbortSignal | undefined, pushes = false): Client {
+    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal, pushes })
   }
 }
 
 function sessionOptions(options: RemoteRegistryOptions, base: URL): SessionOptions {
-  const { vendor = generic, fetch, clock, random = Math.random, url: typed, credentials, tokenHosts, challengeMemory: memory } = options
+  const { vendor = generic, fetch, clock, random = Math.random, url: typed, credentials, tokenHosts, challengeMemory: memory, asksFirst } = options
   const transport = new Transport({ fetch, clock, limits: { ...DEFAULT_LIMITS, ...options.limits }, random })
-  return { vendor, typed, base, credentials, transport, tokenHosts, memory }
+  return { vendor, typed, base, credentials, transport, tokenHosts, memory, asksFirst }
 }

@@ -14,10 +14,20 @@ export interface SessionOptions {
   readonly transport: Transport
   readonly tokenHosts?: readonly string[] | undefined
   readonly memory?: ChallengeMemory | undefined
+  readonly asksFirst?: boolean | undefined
 }
 
 /** What a vendor's file is given. */
-export function vendorContext({ vendor, typed, base, credentials, transport, tokenHosts = [], memory }: SessionOptions): VendorContext {
+export function vendorContext({
+  vendor,
+  typed,
+  base,
+  credentials,
+  transport,
+  tokenHosts = [],
+  memory,
+  asksFirst = false,
+}: SessionOptions): VendorContext {
   return {
     typed,
     base,
@@ -25,7 +35,12 @@ export function vendorContext({ vendor, typed, base, credentials, transport, tok
     transport,
     client: (authorizer, signal) => new Client({ base, vendor, transport, authorizer, signal }),
     challenge: (options = { credentials }) =>
-      new ChallengeAuthorizer(transport, { ...options, tokenHosts: [...vendor.tokenHosts, ...tokenHosts], memory }),
+      new ChallengeAuthorizer(transport, {
+        ...options,
+        tokenHosts: [...vendor.tokenHosts, ...tokenHosts],
+        memory,
+        ...(asksFirst && { askAt: new URL(`${base.href.replace(/\/$/, '')}/v2/`) }),
+      }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { parseDigest } from '../../../registry/spec/digests.ts'
 import { createCustomer, deleteCustomer, findCustomer, listCustomers } from '../../../schema/customers.ts'
 import type { Database } from '../../../schema/database.ts'
-import { forgetDelivery, listDeliveries, recordDelivery } from '../../../schema/deliveries.ts'
+import { forgetDelivery, isDestination, listDeliveries, recordDelivery } from '../../../schema/deliveries.ts'
 import {
   createEndpoint,
   deleteEndpoint,
@@ -274,6 +274,7 @@ export const work: readonly Step[] = [
     async (db) => {
       await recordDelivery(db, delivery)
       await recordDelivery(db, { ...delivery, digest: parseDigest(`sha256:${'b'.repeat(64)}`) })
+      await isDestination(db, delivery)
       await listDeliveries(db, 1, 10)
       await listDeliveries(db, 1, 10, delivery)
       await deliveredWithBlob(db, 1, delivery.digest, 4)
