@@ -38,8 +38,9 @@ export const CURSOR_SAVE_MS = 1_000
 export const CHUNK_BYTES = 10 * 1024 * 1024
 /** Repositories of the destination that are thought of for a mount, before a blob travels. */
 export const MOUNT_SOURCES = 4
-/** Blobs that the other site is asked for, to compare a new one with. */
+/** Blobs that a new one may be compared with, and those of them that the destination is asked for if it is not known to have any. */
 export const DELTA_CANDIDATES = 6
+export const DELTA_QUESTIONS = 3
 
 /** What is done by one process only is given to another when that one has been silent for so long. */
 export const SOLE_LEASE_MS = 30_000

@@ -7,16 +7,16 @@ export type Delivery = typeof deliveries.$inferSelect
 
 /** Writes down that a tag is at the destination. One that was there with this digest already was delivered then, not now. */
 export async function recordDelivery(db: Database, delivery: Omit<Delivery, 'deliveredAt'>): Promise<void> {
-  const { endpointId, destination, tag, repository, digest, bytes, referrers } = delivery
+  const { endpointId, destination, tag, repository, digest, bytes, referrers, parts } = delivery
   const known = await findDelivery(db, delivery)
   const again = known?.digest === digest && known.repository === repository
-  if (again && known.referrers === referrers) return
-  const made = { repository, digest, bytes, referrers, deliveredAt: db.clock.now() }
+  if (again && known.referrers === referrers && known.parts === parts) return
+  const made = { repository, digest, bytes, referrers, parts, deliveredAt: db.clock.now() }
   await db.write(({ sql }) =>
     sql
       .insert(deliveries)
       .values({ endpointId, destination, tag, ...made })
-      .onConflictDoUpdate({ target: [deliveries.endpointId, deliveries.destination, deliveries.tag], set: again ? { referrers } : made }),
+      .onConflictDoUpdate({ target: [deliveries.endpointId, deliveries.destination, deliveries.tag], set: again ? { referrers, parts } : made }),
   )
 }
 

@@ -1,28 +1,23 @@
 import { copy } from '../../registry/copy/copy.ts'
-import type { DeltaEnds } from '../../registry/copy/delta.ts'
-import type { CopyOptions, CopyProgress, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
+import type { CopyOptions, CopyReport, ResumeStore } from '../../registry/copy/options.ts'
 import { settleTag } from '../../registry/copy/settle.ts'
 import { Together } from '../../registry/copy/together.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
-import { layersLike } from '../../schema/layers.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
-import { CHUNK_BYTES, DELTA_CANDIDATES, MOVES_LIMIT, REQUESTS_OF_A_TASK, STREAMS_OF_A_TASK, TAGS_AT_ONCE } from '../limits.ts'
+import { CHUNK_BYTES, MOVES_LIMIT, REQUESTS_OF_A_TASK, STREAMS_OF_A_TASK, TAGS_AT_ONCE } from '../limits.ts'
 import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
+import { deltaBetween } from './bases.ts'
 import { besideAt } from './beside.ts'
 import { deleteTag } from './delete-tags.ts'
 import { delivered, hasDelivered, isDelivered, mountSources, wereDelivered } from './deliveries.ts'
+import { platformsOf } from './platforms.ts'
+import { Progress } from './progress.ts'
 import { actsByItself, said } from './settled.ts'
-import type { TaskLog } from './task-log.ts'
-import type { Work } from './work.ts'
-
-/** A task whose tags are copied at once. */
-interface CopyWork extends Work {
-  readonly together: Together
-}
+import type { CopyWork, Work } from './work.ts'
 
 /**
  * Copies the tags of a task. What is wrong with one artifact keeps no other from being copied; the first such error is thrown in the end.
@@ -38,22 +33,22 @@ export async function copyTags(work: Work): Promise<void> {
   const isKnown = await hasDelivered(work)
   if (!isKnown) await prepare()
   try {
-    await copyAll(work)
+    await copyAll(work, isKnown)
   } catch (error) {
     signal.throwIfAborted()
     if (!isKnown || !mayLackRoom(error)) throw error
     await prepare()
-    await copyAll(work)
+    await copyAll(work, isKnown)
   }
 }
 
 /** Some at once, begun in their order. */
-async function copyAll(work: Work): Promise<void> {
-  const { payload, task } = work
+async function copyAll(work: Work, isKnown: boolean): Promise<void> {
+  const { payload, policy, task } = work
   const ending = new AbortController()
   const signal = AbortSignal.any([work.signal, ending.signal])
   const together = new Together({ requests: REQUESTS_OF_A_TASK, streams: STREAMS_OF_A_TASK })
-  const all: CopyWork = { ...work, signal, together }
+  const all: CopyWork = { ...work, signal, together, mayHaveBases: isKnown || policy.destinationEndpointId === null }
   const rest = payload.tags.values()
   let failure: RegistryError | undefined
   const worker = async () => {
@@ -107,6 +102,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
   const to = destination.open(signal, actor, { pushes: true }).repository(payload.destination)
+  const platforms = platformsOf(policy.filters)
   progress.begin()
   const options: CopyOptions = {
     createHasher,
@@ -118,10 +114,11 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     ...(policy.sourceEndpointId === null && {
       whatIsWhole: async (at: Tag, digest: Digest) => ((await isDelivered(work, at, digest)) ? await from.manifests.get({ digest }) : undefined),
     }),
-    areReferrersThere: (digest, referrers) => wereDelivered(work, tag, digest, referrers),
+    ...(platforms && { platforms: platforms.wants }),
+    isAllThere: (digest, referrers) => wereDelivered(work, tag, digest, referrers),
     resume: resumeAt(db, destination.key),
     mountFrom: (digest) => mountSources(work, digest),
-    ...deltaBetween(work, actor),
+    ...deltaBetween(work, to.blobs, actor),
     ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
     pace,
     onProgress: (event) => progress.see(event),
@@ -151,56 +148,6 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     `${payload.destination}:${tag} is ${report.digest}: ${report.copied} copied, ${report.skipped} there already, ${report.bytes} bytes moved${report.reused > 0 ? `, ${report.reused} taken from blobs that were there` : ''}.`,
   )
   return report.digest
-}
-
-/** Two sites of ours send only what changed inside a blob; what was pushed here last tells with what to compare it. */
-function deltaBetween({ db, payload, policy, source, destination, signal }: Work, actor: string): { delta: DeltaEnds } | undefined {
-  const ends = {
-    source: source.deltas(payload.repository, signal, actor),
-    destination: destination.deltas(payload.destination, signal, actor, { pushes: true }),
-  }
-  if (ends.source === undefined || ends.destination === undefined) return undefined
-  const ours = policy.sourceEndpointId === null ? payload.repository : payload.destination
-  return { delta: { source: ends.source, destination: ends.destination, bases: (blob) => layersLike(db, ours, blob, DELTA_CANDIDATES) } }
-}
-
-/** Tells a task's log how a copy goes, and knows which step it is at. */
-class Progress {
-  readonly #task: TaskLog
-  readonly #at = new Map<string, number>()
-  step = 'reading the manifest'
-  /** Whether the last copy has set the tag. */
-  tagged = false
-
-  constructor(task: TaskLog) {
-    this.#task = task
-  }
-
-  begin(): void {
-    this.step = 'reading the manifest'
-    this.tagged = false
-  }
-
-  see(event: CopyProgress): void {
-    if (event.kind === 'tag') this.tagged ||= event.step === 'done'
-    else if (event.kind === 'manifest') this.#manifest(event)
-    else this.#blob(event)
-  }
-
-  #manifest({ digest, step }: Extract<CopyProgress, { kind: 'manifest' }>): void {
-    this.step = `after the manifest ${digest}`
-    if (step !== 'present') this.#task.line(step === 'missing' ? 'WARNING' : 'INFO', `manifest ${digest}: ${step}`)
-  }
-
-  #blob({ digest, step, done, size }: Extract<CopyProgress, { kind: 'blob' }>): void {
-    this.step = step === 'begin' || step === 'moving' ? `moving the blob ${digest}` : `after the blob ${digest}`
-    const before = this.#at.get(digest)
-    if (before === undefined) this.#task.bytes({ total: size })
-    if (done > (before ?? 0)) this.#task.bytes({ done: done - (before ?? 0) })
-    this.#at.set(digest, Math.max(done, before ?? 0))
-    if (step === 'begin' && done > 0) this.#task.line('INFO', `blob ${digest}: going on at byte ${done} of ${size}`)
-    else if (step === 'done' || step === 'mounted') this.#task.line('INFO', `blob ${digest}: ${step}, ${size} bytes`)
-  }
 }
 
 /** As a registry answers where there is no such project. */

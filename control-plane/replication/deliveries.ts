@@ -4,9 +4,10 @@ import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { CopyReport } from '../../registry/copy/options.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { parseRepositoryName, type RepositoryName, splitProject, type Tag } from '../../registry/spec/names.ts'
-import { findDelivery, isDestination, recordDelivery } from '../../schema/deliveries.ts'
+import { type Delivery, findDelivery, isDestination, recordDelivery } from '../../schema/deliveries.ts'
 import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../schema/mount-sources.ts'
 import { MOUNT_SOURCES } from '../limits.ts'
+import { platformsOf } from './platforms.ts'
 import type { Work } from './work.ts'
 
 /** Keeps what the other registry has of us. */
@@ -15,7 +16,8 @@ export async function delivered({ db, payload, policy, createHasher }: Work, tag
   if (endpointId === null) return
   const { repository, destination } = payload
   const { digest, bytes } = report
-  await recordDelivery(db, { endpointId, repository, destination, tag, digest, bytes, referrers: digestOver(report.referrers, createHasher) })
+  const referrers = digestOver(report.referrers, createHasher)
+  await recordDelivery(db, { endpointId, repository, destination, tag, digest, bytes, referrers, parts: partsOf(policy) })
 }
 
 /** Whether anything went to this repository there from us. */
@@ -24,25 +26,25 @@ export async function hasDelivered({ db, payload, policy }: Work): Promise<boole
   return endpointId !== null && (await isDestination(db, { endpointId, destination: payload.destination }))
 }
 
-/** Whether the tag there was last delivered from here as this artifact. */
-export async function isDelivered({ db, payload, policy }: Work, tag: Tag, digest: Digest): Promise<boolean> {
-  const { destinationEndpointId: endpointId } = policy
-  if (endpointId === null) return false
-  const known = await findDelivery(db, { endpointId, destination: payload.destination, tag })
-  return known?.digest === digest && known.repository === payload.repository
+/** Whether the tag there was last delivered from here as this artifact, with the same parts that would be now. */
+export async function isDelivered(work: Work, tag: Tag, digest: Digest): Promise<boolean> {
+  return (await knownDelivery(work, tag, digest)) !== undefined
 }
 
-/** Whether just these referrers went there with this artifact, so that the other registry need not be asked for each. */
-export async function wereDelivered(
-  { db, payload, policy, createHasher }: Work,
-  tag: Tag,
-  digest: Digest,
-  referrers: readonly Digest[],
-): Promise<boolean> {
+async function knownDelivery({ db, payload, policy }: Work, tag: Tag, digest: Digest): Promise<Delivery | undefined> {
   const { destinationEndpointId: endpointId } = policy
-  if (endpointId === null) return false
+  if (endpointId === null) return undefined
   const known = await findDelivery(db, { endpointId, destination: payload.destination, tag })
-  return known?.digest === digest && known.repository === payload.repository && known.referrers === digestOver(referrers, createHasher)
+  return known?.digest === digest && known.repository === payload.repository && known.parts === partsOf(policy) ? known : undefined
+}
+
+function partsOf({ filters }: Work['policy']): string {
+  return platformsOf(filters)?.text ?? ''
+}
+
+/** Whether just these referrers, and the same parts that would go now, went there with this artifact, so that the other registry need not be asked for each. */
+export async function wereDelivered(work: Work, tag: Tag, digest: Digest, referrers: readonly Digest[]): Promise<boolean> {
+  return (await knownDelivery(work, tag, digest))?.referrers === digestOver(referrers, work.createHasher)
 }
 
 /** There: where we delivered the blob before. Here: repositories of the same project, for the source could name what it does not have. */

@@ -3,6 +3,7 @@ import { doublestar } from '../../policy/doublestar.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { ReplicationFilter } from '../../schema/replication.ts'
 import type { ArtifactFacts } from './facts.ts'
+import { type Platforms, platformsOf } from './platforms.ts'
 
 /** What a rule's filters let through. */
 export interface ReplicationFilters {
@@ -10,6 +11,8 @@ export interface ReplicationFilters {
   tag(tag: string): boolean
   /** For an artifact whose name and tag have passed; undefined: no filter asks for more than those. */
   readonly artifact: ((facts: ArtifactFacts) => boolean) | undefined
+  /** Of an index, the parts that are copied; undefined: all of them. It keeps no artifact out. */
+  readonly platforms: Platforms | undefined
   /** Names that the filters spell out, so that no catalog is needed; undefined: they are patterns. */
   readonly literalNames: readonly string[] | undefined
 }
@@ -28,7 +31,8 @@ const RESOURCES: Readonly<Record<string, (kind: ArtifactFacts['kind']) => boolea
 /**
  * Harbor's filters: `name` and `tag` with doublestar patterns (`*` within a component, `**` across, `{a,b}`), `label` with names of
  * labels (an artifact must carry all of them), `resource` with a kind of artifact; `excludes` turns a filter round. All must let
- * something through. Beyond Harbor, the value of a tag filter may be `semver:` and a range of versions.
+ * something through. Beyond Harbor, the value of a tag filter may be `semver:` and a range of versions, and `platform` with platforms says which
+ * parts of an index are copied.
  * @throws RegistryError UNSUPPORTED for a filter that this registry does not have, NAME_INVALID for a value that is none
  */
 export function readFilters(filters: readonly ReplicationFilter[]): ReplicationFilters {
@@ -49,12 +53,14 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
     else if (type === 'name') {
       names.push(turned(matcher(type, textOf(filter)), excludes))
       if (!excludes) literals.push(spelledOut(textOf(filter)))
-    } else throw new RegistryError('UNSUPPORTED', `There are no filters by ${type}; use name, tag, label and resource.`)
+    } else if (type !== 'platform')
+      throw new RegistryError('UNSUPPORTED', `There are no filters by ${type}; use name, tag, label, resource and platform.`)
   }
   return {
     name: all(names),
     tag: all(tags),
     artifact: artifacts.length === 0 ? undefined : all(artifacts),
+    platforms: platformsOf(filters),
     literalNames: literals.find((list) => list.length > 0),
   }
 }

@@ -1,6 +1,7 @@
 import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Pace } from '../../registry/copy/pace.ts'
+import type { Together } from '../../registry/copy/together.ts'
 import type { Database } from '../../schema/database.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
@@ -23,4 +24,11 @@ export interface Work {
   readonly task: TaskLog
   readonly onStep?: ((step: ReplicationStep) => void) | undefined
   readonly signal: AbortSignal
+}
+
+/** A task whose tags are copied at once. */
+export interface CopyWork extends Work {
+  readonly together: Together
+  /** Whether the destination may have something like what is copied: it is here, or got something from here before. */
+  readonly mayHaveBases: boolean
 }

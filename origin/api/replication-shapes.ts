@@ -18,7 +18,7 @@ import { refuseBadCron } from './schedules.ts'
 
 const Filter = z
   .object({
-    type: z.enum(['name', 'tag', 'label', 'resource']),
+    type: z.enum(['name', 'tag', 'label', 'resource', 'platform']),
     value: z.union([z.string().max(1000), z.array(z.string().max(256)).max(100)]),
     decoration: z.enum(['matches', 'excludes', '']).nullish(),
   })

@@ -240,6 +240,38 @@ describe('copy', () => {
     expect(destination.calls).toEqual(['manifests.stat', 'manifests.put'])
   })
 
+  it('brings of an index the parts for the platforms that are wanted, what tells of them, and later the others', async () => {
+    const repository = new MemoryRepository('team/app')
+    const part = (seed: number, about: object) => {
+      const config = { mediaType: OCI_CONFIG, digest: repository.addBlob(filled(10, seed)), size: 10 }
+      return { ...repository.addManifest({ schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [] }), ...about }
+    }
+    const [amd64, arm64] = ['amd64', 'arm64'].map((architecture, seed) => part(seed, { platform: { os: 'linux', architecture } }))
+    const attestationOf = (child: { readonly digest: Digest } | undefined, seed: number) =>
+      part(seed, { platform: { os: 'unknown', architecture: 'unknown' }, annotations: { 'vnd.docker.reference.digest': child?.digest } })
+    const attestations = [attestationOf(amd64, 3), attestationOf(arm64, 4)]
+    const plain = part(5, {})
+    const manifests = [amd64, arm64, ...attestations, plain]
+    const index = repository.addManifest({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, 'v1')
+    const digestsOf = (parts: readonly ({ readonly digest: Digest } | undefined)[]) => new Set(parts.map((one) => one?.digest))
+    const platforms = ({ architecture }: { readonly architecture: string }) => architecture === 'amd64'
+
+    const destination = new MemoryRepository('mirror/app')
+    await copy(repository.open(), destination.open(), { tag }, { ...options, platforms })
+    expect(new Set(destination.manifests.keys())).toEqual(digestsOf([amd64, attestations[0], plain, index]))
+
+    const strict = new MemoryRepository('mirror/strict', { strict: true })
+    await expect(copy(repository.open(), strict.open(), { tag }, { ...options, platforms })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('takes no index without all its parts'),
+    })
+    expect(strict.tags.size).toBe(0)
+
+    await copy(repository.open(), destination.open(), { tag }, { ...options, isAllThere: async () => false })
+    expect(new Set(destination.manifests.keys())).toEqual(digestsOf([...manifests, index]))
+    expect(destination.missing(index.digest)).toEqual([])
+  })
+
   it('several at once move what they have in common once', async () => {
     const { repository, outer } = source()
     for (const name of ['v2', 'v3']) repository.tags.set(name, outer.digest)

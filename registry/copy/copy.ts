@@ -11,6 +11,11 @@ import { addToReferrersTag } from './referrers-tag.ts'
 import { CopyRun } from './run.ts'
 
 const REFERRERS_PAGE = 100
+/** What buildx gives as the platform of what is for none: attestations, which say by an annotation what they are about. */
+const UNKNOWN = 'unknown'
+const ABOUT = 'vnd.docker.reference.digest'
+/** With what a registry refuses an index without some of its parts. */
+const REFUSALS: ReadonlySet<string> = new Set(['MANIFEST_BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'MANIFEST_INVALID', 'BLOB_UNKNOWN'])
 
 /**
  * Copies one artifact from a repository to another: bottom up, so that nothing is visible before what it refers to, and only what
@@ -55,11 +60,14 @@ class ArtifactCopy {
     const there = tags.wanted > 0 && tags.missing.length === 0
     if (there) run.skipped++
     const referrers = options.referrers ? await this.#referrersOf(head.descriptor) : []
-    if (there && (await this.#areThere(digest, referrers))) return run.report(digest, digestsOf(referrers))
-    const last = there ? undefined : (options.putLast ?? this.#tagging(tags.missing))
+    if (there) {
+      await this.#fill(head.descriptor, referrers)
+      return run.report(digest, digestsOf(referrers))
+    }
+    const last = options.putLast ?? this.#tagging(tags.missing)
     // With a single put for both, a manifest and its tag appear together. Referrers must follow the one and precede the other.
     const together = referrers.length === 0
-    if (!there && !(await this.#manifest(head.descriptor, together ? last : undefined)))
+    if (!(await this.#manifest(head.descriptor, together ? last : undefined)))
       throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
     await this.#bring(referrers)
     if (!together) await last?.(await this.#read(head.descriptor))
@@ -72,13 +80,19 @@ class ArtifactCopy {
     const { digest } = artifact
     this.#run.skipped++
     const referrers = await this.#referrersOf(artifact)
-    if (!(await this.#areThere(digest, referrers))) await this.#bring(referrers)
+    await this.#fill(artifact, referrers)
     return this.#run.report(digest, digestsOf(referrers))
   }
 
-  async #areThere(digest: Digest, referrers: readonly Descriptor[]): Promise<boolean> {
-    if (referrers.length === 0) return true
-    return (await this.#run.options.areReferrersThere?.(digest, digestsOf(referrers))) ?? false
+  /** Brings what is missing of an artifact that the destination has: what refers to it, and of an index parts that it came without. */
+  async #fill(artifact: Descriptor, referrers: readonly Descriptor[]): Promise<void> {
+    const { isAllThere } = this.#run.options
+    // Without anybody who knows, an index that is there counts as whole.
+    const mayLackParts = isAllThere !== undefined && isIndex(artifact.mediaType)
+    if (referrers.length === 0 && !mayLackParts) return
+    if (await isAllThere?.(artifact.digest, digestsOf(referrers))) return
+    if (mayLackParts) await this.#parts(parse(await this.#read(artifact)))
+    await this.#bring(referrers)
   }
 
   async #bring(referrers: readonly Descriptor[]): Promise<void> {
@@ -115,7 +129,7 @@ class ArtifactCopy {
   async #learn({ manifests, blobs }: ParsedManifest): Promise<void> {
     const { together } = this.#run
     for (const blob of blobs.filter(isWanted)) together.know(blob.digest)
-    for (const child of manifests) {
+    for (const child of this.#wanted({ manifests })) {
       const manifest = await this.#get(child.digest)
       if (manifest === undefined) continue
       together.know(child.digest)
@@ -143,17 +157,45 @@ class ArtifactCopy {
     if (!manifest) return false
     run.options.onStep?.('manifest read')
     const parsed = parse(manifest)
-    await run.each(parsed.manifests, (child) => this.#child(child))
+    await this.#parts(parsed)
     if (!present)
       await run.each(parsed.blobs.filter(isWanted), (blob) => run.once(blob.digest, () => moveBlob(this.#source, this.#destination, blob, run)))
-    if (last) await last(manifest)
-    else if (!present) await this.#put(manifest, [])
+    if (last || !present) await this.#whole(parsed, () => (last ? last(manifest) : this.#put(manifest, [])))
     if (!present) {
       run.together.know(digest)
       run.copied++
       run.options.onProgress?.({ kind: 'manifest', step: 'done', digest, mediaType })
     }
     return true
+  }
+
+  #parts(index: ParsedManifest): Promise<void> {
+    return this.#run.each(this.#wanted(index), (child) => this.#child(child))
+  }
+
+  /** The parts of an index that are to be at the destination: those for a platform that is wanted or for none, and what tells of them. */
+  #wanted({ manifests }: Pick<ParsedManifest, 'manifests'>): readonly Descriptor[] {
+    const { platforms } = this.#run.options
+    if (platforms === undefined) return manifests
+    const isLeftOut = ({ platform }: Descriptor) => platform !== undefined && platform.os !== UNKNOWN && !platforms(platform)
+    const leftOut = new Set<string>(manifests.filter(isLeftOut).map(({ digest }) => digest))
+    return manifests.filter((child) => !leftOut.has(child.digest) && !leftOut.has(child.annotations?.[ABOUT] ?? ''))
+  }
+
+  /** Puts a manifest. Of an index without some of its parts it says what a destination may have against it. */
+  async #whole(parsed: ParsedManifest, put: () => Promise<void>): Promise<void> {
+    try {
+      await put()
+    } catch (error) {
+      const isSparse = this.#wanted(parsed).length < parsed.manifests.length
+      if (!isSparse || !(error instanceof RegistryError) || !REFUSALS.has(error.code)) throw error
+      throw new RegistryError(
+        'UNSUPPORTED',
+        `The destination takes no index without all its parts (${error.message}). Copy all platforms there, or to a registry that takes sparse indexes.`,
+        error.detail,
+        { cause: error },
+      )
+    }
   }
 
   #child(child: Descriptor): Promise<void> {
@@ -179,7 +221,7 @@ class ArtifactCopy {
         await visit(referrer)
       }
       const index = isIndex(mediaType) ? await this.#run.turn(() => this.#get(digest)) : undefined
-      for (const child of index ? parse(index).manifests : []) await visit(child)
+      for (const child of index ? this.#wanted(parse(index)) : []) await visit(child)
     }
     await visit(artifact)
     return [...found.values()]

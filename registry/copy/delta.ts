@@ -15,7 +15,7 @@ import { both } from './both.ts'
 export interface DeltaEnds {
   readonly source: Deltas
   readonly destination: Deltas
-  /** Blobs of the destination's repository that may have something in common with this one, the likeliest first. */
+  /** Blobs that the destination's repository has and that may have something in common with this one, the likeliest first. */
   readonly bases: (blob: Descriptor) => Promise<readonly Base[]>
 }
 

@@ -1,6 +1,7 @@
 import type { CreateHasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
 import type { Manifest } from '../registry.ts'
+import type { Platform } from '../spec/descriptors.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
 import type { DeltaEnds } from './delta.ts'
@@ -19,8 +20,16 @@ export interface CopyOptions {
   readonly override?: boolean
   /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */
   readonly referrers?: boolean
-  /** Whether all of these referrers of the artifact (or of a part of it) are known to be there, so that nobody need ask. Default: they are not. */
-  readonly areReferrersThere?: (digest: Digest, referrers: readonly Digest[]) => Promise<boolean>
+  /**
+   * Whether all of these referrers of the artifact (or of a part of it), and all parts of it that are wanted, are known to be there, so that nobody
+   * need ask. Default: they are not.
+   */
+  readonly isAllThere?: (digest: Digest, referrers: readonly Digest[]) => Promise<boolean>
+  /**
+   * Which parts of an index are copied, with those that are for no platform. The index stays as it is, and what it names besides is missing at the
+   * destination: a sparse index. Default: all of them.
+   */
+  readonly platforms?: (platform: Platform) => boolean
   /**
    * The artifact that a tag is at the destination, if all of it is known to have come from here: what it refers to need not be asked for. Default:
    * nothing is known.

@@ -98,6 +98,7 @@ CREATE TABLE `deliveries` (
 	`repository` text NOT NULL,
 	`digest` text NOT NULL,
 	`referrers` text NOT NULL,
+	`parts` text NOT NULL,
 	`bytes` integer NOT NULL,
 	`delivered_at` integer NOT NULL,
 	PRIMARY KEY(`endpoint_id`, `destination`, `tag`),

@@ -17,6 +17,8 @@ export const deliveries = sqliteTable(
     digest: text().notNull(),
     /** A digest over those of all that refers to it and went there as well. */
     referrers: text().notNull(),
+    /** Of an index, the platforms whose parts went there, as the rule names them; empty: all of its parts. */
+    parts: text().notNull(),
     /** Moved for this delivery: what was there already did not travel. */
     bytes: integer().notNull(),
     deliveredAt: time('delivered_at').notNull(),

@@ -43,6 +43,10 @@ export function ruleCommands(replicate: Command): void {
     .option('--pull-from <endpoint>', 'copy from there to here')
     .option('--repository <pattern>', 'only repositories like this, for instance team/**')
     .option('--tag <pattern>', 'only tags like this, for instance v*')
+    .option(
+      '--platform <platforms...>',
+      'of an index only the parts for these, for instance linux/amd64 linux/arm64; the destination must take sparse indexes',
+    )
     .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').default(false).conflicts('schedule'))
     .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
     .option('--namespace <project>', 'the project at the destination; without it, the same as at the source')
@@ -70,6 +74,7 @@ interface RuleOptions {
   readonly pullFrom?: string
   readonly repository?: string
   readonly tag?: string
+  readonly platform?: readonly string[]
   readonly onPush: boolean
   readonly schedule?: string
   readonly namespace?: string
@@ -95,6 +100,7 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
     filters: [
       ...(options.repository === undefined ? [] : [{ type: 'name', value: options.repository }]),
       ...(options.tag === undefined ? [] : [{ type: 'tag', value: options.tag, decoration: 'matches' }]),
+      ...(options.platform === undefined ? [] : [{ type: 'platform', value: options.platform }]),
     ],
     ...(options.namespace !== undefined && { dest_namespace: options.namespace }),
     ...(options.pushTo === undefined ? { src_registry: endpoint } : { dest_registry: endpoint }),

@@ -115,6 +115,7 @@ const delivery = {
   tag: 'v1',
   bytes: 1,
   referrers: '',
+  parts: '',
   digest: parseDigest(`sha256:${'a'.repeat(64)}`),
 }
 const transfer = { destination: 'd', repository: app, digest: delivery.digest }
