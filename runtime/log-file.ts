@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import pino from 'pino'
+import { LineWriter } from './log-lines.ts'
 
 export interface LogFileOptions {
   /** The folder that the files are in. */
@@ -12,23 +12,26 @@ export interface LogFileOptions {
 }
 
 const NAME = 'atoll.log'
-/** As on standard output: lines wait together for so many bytes, or milliseconds, and are dropped when nobody can take them. */
-const WRITE = { minLength: 4 * 1024, periodicFlush: 100, maxLength: 4 * 1024 * 1024 } as const
-
 /** Where lines go that are kept in files. @throws the system's error when the folder cannot be used */
-export function logFile({ folder, rotateSize, rotateCount }: LogFileOptions): pino.DestinationStream {
+export function logFile({ folder, rotateSize, rotateCount }: LogFileOptions): LineWriter {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, NAME)
   let size = existsSync(path) ? statSync(path).size : 0
-  const stream = pino.destination({ dest: path, sync: false, ...WRITE })
-  stream.on('write', (bytes: number) => {
-    size += bytes
-    if (size < rotateSize) return
-    size = 0
-    rotate(path, rotateCount)
-    stream.reopen()
+  let fd = openSync(path, 'a')
+  return new LineWriter({
+    get fd() {
+      return fd
+    },
+    wrote(bytes) {
+      size += bytes
+      if (size < rotateSize) return
+      size = 0
+      rotate(path, rotateCount)
+      const full = fd
+      fd = openSync(path, 'a')
+      closeSync(full)
+    },
   })
-  return stream
 }
 
 function rotate(path: string, count: number): void {

@@ -36,7 +36,10 @@ export async function logDestination(config: LogSettings): Promise<DestinationSt
   if (folder !== undefined) {
     const { logFile } = await import('../log-file.ts')
     destinations.push(logFile({ folder, rotateSize: config['log.local.rotate_size'], rotateCount: config['log.local.rotate_count'] }))
-  } else destinations.push(process.stdout)
+  } else {
+    const { standardOutput } = await import('../log-lines.ts')
+    destinations.push(standardOutput())
+  }
   if (host !== undefined) {
     const { SyslogDestination } = await import('../syslog/destination.ts')
     const { 'log.external_endpoint.protocol': protocol, 'log.external_endpoint.port': at } = config
