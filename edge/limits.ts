@@ -6,6 +6,10 @@ import type { RemoteLimits } from '../registry/remote/index.ts'
 export const ORIGIN_ANSWER_MS = 5_000
 /** The same while the feed is down: whoever waits is a client, and the answer is probably none. */
 export const ORIGIN_ANSWER_WHILE_AWAY_MS = 2_000
+/** While somebody waits for the origin, how often it is looked whether its feed is still heard. */
+export const ORIGIN_LOOK_MS = 500
+/** Once it is not, from then or from the question to the head of the origin's answer about a manifest, a list or a blob. */
+export const SOURCE_AWAY_MS = 1_000
 /** From asking for the feed to the head of its answer. */
 export const FEED_OPEN_MS = 5_000
 /** A feed without a batch for so long is given up, and asked for again. */

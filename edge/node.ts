@@ -201,6 +201,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         return link.origin.url
       },
       fetch: fetchFor({ verifyTls: true }),
+      mesh: link,
       cache: { blobs, ofOrigin: () => sources.ofOrigin },
       createHasher,
       clock,

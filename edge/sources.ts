@@ -22,6 +22,7 @@ import { keptIn } from './kept.ts'
 import { SOURCE_LIMITS, UPSTREAMS_IN_MEMORY } from './limits.ts'
 import type { Mesh } from './mesh.ts'
 import { type Nearby, withNearby } from './neighbours/nearby.ts'
+import { whileHeard } from './patience.ts'
 import { UpstreamMemory } from './upstream-memory.ts'
 import { openUpstream, upstreamSourceId } from './upstreams.ts'
 
@@ -122,7 +123,7 @@ export class Sources {
       const registry = new RemoteRegistry({
         url,
         vendor: vendorOf('atoll'),
-        fetch: fetchFor({ verifyTls: true }),
+        fetch: whileHeard(fetchFor({ verifyTls: true }), { mesh, clock, log }),
         authorizer: mesh.origin.authorizer(),
         clock,
         log,

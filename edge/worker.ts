@@ -90,6 +90,7 @@ export default {
         uploads: new URL(env.UPLOADS_URL ?? env.ORIGIN_URL),
         limit: uploadLimitOf(env),
         fetch: (url, init) => fetch(url, init),
+        mesh,
         clock: systemClock,
         done: (repository, entries) => tellObject(env, bucket, repository, entries),
         log,

@@ -1,12 +1,18 @@
 import type { Clock } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
 import type { Fetch } from '../../registry/remote/index.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import { PUSH_ANSWER_MS, PUSH_RETRY_AFTER_S, PUSH_STALL_MS } from './limits.ts'
+import type { Mesh } from '../mesh.ts'
+import { Patience } from '../patience.ts'
+import { PUSH_ANSWER_MS, PUSH_AWAY_MS, PUSH_RETRY_AFTER_S, PUSH_STALL_MS } from './limits.ts'
 
 export interface ForwardOptions {
   readonly origin: URL
   readonly fetch: Fetch
+  /** Whether the origin is heard. */
+  readonly mesh: Pick<Mesh, 'settle' | 'status'>
   readonly clock: Clock
+  readonly log: Log
 }
 
 export interface Forwarded {
@@ -47,16 +53,16 @@ const UNCLONED = { ...STREAMED, redirect: 'error', window: null } as const
 
 /**
  * The same request at the origin, with the client's own token, and the origin's answer.
- * @throws RegistryError UNAVAILABLE when there is none; the request's reason when its client left
+ * @throws RegistryError UNAVAILABLE when there is none, and soon when the origin is not heard any more; the request's reason when its client left
  */
-export async function forward({ request, bytes, onChunk, ...how }: Forwarded, { origin, fetch, clock }: ForwardOptions): Promise<Response> {
+export async function forward({ request, bytes, onChunk, ...how }: Forwarded, { origin, fetch, ...options }: ForwardOptions): Promise<Response> {
   const { pathname, search } = new URL(request.url)
   const url = new URL(origin)
   url.pathname = origin.pathname.replace(/\/$/, '') + pathname
   url.search = search
   const headers = pick(request.headers, REQUEST_HEADERS)
   for (const [name, value] of Object.entries(how.headers ?? {})) headers.set(name, value)
-  const watch = new Watch(clock)
+  const watch = new Watch(options)
   const source = request.body
   const empty = source === null || headers.get('content-length') === '0'
   const body = bytes ?? (empty ? null : how.untouched ? source : passing(source, watch, onChunk))
@@ -100,21 +106,24 @@ function brokenOff(cause: unknown): RegistryError {
 class Watch {
   /** Why the client's body ended early. */
   broken: { readonly error: unknown } | undefined
+  /** Aborted when it does. */
+  readonly signal: AbortSignal
   readonly #clock: Clock
   readonly #late = new AbortController()
+  readonly #patience: Patience
   #stop = () => {}
   #ended = false
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(options: Omit<ForwardOptions, 'origin' | 'fetch'>) {
+    this.#clock = options.clock
+    this.#patience = new Patience({ ...options, ms: PUSH_AWAY_MS })
+    this.signal = AbortSignal.any([this.#late.signal, this.#patience.signal])
   }
 
-  get signal(): AbortSignal {
-    return this.#late.signal
-  }
-
+  /** Something moved: the next has so long. */
   wait(ms: number): void {
     this.#stop()
+    this.#patience.moved()
     // A chunk may still come out of a body that nobody waits for any more.
     if (this.#ended) return
     this.#stop = this.#clock.after(ms, () => this.#late.abort(new DOMException('The push does not move.', 'TimeoutError')))
@@ -123,6 +132,7 @@ class Watch {
   end(): void {
     this.#ended = true
     this.#stop()
+    this.#patience.end()
   }
 }
 

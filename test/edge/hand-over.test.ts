@@ -104,6 +104,21 @@ describe('a push to a Worker', () => {
     expect(large.text).toContain(`Push to ${new URL(origin.url).host} instead`)
   })
 
+  it('that is caught by a hanging origin is refused in a moment, as is what is asked for then', { timeout: 30_000 }, async () => {
+    const bytes = new Uint8Array(randomBytes(1_000))
+    const here = new URL((await begin()).pathname, edge.url)
+    const before = edge.line.asked.length
+    edge.line.hang()
+    const push = send('PUT', withDigest(here, sha256(bytes)), bytes, authorized())
+    await until('it is on its way', () => edge.line.asked.slice(before).some((path) => path.includes('/blobs/uploads/')))
+    const refused = await push
+    expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('The origin of this edge cannot be reached')])
+    const list = await edge.get('/v2/team/app/tags/list', bearer)
+    expect([list.status, await list.text()]).toEqual([503, expect.stringContaining('The origin of this edge cannot be reached')])
+    edge.line.release()
+    await edge.connected()
+  })
+
   it('is refused at once while the origin is away', async () => {
     edge.line.cut()
     await edge.disconnected()

@@ -65,6 +65,28 @@ describe('an edge that loses its origin', () => {
     expect((await edge.get('/v2/open/app/manifests/v1')).headers.get('warning')).toBeNull()
   })
 
+  it('keeps nobody waiting for an origin that hangs, and finds at once that it is back', { timeout: 12_000 }, async () => {
+    await using edge = await TestEdge.start(origin, { name: 'patient' })
+    await edge.get('/v2/open/app/manifests/v1')
+    const other = await origin.push('open/other', 'v1')
+    edge.line.hang()
+    await edge.disconnected()
+    const cold = [
+      '/v2/open/app/tags/list',
+      '/v2/open/other/manifests/v1',
+      `/v2/open/app/referrers/${open.digest}`,
+      `/v2/open/other/blobs/${other.layer}`,
+    ]
+    for (const refused of await Promise.all(cold.map((path) => edge.get(path)))) {
+      expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+      expect(await refused.text()).toContain('The origin of this edge cannot be reached')
+    }
+    expect((await edge.get('/v2/open/app/manifests/v1')).status).toBe(200)
+    edge.line.release()
+    expect((await edge.get('/v2/open/app/tags/list')).status).toBe(200)
+    expect((await edge.get('/v2/open/other/manifests/v1')).status).toBe(200)
+  })
+
   it('goes on after a restart without its origin, and refuses when the grace is over', async () => {
     await using edge = await TestEdge.start(origin, { name: 'restarted', grace: 7_200 })
     await warm(edge)

@@ -29,6 +29,7 @@ describe('a push to an edge', () => {
   })
   afterEach(async () => {
     edge.line.down = false
+    edge.line.release()
     await edge.connected()
   })
   afterAll(async () => {
@@ -205,6 +206,24 @@ describe('a push to an edge', () => {
     edge.line.down = false
     await edge.connected()
     expect((await edge.get(`/v2/team/app/blobs/${sha256(bytes)}`, bearer)).status).toBe(404)
+  })
+
+  it('that is caught by a hanging origin is refused in a moment, not waited for: also one whose whole body is sent', {
+    timeout: 20_000,
+  }, async () => {
+    const bytes = new Uint8Array(randomBytes(500_000))
+    const [whole, half] = [await begin(), await begin()]
+    const neverEnds = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => controller.enqueue(bytes.slice(0, 250_000)),
+    })
+    const before = edge.line.asked.length
+    edge.line.hang()
+    const pushes = [send('PUT', `${whole}?digest=${sha256(bytes)}`, bytes), send('PATCH', half, neverEnds)]
+    await until('both are on their way', () => edge.line.asked.slice(before).filter((path) => path.includes('/blobs/uploads/')).length === 2)
+    for (const refused of await Promise.all(pushes)) {
+      expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('The origin of this edge cannot be reached')])
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    }
   })
 
   it('deletes at the origin, and here at once', async () => {

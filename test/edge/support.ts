@@ -138,6 +138,7 @@ export class Line {
   /** Told when the line is cut. */
   onCut: () => void = () => {}
   #cut = new AbortController()
+  #hang: PromiseWithResolvers<void> | undefined
 
   /** Ends what is open, and lets nothing new through. */
   cut(): void {
@@ -147,11 +148,25 @@ export class Line {
     this.#cut = new AbortController()
   }
 
+  /** Nothing goes through, and nothing ends, until `release`. */
+  hang(): void {
+    this.#hang ??= Promise.withResolvers()
+  }
+
+  release(): void {
+    this.#hang?.resolve()
+    this.#hang = undefined
+  }
+
   readonly fetch = async (url: URL, init: RequestInit): Promise<Response> => {
     this.asked.push(`${init.method ?? 'GET'} ${url.pathname}`)
     if (this.down) throw new TypeError('the line is down')
     const signal = init.signal ? AbortSignal.any([init.signal, this.#cut.signal]) : this.#cut.signal
-    const response = await this.forge(url, await fetch(url, { ...init, signal }))
+    await this.#unlessHung(signal)
+    const body = init.body instanceof ReadableStream ? { body: init.body.pipeThrough(this.#hanging()) } : {}
+    const answer = await this.forge(url, await fetch(url, { ...init, ...body, signal }))
+    await this.#unlessHung(signal)
+    const response = answer.body === null ? answer : new Response(answer.body.pipeThrough(this.#hanging()), answer)
     if (response.body !== null && url.pathname.endsWith('/mesh/feed')) return new Response(response.body.pipeThrough(this.#losing()), response)
     if (!url.pathname.startsWith('/v2/') || response.body === null) return response
     const count = new TransformStream<Uint8Array, Uint8Array>({
@@ -161,6 +176,22 @@ export class Line {
       },
     })
     return new Response(response.body.pipeThrough(count), response)
+  }
+
+  async #unlessHung(signal: AbortSignal): Promise<void> {
+    if (this.#hang === undefined) return
+    const aborted = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+    signal.throwIfAborted()
+    await Promise.race([this.#hang.promise, aborted])
+  }
+
+  #hanging(): TransformStream<Uint8Array, Uint8Array> {
+    return new TransformStream({
+      transform: async (chunk, controller) => {
+        await this.#hang?.promise
+        controller.enqueue(chunk)
+      },
+    })
   }
 
   /** The origin writes a line at a time. */
