@@ -40,7 +40,8 @@ class ArtifactCopy {
   readonly #source: Repository
   readonly #destination: Repository
   readonly #run: CopyRun
-  readonly #indexes = new Map<Digest, Manifest>()
+  /** What is needed more than once: indexes, and what was read by its tag. */
+  readonly #kept = new Map<Digest, Manifest>()
 
   constructor(source: Repository, destination: Repository, run: CopyRun) {
     this.#source = source
@@ -51,12 +52,19 @@ class ArtifactCopy {
   async copy(reference: Reference): Promise<CopyReport> {
     const run = this.#run
     const { options } = run
-    const head = await this.#source.manifests.stat(reference)
+    const wanted = options.tags ?? (reference.tag === undefined ? [] : [reference.tag])
+    const standing = new Map<Tag, Digest | undefined>()
+    for (const tag of wanted) standing.set(tag, await this.#digestAt(tag))
+    const isNew = wanted.length > 0 && [...standing.values()].every((digest) => digest === undefined)
+    // What will have to be read is not looked at before.
+    const whole = isNew ? await this.#source.manifests.get(reference) : undefined
+    const head = whole ?? (isNew ? undefined : await this.#source.manifests.stat(reference))
     if (!head) throw unknown(`The source has no ${this.#source.name}:${referenceText(reference)}.`)
     options.onStep?.('tag read')
     // From here on the digest counts: a tag that moves meanwhile is the next copy's.
     const { digest } = head.descriptor
-    const tags = await this.#tagsToSet(options.tags ?? (reference.tag === undefined ? [] : [reference.tag]), digest)
+    if (whole) this.#kept.set(digest, whole)
+    const tags = this.#tagsToSet(standing, digest)
     const there = tags.wanted > 0 && tags.missing.length === 0
     if (there) run.skipped++
     const referrers = options.referrers ? await this.#referrersOf(head.descriptor) : []
@@ -102,17 +110,16 @@ class ArtifactCopy {
     }
   }
 
-  async #tagsToSet(tags: readonly Tag[], digest: Digest): Promise<{ wanted: number; missing: readonly Tag[] }> {
+  #tagsToSet(standing: ReadonlyMap<Tag, Digest | undefined>, digest: Digest): { wanted: number; missing: readonly Tag[] } {
     const missing: Tag[] = []
-    for (const tag of tags) {
-      const present = await this.#digestAt(tag)
+    for (const [tag, present] of standing) {
       if (present === digest) this.#run.options.onProgress?.({ kind: 'tag', step: 'present', tag, digest })
       else if (present !== undefined && this.#run.options.override === false) {
         const detail = { tag, present, wanted: digest }
         throw new RegistryError('DENIED', `${this.#destination.name}:${tag} is another artifact at the destination, and override is off.`, detail)
       } else missing.push(tag)
     }
-    return { wanted: tags.length, missing }
+    return { wanted: standing.size, missing }
   }
 
   /** What the tag is at the destination; and that what it refers to is there, as far as that is known, is remembered. */
@@ -239,10 +246,10 @@ class ArtifactCopy {
 
   /** An index is read once: what refers to its children is looked for before it is copied. */
   async #get(digest: Digest): Promise<Manifest | undefined> {
-    const known = this.#indexes.get(digest)
+    const known = this.#kept.get(digest)
     if (known) return known
     const manifest = await this.#source.manifests.get({ digest })
-    if (manifest && isIndex(manifest.descriptor.mediaType)) this.#indexes.set(digest, manifest)
+    if (manifest && isIndex(manifest.descriptor.mediaType)) this.#kept.set(digest, manifest)
     return manifest
   }
 

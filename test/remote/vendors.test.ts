@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { copy } from '../../registry/copy/copy.ts'
+import { SMALL_BLOB } from '../../registry/copy/limits.ts'
 import { type Credentials, RemoteRegistry, type RemoteRegistryOptions, vendorOf } from '../../registry/remote/index.ts'
 import { probe } from '../../registry/remote/probe.ts'
 import { parseRepositoryName, parseTag } from '../../registry/spec/names.ts'
@@ -27,7 +28,8 @@ let registry: Handler
 
 beforeAll(async () => {
   ;[source, target] = await Promise.all([bareRegistry({ projects: ['team'] }), bareRegistry({ projects: ['team'] })])
-  image = randomImage({ layers: [40_000, 50_000, 60_000] })
+  // Large enough to take several requests each.
+  image = randomImage({ layers: [SMALL_BLOB + 40_000, SMALL_BLOB + 50_000, SMALL_BLOB + 60_000] })
   await pushImage({ url: new URL(source.server.url), repository: 'team/app' }, image, 'v1')
 })
 afterAll(async () => {

@@ -22,6 +22,8 @@ export interface Execution {
   readonly eta_seconds?: number
 }
 
+/** What is over soon is said soon; what takes long is looked at twice a second. */
+const FIRST_POLL_MS = 50
 const POLL_MS = 500
 export const EXECUTIONS = '/api/v2.0/replication/executions'
 
@@ -40,8 +42,8 @@ export async function start(context: Context, request: NonNullable<unknown>, wai
 export async function follow({ api, out, clock }: Context, location: string): Promise<void> {
   let execution = await api.get<Execution>(location)
   let told = ''
-  while (execution.status === 'InProgress') {
-    await pause(clock, POLL_MS)
+  for (let wait = FIRST_POLL_MS; execution.status === 'InProgress'; wait = Math.min(wait * 2, POLL_MS)) {
+    await pause(clock, wait)
     execution = await api.get<Execution>(location)
     const progress = progressOf(execution)
     if (progress !== told) out.note(progress)
