@@ -2,6 +2,7 @@ import { and, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Database } from './database.ts'
 import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { SUFFIXES, tagsBeside } from './metadata/standing.ts'
 import { manifestReferences, manifests, tags } from './tables/repositories.ts'
 
@@ -30,16 +31,17 @@ const shown = {
   pushedAt: manifests.pushedAt,
 }
 
-/** Of one artifact; sorted by `creation_time`, `size`, `digest` or `id`. */
+const searched = { id: manifests.id, digest: manifests.digest, size: manifests.totalSize, creation_time: manifests.pushedAt }
+
+/** Of one artifact; searched and sorted by their fields. */
 export async function listAccessories(db: Database, repositoryId: number, subject: Digest, listing: Listing): Promise<Listed<Accessory>> {
-  const condition = belongsTo(repositoryId, subject)
-  const { id, digest, totalSize, pushedAt } = manifests
+  const condition = and(belongsTo(repositoryId, subject), wished(listing, searched))
   const { limit, offset } = window(listing)
   const rows = await db.read.sql
     .select(shown)
     .from(manifests)
     .where(condition)
-    .orderBy(...ordering(listing, { id, digest, size: totalSize, creation_time: pushedAt }, id))
+    .orderBy(...ordering(listing, searched, manifests.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(manifests).where(condition).get()

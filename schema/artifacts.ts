@@ -5,7 +5,8 @@ import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { carrying } from './labels.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { type Match, matches, wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { setTag } from './metadata/tags.ts'
 import { manifestReferences, manifests, repositories, tags } from './tables/repositories.ts'
@@ -18,39 +19,56 @@ export type TagRow = typeof tags.$inferSelect
 export interface ArtifactFilter {
   /** Only those with a tag, or without any. */
   readonly tagged?: boolean | undefined
-  /** Part of the name of a tag it has. */
-  readonly tag?: string | undefined
-  readonly exactTag?: string | undefined
-  readonly digest?: Digest | undefined
-  readonly mediaTypes?: readonly string[] | undefined
-  readonly artifactType?: string | undefined
-  readonly id?: number | undefined
-  readonly pushed?: Span | undefined
-  readonly pulled?: Span | undefined
+  /** The names of its tags: of several at once, each by a tag of its own. */
+  readonly tag?: Match | undefined
   /** Only those that carry any, or all, of these labels. */
   readonly labels?: { readonly match: 'any' | 'all'; readonly ids: readonly number[] } | undefined
   /** Only those that are no child of an index of the repository and no referrer of another (Harbor lists so). */
   readonly top?: boolean | undefined
-  /** Only the one that was pushed last to each repository, of those that are no child and no referrer. */
-  readonly latest?: boolean | undefined
+  /** Of each repository only the one that was pushed last, of those of a type that are no child and no referrer. */
+  readonly latest?: { readonly of: 'media_type' | 'artifact_type'; readonly match: Match } | undefined
 }
 
 /** Where to look: one repository, or all of a project. */
 export type ArtifactPlace = { readonly repositoryId: number } | { readonly projectId: number }
 
-/** Newest push first unless sorted by `push_time`, `pull_time`, `size`, `digest` or `id`. */
+/** The media type that is shown, written as in the index of it: only so does SQLite know it again. */
+function shownType(table: 'manifests' | 'n'): SQL {
+  const column = (name: string) => raw.raw(`${table}.${name}`)
+  return raw`CASE WHEN ${column('config_media_type')} IS NULL THEN ${column('media_type')} ELSE ${column('config_media_type')} END`
+}
+
+/** What they are searched and sorted by. */
+const searched = {
+  id: manifests.id,
+  /** Harbor's name of its kind, as `kindOf` says it of one. */
+  type: raw`CASE WHEN substr(coalesce(${manifests.configMediaType}, ''), 1, 26) = 'application/vnd.cncf.helm.' THEN 'CHART'
+    WHEN substr(coalesce(${manifests.configMediaType}, ''), 1, 21) = 'application/vnd.wasm.' THEN 'WASM'
+    WHEN ${manifests.artifactType} IS NOT NULL AND ${manifests.artifactType} IS NOT ${manifests.configMediaType} THEN 'UNKNOWN'
+    WHEN instr(${manifests.mediaType}, 'manifest.list') OR instr(${manifests.mediaType}, 'image.index') THEN 'IMAGE'
+    WHEN instr(coalesce(${manifests.configMediaType}, ''), 'container.image') THEN 'IMAGE'
+    WHEN ${manifests.configMediaType} = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END`,
+  media_type: shownType('manifests'),
+  manifest_media_type: manifests.mediaType,
+  artifact_type: manifests.artifactType,
+  project_id: manifests.projectId,
+  repository_id: manifests.repositoryId,
+  digest: manifests.digest,
+  size: manifests.totalSize,
+  push_time: manifests.pushedAt,
+  pull_time: manifests.pulledAt,
+}
+/** Harbor's time of what was never pulled: who looks for what was not pulled since some day means that, too. */
+const NEVER = Date.parse('0001-01-01T00:00:00Z')
+const wanted = { ...searched, pull_time: raw`coalesce(${manifests.pulledAt}, ${NEVER})` }
+
+/** Newest push first unless sorted by their fields. */
 export async function listArtifacts(db: Database, place: ArtifactPlace, filter: ArtifactFilter, listing: Listing): Promise<Listed<Artifact>> {
   const { sql } = db.read
-  const condition = conditionOf(sql, place, filter)
-  const sortable = {
-    id: manifests.id,
-    digest: manifests.digest,
-    size: manifests.totalSize,
-    push_time: manifests.pushedAt,
-    pull_time: manifests.pulledAt,
-  }
-  const order = (listing.sort ?? []).length > 0 ? ordering(listing, sortable, manifests.id) : [desc(manifests.pushedAt), desc(manifests.id)]
-  const { ids, total } = await pageOfIds(db, condition, order, isSelective(filter), listing)
+  const selective = isSelective(filter, listing)
+  const condition = and(conditionOf(sql, place, filter, selective), wished(listing, wanted))
+  const order = (listing.sort ?? []).length > 0 ? ordering(listing, searched, manifests.id) : [desc(manifests.pushedAt), desc(manifests.id)]
+  const { ids, total } = await pageOfIds(db, condition, order, selective, listing)
   if (ids.length === 0) return { items: [], total }
   const rows = await sql
     .select()
@@ -61,8 +79,11 @@ export async function listArtifacts(db: Database, place: ArtifactPlace, filter: 
 }
 
 /** Whether few rows are left of a repository: then they are found first and ordered and counted after that. */
-const isSelective = ({ id, tag, exactTag, digest, labels, latest }: ArtifactFilter) =>
-  id !== undefined || tag !== undefined || exactTag !== undefined || digest !== undefined || labels !== undefined || latest === true
+const isSelective = ({ tag, labels, latest }: ArtifactFilter, { where = [] }: Listing) =>
+  tag !== undefined ||
+  labels !== undefined ||
+  latest !== undefined ||
+  where.some(({ field, match: { match } }) => (field === 'id' || field === 'digest') && match !== 'range' && match !== 'part')
 
 /** The ids of a page, and how many rows there are on all pages. */
 async function pageOfIds(
@@ -87,7 +108,7 @@ async function pageOfIds(
   return { ids: rows.map(({ id }) => id), total: rows[0]?.total ?? (await count()) }
 }
 
-function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter): SQL | undefined {
+function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter, selective: boolean): SQL | undefined {
   const tagsOf = (more?: SQL) =>
     sql
       .select({ one: raw`1` })
@@ -105,27 +126,28 @@ function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: Artifact
         )
       : exists(tagsOf(more))
   return and(
-    'repositoryId' in place ? eq(manifests.repositoryId, place.repositoryId) : eq(manifests.projectId, place.projectId),
+    'repositoryId' in place
+      ? eq(manifests.repositoryId, place.repositoryId)
+      : filter.latest === undefined
+        ? eq(manifests.projectId, place.projectId)
+        : raw`+${manifests.projectId} = ${place.projectId}`,
     filter.tagged === undefined ? undefined : eq(manifests.tagged, filter.tagged),
-    filter.tag === undefined ? undefined : havingTag(contains(tags.name, filter.tag)),
-    filter.exactTag === undefined ? undefined : havingTag(raw`${tags.name} = ${filter.exactTag}`),
-    filter.digest === undefined ? undefined : eq(manifests.digest, filter.digest),
-    filter.mediaTypes === undefined ? undefined : inArray(manifests.mediaType, [...filter.mediaTypes]),
-    filter.artifactType === undefined ? undefined : eq(manifests.artifactType, filter.artifactType),
-    filter.id === undefined ? undefined : eq(manifests.id, filter.id),
-    within(manifests.pushedAt, filter.pushed),
-    within(manifests.pulledAt, filter.pulled),
+    ...(filter.tag === undefined ? [] : eachOf(filter.tag).map((match) => havingTag(matches(tags.name, match)))),
     filter.labels === undefined ? undefined : carrying(filter.labels),
     // With a plus no index is looked up by it: the order that one would give is not worth reading the whole repository for.
-    filter.top === true ? (isSelective(filter) ? raw`+${manifests.top} = 1` : eq(manifests.top, true)) : undefined,
-    filter.latest === true ? latestOf(place) : undefined,
+    filter.top === true ? (selective ? raw`+${manifests.top} = 1` : eq(manifests.top, true)) : undefined,
+    filter.latest === undefined ? undefined : latestOf(place, filter.latest),
   )
 }
 
-/** Those that were pushed last to their repositories, of those that stand by themselves. */
-function latestOf(place: ArtifactPlace): SQL {
+/** An artifact has many tags, so that all of some names are a wish each. */
+const eachOf = (match: Match): readonly Match[] => (match.match === 'all' ? match.values.map((value) => ({ match: 'exact', value })) : [match])
+
+/** Those that were pushed last to their repositories, of those of a type that stand by themselves. */
+function latestOf(place: ArtifactPlace, { of, match }: NonNullable<ArtifactFilter['latest']>): SQL {
+  const type = of === 'media_type' ? shownType('n') : raw`n.artifact_type`
   const where = 'repositoryId' in place ? raw`r.id = ${place.repositoryId}` : raw`r.project_id = ${place.projectId}`
-  return raw`${manifests.id} IN (SELECT (SELECT n.id FROM manifests n WHERE n.repository_id = r.id AND n.top = 1
+  return raw`${manifests.id} IN (SELECT (SELECT n.id FROM manifests n WHERE n.repository_id = r.id AND n.top = 1 AND ${matches(type, match)}
     ORDER BY n.pushed_at DESC, n.id DESC LIMIT 1) FROM repositories r WHERE ${where})`
 }
 
@@ -167,26 +189,33 @@ async function withTags(db: Database, rows: readonly (typeof manifests.$inferSel
   return rows.map((row) => ({ ...row, tags: byManifest.get(row.id)?.map(({ tag }) => tag) ?? [] }))
 }
 
-/** The tags of one artifact, by name, or of the whole repository. */
+const searchedOfTag = {
+  id: tags.id,
+  name: tags.name,
+  repository_id: tags.repositoryId,
+  artifact_id: raw`(SELECT m.id FROM manifests m WHERE m.repository_id = ${tags.repositoryId} AND m.digest = ${tags.digest})`,
+  push_time: tags.pushedAt,
+  pull_time: tags.pulledAt,
+}
+
+/** The tags of one artifact, or of the whole repository: by name, or searched and sorted by their fields. */
 export async function listTagRows(
   db: Database,
   repositoryId: number,
-  filter: { readonly digest?: Digest | undefined; readonly name?: string | undefined; readonly exactName?: string | undefined },
+  filter: { readonly digest?: Digest | undefined },
   listing: Listing,
 ): Promise<Listed<TagRow>> {
   const condition = and(
     eq(tags.repositoryId, repositoryId),
     filter.digest === undefined ? undefined : eq(tags.digest, filter.digest),
-    contains(tags.name, filter.name),
-    filter.exactName === undefined ? undefined : raw`${tags.name} = ${filter.exactName}`,
+    wished(listing, { ...searchedOfTag, pull_time: raw`coalesce(${tags.pulledAt}, ${NEVER})` }),
   )
   const { limit, offset } = window(listing)
-  const sortable = { name: tags.name, push_time: tags.pushedAt, pull_time: tags.pulledAt }
   const items = await db.read.sql
     .select()
     .from(tags)
     .where(condition)
-    .orderBy(...ordering(listing, sortable, tags.name))
+    .orderBy(...ordering(listing, searchedOfTag, tags.name))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(tags).where(condition).get()

@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { resumeLane } from './lanes.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { projects } from './tables/projects.ts'
 import { replicationPolicies } from './tables/replication.ts'
@@ -76,25 +77,34 @@ export function findEndpointByName(db: Database, name: string): Promise<Endpoint
   return db.read.sql.select().from(endpoints).where(eq(endpoints.name, name)).get()
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+const searched = {
+  id: endpoints.id,
+  name: endpoints.name,
+  description: endpoints.description,
+  url: endpoints.url,
+  type: endpoints.type,
+  status: endpoints.status,
+  insecure: endpoints.insecure,
+  access_key: endpoints.accessKey,
+  credential_type: endpoints.credentialType,
+  creation_time: endpoints.createdAt,
+  update_time: endpoints.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listEndpoints(
   db: Database,
   /** `name` is part of it. */
-  filter: { readonly name?: string | undefined; readonly exactName?: string | undefined; readonly type?: string | undefined },
+  filter: { readonly name?: string | undefined },
   listing: Listing,
 ): Promise<Listed<Endpoint>> {
-  const condition = and(
-    contains(endpoints.name, filter.name),
-    filter.exactName === undefined ? undefined : eq(endpoints.name, filter.exactName),
-    filter.type === undefined ? undefined : eq(endpoints.type, filter.type),
-  )
-  const sortable = { id: endpoints.id, name: endpoints.name, creation_time: endpoints.createdAt, update_time: endpoints.updatedAt }
+  const condition = and(contains(endpoints.name, filter.name), wished(listing, searched))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(endpoints)
     .where(condition)
-    .orderBy(...ordering(listing, sortable, endpoints.id))
+    .orderBy(...ordering(listing, searched, endpoints.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(endpoints).where(condition).get()

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, precondition } from './errors.ts'
 import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { immutableRules } from './tables/immutable-rules.ts'
 
 /** Tags of a project that may neither move nor go. */
@@ -70,16 +71,24 @@ export async function deleteImmutableRule(db: Database, projectId: number, id: n
   })
 }
 
-/** Sorted by `id`, `creation_time` or `update_time`. */
+const searched = {
+  id: immutableRules.id,
+  project_id: immutableRules.projectId,
+  disabled: immutableRules.disabled,
+  priority: immutableRules.priority,
+  creation_time: immutableRules.createdAt,
+  update_time: immutableRules.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listImmutableRules(db: Database, projectId: number, listing: Listing): Promise<Listed<ImmutableRule>> {
-  const { id, createdAt, updatedAt } = immutableRules
   const { limit, offset } = window(listing)
-  const condition = eq(immutableRules.projectId, projectId)
+  const condition = and(eq(immutableRules.projectId, projectId), wished(listing, searched))
   const items = await db.read.sql
     .select()
     .from(immutableRules)
     .where(condition)
-    .orderBy(...ordering(listing, { id, creation_time: createdAt, update_time: updatedAt }, id))
+    .orderBy(...ordering(listing, searched, immutableRules.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(immutableRules).where(condition).get()

@@ -3,7 +3,8 @@ import { type Claim, nextJobId, nextTime } from './claims.ts'
 import type { Connection, WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { pauseLane, resumeLane } from './lanes.ts'
-import { COUNT, type Listed, type Listing, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, newestFirst, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { type JOB_STATES, jobs } from './tables/jobs.ts'
 
 /** A piece of work. `payload` and `progress` are JSON whose shape its kind defines; times in milliseconds since the epoch. */
@@ -226,7 +227,15 @@ export function countJobs(db: Database): Promise<{ readonly kind: string; readon
   return db.read.sql.select({ kind: jobs.kind, state: jobs.state, total: COUNT }).from(jobs).groupBy(jobs.state, jobs.kind)
 }
 
-/** Newest first. */
+const searched = {
+  id: jobs.id,
+  creation_time: jobs.createdAt,
+  start_time: jobs.createdAt,
+  update_time: jobs.updatedAt,
+  end_time: jobs.finishedAt,
+}
+
+/** Newest first, unless sorted by their fields. */
 export async function listJobs(
   db: Database,
   filter: { readonly kind?: string | undefined; readonly state?: JobState | undefined },
@@ -235,9 +244,16 @@ export async function listJobs(
   const condition: SQL | undefined = and(
     filter.kind === undefined ? undefined : eq(jobs.kind, filter.kind),
     filter.state === undefined ? undefined : eq(jobs.state, filter.state),
+    wished(listing, searched),
   )
   const { limit, offset } = window(listing)
-  const items = await db.read.sql.select().from(jobs).where(condition).orderBy(desc(jobs.id)).limit(limit).offset(offset)
+  const items = await db.read.sql
+    .select()
+    .from(jobs)
+    .where(condition)
+    .orderBy(...newestFirst(listing, searched, jobs.id))
+    .limit(limit)
+    .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(jobs).where(condition).get()
   return { items, total: counted?.total ?? 0 }
 }

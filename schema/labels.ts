@@ -6,6 +6,7 @@ import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { artifactLabels, labels } from './tables/labels.ts'
 import { manifests } from './tables/repositories.ts'
@@ -25,7 +26,6 @@ export interface LabelFilter {
   /** null: those of the system. */
   readonly projectId: number | null
   readonly name?: string | undefined
-  readonly exactName?: string | undefined
 }
 
 /** Resolves with its id. @throws RegistryError 409 there is one of that name */
@@ -69,20 +69,25 @@ export function findLabel(db: Database, id: number): Promise<Label | undefined> 
   return db.read.sql.select().from(labels).where(eq(labels.id, id)).get()
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+const fields = {
+  id: labels.id,
+  name: labels.name,
+  description: labels.description,
+  color: labels.color,
+  project_id: raw`coalesce(${labels.projectId}, 0)`,
+  creation_time: labels.createdAt,
+  update_time: labels.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listLabels(db: Database, filter: LabelFilter, listing: Listing): Promise<Listed<Label>> {
-  const condition = and(
-    inScope(filter.projectId),
-    contains(labels.name, filter.name),
-    filter.exactName === undefined ? undefined : eq(labels.name, filter.exactName),
-  )
-  const { id, name, createdAt, updatedAt } = labels
+  const condition = and(inScope(filter.projectId), contains(labels.name, filter.name), wished(listing, fields))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(labels)
     .where(condition)
-    .orderBy(...ordering(listing, { id, name, creation_time: createdAt, update_time: updatedAt }, id))
+    .orderBy(...ordering(listing, fields, labels.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(labels).where(condition).get()

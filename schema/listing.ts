@@ -1,10 +1,13 @@
 import { and, asc, desc, gte, lte, sql as raw, type SQL } from 'drizzle-orm'
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core'
+import type { Fields, Match } from './matching.ts'
 
 /** A page by number, as Harbor's API counts: from 1. */
 export interface Listing {
   readonly page: number
   readonly pageSize: number
+  /** What is wanted of fields, by their names as the API has them: all of it. */
+  readonly where?: readonly { readonly field: string; readonly match: Match }[] | undefined
   /** Field names as the API has them, with `descending`; those that cannot be sorted by are passed over. */
   readonly sort?: readonly { readonly field: string; readonly descending: boolean }[] | undefined
 }
@@ -20,7 +23,7 @@ export function window({ page, pageSize }: Listing): { readonly limit: number; r
 }
 
 /** ORDER BY terms; `tie` makes every order total. */
-export function ordering(listing: Listing, fields: Readonly<Record<string, SQLiteColumn | SQL>>, tie: SQLiteColumn): SQL[] {
+export function ordering(listing: Listing, fields: Fields, tie: SQLiteColumn): SQL[] {
   const terms = (listing.sort ?? []).flatMap(({ field, descending }) => {
     const column = Object.hasOwn(fields, field) ? fields[field] : undefined
     return column === undefined ? [] : [descending ? desc(column) : asc(column)]
@@ -28,8 +31,13 @@ export function ordering(listing: Listing, fields: Readonly<Record<string, SQLit
   return [...terms, asc(tie)]
 }
 
+/** The same where the newest come first as long as nobody says otherwise. */
+export function newestFirst(listing: Listing, fields: Fields, id: SQLiteColumn): SQL[] {
+  return (listing.sort ?? []).length > 0 ? ordering(listing, fields, id) : [desc(id)]
+}
+
 /** Harbor's fuzzy match: the text is part of the column's, whatever the case of ASCII letters. Without a text there is no condition. */
-export function contains(column: SQLiteColumn, text: string | undefined): SQL | undefined {
+export function contains(column: SQLiteColumn | SQL, text: string | undefined): SQL | undefined {
   if (text === undefined || text === '') return undefined
   // A third of the time of instr(lower(…), lower(…)), which makes a text of every row.
   return raw`${column} LIKE ${`%${text.replace(/[\\%_]/g, '\\$&')}%`} ESCAPE '\\'`

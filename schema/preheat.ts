@@ -5,7 +5,8 @@ import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { deleteScheduleIn, putScheduleIn } from './schedules.ts'
 import { preheatInstances, preheatPolicies } from './tables/preheat.ts'
 import { runs } from './tables/runs.ts'
@@ -80,18 +81,26 @@ export function findPreheatInstance(db: Database, by: { readonly name: string } 
     .get()
 }
 
-export async function listPreheatInstances(
-  db: Database,
-  filter: { readonly name?: string | undefined },
-  listing: Listing,
-): Promise<Listed<PreheatInstance>> {
-  const condition = contains(preheatInstances.name, filter.name)
+const searchedOfInstance = {
+  id: preheatInstances.id,
+  name: preheatInstances.name,
+  description: preheatInstances.description,
+  endpoint: preheatInstances.endpoint,
+  enabled: preheatInstances.enabled,
+  default: preheatInstances.standard,
+  insecure: preheatInstances.insecure,
+  setup_timestamp: raw`${preheatInstances.createdAt} / 1000`,
+}
+
+/** The standard one first; searched and sorted by their fields. */
+export async function listPreheatInstances(db: Database, listing: Listing): Promise<Listed<PreheatInstance>> {
+  const condition = wished(listing, searchedOfInstance)
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(preheatInstances)
     .where(condition)
-    .orderBy(desc(preheatInstances.standard), ...ordering(listing, { name: preheatInstances.name }, preheatInstances.id))
+    .orderBy(desc(preheatInstances.standard), ...ordering(listing, searchedOfInstance, preheatInstances.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(preheatInstances).where(condition).get()
@@ -165,19 +174,26 @@ export function preheatPolicy(db: Database, id: number): Promise<PreheatPolicy |
   return db.read.sql.select().from(preheatPolicies).where(eq(preheatPolicies.id, id)).get()
 }
 
-export async function listPreheatPolicies(
-  db: Database,
-  filter: { readonly projectId: number; readonly name?: string | undefined },
-  listing: Listing,
-): Promise<Listed<PreheatPolicy>> {
-  const condition = and(eq(preheatPolicies.projectId, filter.projectId), contains(preheatPolicies.name, filter.name))
-  const { id, name, createdAt, updatedAt } = preheatPolicies
+const searchedOfPolicy = {
+  id: preheatPolicies.id,
+  name: preheatPolicies.name,
+  description: preheatPolicies.description,
+  project_id: preheatPolicies.projectId,
+  provider_id: preheatPolicies.instanceId,
+  enabled: preheatPolicies.enabled,
+  creation_time: preheatPolicies.createdAt,
+  update_time: preheatPolicies.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
+export async function listPreheatPolicies(db: Database, projectId: number, listing: Listing): Promise<Listed<PreheatPolicy>> {
+  const condition = and(eq(preheatPolicies.projectId, projectId), wished(listing, searchedOfPolicy))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(preheatPolicies)
     .where(condition)
-    .orderBy(...ordering(listing, { id, name, creation_time: createdAt, update_time: updatedAt }, id))
+    .orderBy(...ordering(listing, searchedOfPolicy, preheatPolicies.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(preheatPolicies).where(condition).get()

@@ -4,7 +4,8 @@ import { type Member, type ProjectFacts, ROLES } from '../policy/facts.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from './listing.ts'
+import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { uploads } from './tables/blobs.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { labels } from './tables/labels.ts'
@@ -53,12 +54,8 @@ export interface ProjectPatch {
 export interface ProjectFilter {
   /** Part of the name. */
   readonly name?: string | undefined
-  readonly exactName?: string | undefined
   readonly public?: boolean | undefined
-  readonly ownerId?: number | undefined
   readonly proxy?: boolean | undefined
-  /** Only proxy caches of this endpoint. */
-  readonly endpointId?: number | undefined
   /** Only those that this user is a member of, himself or by a group. */
   readonly memberOf?: Membership | undefined
   /** Only public ones and those that this user is a member of. */
@@ -67,8 +64,6 @@ export interface ProjectFilter {
   readonly visibleIds?: readonly number[] | undefined
   readonly ownerName?: string | undefined
   readonly ids?: readonly number[] | undefined
-  readonly created?: Span | undefined
-  readonly updated?: Span | undefined
 }
 
 /** Which projects somebody may know of; nothing: all of them. */
@@ -181,33 +176,34 @@ export async function projectsWithSetting(db: Database, setting: string): Promis
   return rows.map(({ name }) => name)
 }
 
-/** Sorted by `name`, `creation_time`, `update_time`, `storage_limit`, `storage_used` or `id`. */
+const searched = {
+  id: projects.id,
+  project_id: projects.id,
+  name: projects.name,
+  owner_id: projects.ownerId,
+  // 0: it is no proxy cache.
+  registry_id: raw`coalesce(${projects.endpointId}, 0)`,
+  creation_time: projects.createdAt,
+  update_time: projects.updatedAt,
+  storage_limit: projects.storageLimit,
+  storage_used: projects.storageUsed,
+}
+
+/** Searched and sorted by their fields. */
 export async function listProjects(db: Database, filter: ProjectFilter, listing: Listing): Promise<Listed<Project>> {
   const { sql } = db.read
   const condition = and(
     isNull(projects.deletedAt),
     contains(projects.name, filter.name),
-    filter.exactName === undefined ? undefined : eq(projects.name, filter.exactName),
-    filter.ownerId === undefined ? undefined : eq(projects.ownerId, filter.ownerId),
     filter.proxy === undefined ? undefined : filter.proxy ? isNotNull(projects.endpointId) : isNull(projects.endpointId),
-    filter.endpointId === undefined ? undefined : eq(projects.endpointId, filter.endpointId),
     filter.memberOf === undefined ? undefined : membershipOf(filter.memberOf),
     isVisible(filter),
     filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
-    within(projects.createdAt, filter.created),
-    within(projects.updatedAt, filter.updated),
+    wished(listing, searched),
   )
-  const sortable = {
-    id: projects.id,
-    name: projects.name,
-    creation_time: projects.createdAt,
-    update_time: projects.updatedAt,
-    storage_limit: projects.storageLimit,
-    storage_used: projects.storageUsed,
-  }
   const { limit, offset } = window(listing)
-  const order = ordering(listing, sortable, projects.name)
+  const order = ordering(listing, searched, projects.name)
   // First which rows they are: what is told of each (how many repositories) would be found for every row that is sorted.
   const page = sql
     .select({ id: projects.id })

@@ -1,11 +1,11 @@
-import { and, desc, eq, inArray, lt, sql as raw } from 'drizzle-orm'
+import { and, eq, inArray, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { appendAudit } from './audit/chain.ts'
 import { REPLICATED } from './audit/events.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { enqueueIn, lastOfMergeKey, type NewJob, replacePayloadIn, stopAllIn } from './jobs.ts'
-import { COUNT, type Listed, type Listing, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, newestFirst, window } from './listing.ts'
 import type { ReplicationTrigger } from './replication.ts'
 import { eventKey, type OneTag, type PlanPayload, planEvent } from './replication-jobs.ts'
 import type { TaskStatus } from './replication-tasks.ts'
@@ -152,7 +152,17 @@ export async function isAnotherInProgress(db: Database, { id, policyId }: Pick<R
   return row !== undefined
 }
 
-/** Newest first. */
+const sortable = {
+  id: replicationExecutions.id,
+  status: replicationExecutions.status,
+  trigger: replicationExecutions.trigger,
+  start_time: replicationExecutions.startedAt,
+  end_time: replicationExecutions.endedAt,
+  creation_time: replicationExecutions.startedAt,
+  update_time: raw`coalesce(${replicationExecutions.endedAt}, ${replicationExecutions.startedAt})`,
+}
+
+/** Newest first, unless sorted by its fields. */
 export async function listExecutions(
   db: Database,
   filter: {
@@ -168,7 +178,18 @@ export async function listExecutions(
     filter.trigger === undefined ? undefined : eq(replicationExecutions.trigger, filter.trigger),
   )
   const { limit, offset } = window(listing)
-  const items = await select(db.read.sql).where(condition).orderBy(desc(replicationExecutions.id)).limit(limit).offset(offset)
+  const order = newestFirst(listing, sortable, replicationExecutions.id)
+  // First which rows they are: how the tasks of each stand would be counted for every row that is sorted.
+  const page = db.read.sql
+    .select({ id: replicationExecutions.id })
+    .from(replicationExecutions)
+    .where(condition)
+    .orderBy(...order)
+    .limit(limit)
+    .offset(offset)
+  const items = await select(db.read.sql)
+    .where(inArray(replicationExecutions.id, page))
+    .orderBy(...order)
   const counted = await db.read.sql.select({ total: COUNT }).from(replicationExecutions).where(condition).get()
   return { items, total: counted?.total ?? 0 }
 }

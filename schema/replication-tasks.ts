@@ -3,7 +3,7 @@ import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { enqueueIn, holdsLease, type Lease, type NewJob } from './jobs.ts'
 import { LOG_LIMIT } from './limits.ts'
-import { COUNT, type Listed, type Listing, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
 import { replicationExecutions, replicationTasks } from './tables/replication.ts'
 
 /** What one execution does with one resource. */
@@ -146,7 +146,17 @@ export function failedTasks(db: Database, executionId: number, after: number, li
     .limit(limit)
 }
 
-/** In the order of their ids. */
+const sortable = {
+  id: replicationTasks.id,
+  status: replicationTasks.status,
+  resource_type: replicationTasks.resourceType,
+  start_time: replicationTasks.startedAt,
+  end_time: replicationTasks.endedAt,
+  creation_time: replicationTasks.id,
+  update_time: raw`coalesce(${replicationTasks.endedAt}, ${replicationTasks.startedAt})`,
+}
+
+/** In the order of their ids, unless sorted by their fields. */
 export async function listTasks(
   db: Database,
   executionId: number,
@@ -159,7 +169,13 @@ export async function listTasks(
     filter.resourceType === undefined ? undefined : eq(replicationTasks.resourceType, filter.resourceType),
   )
   const { limit, offset } = window(listing)
-  const items = await db.read.sql.select(task).from(replicationTasks).where(condition).orderBy(asc(replicationTasks.id)).limit(limit).offset(offset)
+  const items = await db.read.sql
+    .select(task)
+    .from(replicationTasks)
+    .where(condition)
+    .orderBy(...ordering(listing, sortable, replicationTasks.id))
+    .limit(limit)
+    .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(replicationTasks).where(condition).get()
   return { items, total: counted?.total ?? 0 }
 }

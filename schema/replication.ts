@@ -4,6 +4,7 @@ import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { REPLICATE, START_REPLICATION, type StartPayload } from './replication-jobs.ts'
 import { deleteScheduleIn, putScheduleIn } from './schedules.ts'
 import { jobs } from './tables/jobs.ts'
@@ -44,22 +45,37 @@ export function findReplicationPolicy(db: Database, id: number): Promise<Replica
   return db.read.sql.select().from(replicationPolicies).where(eq(replicationPolicies.id, id)).get()
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+const searched = {
+  id: replicationPolicies.id,
+  name: replicationPolicies.name,
+  description: replicationPolicies.description,
+  creator: replicationPolicies.creator,
+  enabled: replicationPolicies.enabled,
+  override: replicationPolicies.override,
+  replicate_deletion: replicationPolicies.replicateDeletion,
+  // 0 is this registry itself.
+  src_registry_id: raw`coalesce(${replicationPolicies.sourceEndpointId}, 0)`,
+  dest_registry_id: raw`coalesce(${replicationPolicies.destinationEndpointId}, 0)`,
+  dest_namespace: replicationPolicies.destinationNamespace,
+  creation_time: replicationPolicies.createdAt,
+  update_time: replicationPolicies.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listReplicationPolicies(
   db: Database,
   /** `name` is part of it. */
-  filter: { readonly name?: string | undefined; readonly exactName?: string | undefined },
+  filter: { readonly name?: string | undefined },
   listing: Listing,
 ): Promise<Listed<ReplicationPolicy>> {
   const table = replicationPolicies
-  const condition = and(contains(table.name, filter.name), filter.exactName === undefined ? undefined : eq(table.name, filter.exactName))
-  const sortable = { id: table.id, name: table.name, creation_time: table.createdAt, update_time: table.updatedAt }
+  const condition = and(contains(table.name, filter.name), wished(listing, searched))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(table)
     .where(condition)
-    .orderBy(...ordering(listing, sortable, table.id))
+    .orderBy(...ordering(listing, searched, table.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(table).where(condition).get()

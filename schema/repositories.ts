@@ -6,7 +6,8 @@ import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
 import { refuseImmutable } from './immutable-rules.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { type Match, matches, wished } from './matching.ts'
 import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { buryTags } from './metadata/tombstones.ts'
@@ -43,24 +44,26 @@ export interface RepositoryFilter {
   readonly projectId?: number | undefined
   /** Only those of projects that somebody may know of. */
   readonly visible?: Visibility | undefined
-  /** Part of the name. */
-  readonly name?: string | undefined
-  /** With or without its project. */
-  readonly exactName?: string | undefined
+  /** Equal: with or without its project. */
+  readonly name?: Match | undefined
 }
 
-/** Sorted by `name`, `creation_time`, `update_time`, `pull_count` or `id`. */
+const searched = {
+  id: repositories.id,
+  repository_id: repositories.id,
+  project_id: repositories.projectId,
+  name: repositories.name,
+  description: repositories.description,
+  pull_count: repositories.pullCount,
+  creation_time: repositories.createdAt,
+  update_time: repositories.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listRepositorySummaries(db: Database, filter: RepositoryFilter, listing: Listing): Promise<Listed<RepositorySummary>> {
-  const condition = conditionOf(db, filter)
-  const sortable = {
-    id: repositories.id,
-    name: repositories.name,
-    creation_time: repositories.createdAt,
-    update_time: repositories.updatedAt,
-    pull_count: repositories.pullCount,
-  }
+  const condition = and(conditionOf(db, filter), wished(listing, searched))
   const { limit, offset } = window(listing)
-  const order = ordering(listing, sortable, repositories.name)
+  const order = ordering(listing, searched, repositories.name)
   // First which rows they are: how many artifacts each has would be counted for every row that is sorted.
   const page = db.read.sql
     .select({ id: repositories.id })
@@ -83,15 +86,14 @@ export function findRepositorySummaries(db: Database, filter: RepositoryFilter, 
   return db.read.sql.select(summary).from(repositories).where(conditionOf(db, filter)).orderBy(asc(repositories.name)).limit(limit)
 }
 
-function conditionOf(db: Database, { projectId, visible, name, exactName }: RepositoryFilter): SQL | undefined {
+function conditionOf(db: Database, { projectId, visible, name }: RepositoryFilter): SQL | undefined {
   const ids = visible && idsOfVisible(db.read.sql, visible)
   return and(
     projectId === undefined ? undefined : eq(repositories.projectId, projectId),
     ids && raw`${repositories.projectId} IN ${ids}`,
-    contains(repositories.name, name),
-    exactName === undefined
-      ? undefined
-      : raw`(${repositories.name} = ${exactName} OR substr(${repositories.name}, instr(${repositories.name}, '/') + 1) = ${exactName})`,
+    name?.match === 'exact'
+      ? raw`(${repositories.name} = ${name.value} OR substr(${repositories.name}, instr(${repositories.name}, '/') + 1) = ${name.value})`
+      : matches(repositories.name, name),
   )
 }
 

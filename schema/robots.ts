@@ -5,7 +5,8 @@ import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { projects } from './tables/projects.ts'
 import { robots } from './tables/robots.ts'
 
@@ -106,21 +107,29 @@ export async function findRobotByName(db: Database, name: string, projectName: s
 export interface RobotFilter {
   /** null: only robots of the system; undefined: all. */
   readonly projectId?: number | null | undefined
-  /** Part of the name. */
-  readonly name?: string | undefined
-  readonly exactName?: string | undefined
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
+const fields = {
+  id: robots.id,
+  name: robots.name,
+  description: robots.description,
+  duration: robots.duration,
+  /** In seconds; -1: never. */
+  expires_at: raw`coalesce(${robots.expiresAt} / 1000, -1)`,
+  disabled: robots.disabled,
+  creation_time: robots.createdAt,
+  update_time: robots.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listRobots(db: Database, filter: RobotFilter, listing: Listing): Promise<Listed<Robot>> {
   const { projectId } = filter
   const scope: SQL | undefined = projectId === undefined ? undefined : projectId === null ? isNull(robots.projectId) : eq(robots.projectId, projectId)
-  const condition = and(scope, contains(robots.name, filter.name), filter.exactName === undefined ? undefined : eq(robots.name, filter.exactName))
-  const sortable = { id: robots.id, name: robots.name, creation_time: robots.createdAt, update_time: robots.updatedAt }
+  const condition = and(scope, wished(listing, fields))
   const { limit, offset } = window(listing)
   const rows = await select(db.read.sql)
     .where(condition)
-    .orderBy(...ordering(listing, sortable, robots.id))
+    .orderBy(...ordering(listing, fields, robots.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(robots).where(condition).get()

@@ -1,9 +1,10 @@
-import { and, asc, desc, eq, inArray, lt, lte, max, notInArray, sql as raw } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, lte, max, notInArray, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { LOG_LIMIT } from './limits.ts'
-import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, newestFirst, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { type RUN_STATUSES, runs, runTasks } from './tables/runs.ts'
 
 export type RunStatus = (typeof RUN_STATUSES)[number]
@@ -60,7 +61,26 @@ export async function policyOfRun(db: Database, id: number): Promise<number | un
   return (await db.read.sql.select({ policyId: runs.policyId }).from(runs).where(eq(runs.id, id)).get())?.policyId
 }
 
-/** Newest first, unless sorted by `id` or `start_time`. */
+const searched = {
+  id: runs.id,
+  trigger: runs.trigger,
+  event_type: runs.event,
+  start_time: runs.startedAt,
+  end_time: runs.endedAt,
+  creation_time: runs.startedAt,
+  update_time: raw`coalesce(${runs.endedAt}, ${runs.startedAt})`,
+}
+
+const searchedOfTask = {
+  id: runTasks.id,
+  run_count: runTasks.attempts,
+  creation_time: runTasks.createdAt,
+  update_time: runTasks.updatedAt,
+  start_time: runTasks.startedAt,
+  end_time: runTasks.endedAt,
+}
+
+/** Newest first, unless sorted by their fields. */
 export async function listRuns(
   db: Database,
   filter: { readonly kind: RunKind; readonly policyId: number; readonly status?: readonly RunStatus[] | undefined },
@@ -70,27 +90,39 @@ export async function listRuns(
     eq(runs.kind, filter.kind),
     eq(runs.policyId, filter.policyId),
     filter.status === undefined ? undefined : inArray(runs.status, [...filter.status]),
+    wished(listing, searched),
   )
   const { limit, offset } = window(listing)
-  const order = (listing.sort ?? []).length > 0 ? ordering(listing, { id: runs.id, start_time: runs.startedAt }, runs.id) : [desc(runs.id)]
-  const items = await select(db.read.sql)
+  const order = newestFirst(listing, searched, runs.id)
+  // First which rows they are: how the tasks of each stand would be counted for every row that is sorted.
+  const page = db.read.sql
+    .select({ id: runs.id })
+    .from(runs)
     .where(condition)
     .orderBy(...order)
     .limit(limit)
     .offset(offset)
+  const items = await select(db.read.sql)
+    .where(inArray(runs.id, page))
+    .orderBy(...order)
   const counted = await db.read.sql.select({ total: COUNT }).from(runs).where(condition).get()
   return { items: items.map(withCounts), total: counted?.total ?? 0 }
 }
 
-/** In the order of their ids. */
-export async function listRunTasks(db: Database, runId: number, listing: Listing): Promise<Listed<RunTask>> {
-  const condition = eq(runTasks.runId, runId)
+/** In the order of their ids, unless sorted by their fields. */
+export async function listRunTasks(
+  db: Database,
+  runId: number,
+  { status }: { readonly status?: readonly RunStatus[] | undefined },
+  listing: Listing,
+): Promise<Listed<RunTask>> {
+  const condition = and(eq(runTasks.runId, runId), status && inArray(runTasks.status, [...status]), wished(listing, searchedOfTask))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select(shownOfTask)
     .from(runTasks)
     .where(condition)
-    .orderBy(...ordering(listing, { id: runTasks.id }, runTasks.id))
+    .orderBy(...ordering(listing, searchedOfTask, runTasks.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(runTasks).where(condition).get()

@@ -5,6 +5,7 @@ import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { groupUsers, members } from './tables/projects.ts'
 import { oidcLinks, sessions } from './tables/sessions.ts'
 import { users } from './tables/users.ts'
@@ -121,29 +122,31 @@ export async function firstAdministrator(db: Database): Promise<number> {
   return row.id
 }
 
-/** Sorted by `username`, `email`, `creation_time`, `update_time` or `user_id`. */
+const searched = {
+  user_id: users.id,
+  username: users.username,
+  email: users.email,
+  realname: users.realname,
+  comment: users.comment,
+  sysadmin_flag: users.admin,
+  creation_time: users.createdAt,
+  update_time: users.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
 export async function listUsers(db: Database, filter: UserFilter, listing: Listing): Promise<Listed<User>> {
   const condition = and(
     isNull(users.deletedAt),
     contains(users.username, filter.username),
-    contains(users.email, filter.email),
-    filter.exactUsername === undefined ? undefined : eq(users.username, filter.exactUsername),
-    filter.exactEmail === undefined ? undefined : eq(users.email, filter.exactEmail),
     filter.admin === undefined ? undefined : eq(users.admin, filter.admin),
+    wished(listing, searched),
   )
-  const sortable = {
-    username: users.username,
-    email: users.email,
-    creation_time: users.createdAt,
-    update_time: users.updatedAt,
-    user_id: users.id,
-  }
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select(fields)
     .from(users)
     .where(condition)
-    .orderBy(...ordering(listing, sortable, users.id))
+    .orderBy(...ordering(listing, searched, users.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(users).where(condition).get()

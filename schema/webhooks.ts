@@ -3,7 +3,8 @@ import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { wished } from './matching.ts'
 import { runs } from './tables/runs.ts'
 import { webhookPolicies } from './tables/webhooks.ts'
 
@@ -63,25 +64,26 @@ export function webhookPolicy(db: Database, id: number): Promise<WebhookPolicy |
   return db.read.sql.select().from(webhookPolicies).where(eq(webhookPolicies.id, id)).get()
 }
 
-/** Sorted by `name`, `creation_time`, `update_time` or `id`. */
-export async function listWebhookPolicies(
-  db: Database,
-  projectId: number,
-  filter: { readonly name?: string | undefined; readonly exactName?: string | undefined },
-  listing: Listing,
-): Promise<Listed<WebhookPolicy>> {
-  const condition = and(
-    eq(webhookPolicies.projectId, projectId),
-    contains(webhookPolicies.name, filter.name),
-    filter.exactName === undefined ? undefined : eq(webhookPolicies.name, filter.exactName),
-  )
-  const { id, name, createdAt, updatedAt } = webhookPolicies
+const searched = {
+  id: webhookPolicies.id,
+  name: webhookPolicies.name,
+  description: webhookPolicies.description,
+  project_id: webhookPolicies.projectId,
+  enabled: webhookPolicies.enabled,
+  creator: webhookPolicies.creator,
+  creation_time: webhookPolicies.createdAt,
+  update_time: webhookPolicies.updatedAt,
+}
+
+/** Searched and sorted by their fields. */
+export async function listWebhookPolicies(db: Database, projectId: number, listing: Listing): Promise<Listed<WebhookPolicy>> {
+  const condition = and(eq(webhookPolicies.projectId, projectId), wished(listing, searched))
   const { limit, offset } = window(listing)
   const items = await db.read.sql
     .select()
     .from(webhookPolicies)
     .where(condition)
-    .orderBy(...ordering(listing, { id, name, creation_time: createdAt, update_time: updatedAt }, id))
+    .orderBy(...ordering(listing, searched, webhookPolicies.id))
     .limit(limit)
     .offset(offset)
   const counted = await db.read.sql.select({ total: COUNT }).from(webhookPolicies).where(condition).get()

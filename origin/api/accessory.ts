@@ -27,7 +27,7 @@ export const accessories = ({ services: { db }, guard }: ApiParts) => {
     const name = repositoryIn(c.var.project, repository_name)
     const { repositoryId, digest } = await artifactAt(db, name, reference)
     const { items, total } = await listAccessories(db, repositoryId, digest, SEARCHES.accessories.listing(query))
-    describePage(c, query, total)
+    describePage(c, query, total, SEARCHES.accessories)
     return c.json(
       items.map((row) => showAccessory(row, name)),
       200,

@@ -4,6 +4,7 @@ import { isTag, type RepositoryName } from '../../registry/spec/names.ts'
 import { type ArtifactFilter, addTag, listArtifacts, listTagRows } from '../../schema/artifacts.ts'
 import { deleteArtifact } from '../../schema/delete-artifact.ts'
 import { immutability } from '../../schema/immutable-rules.ts'
+import type { Listing } from '../../schema/listing.ts'
 import { findRepositorySummary, repositoryNames } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
 import { ArtifactAnswers, detailsOf } from './artifact-answers.ts'
@@ -18,7 +19,6 @@ import { repositoryIn } from './repository.ts'
 import { SEARCHES } from './searches.ts'
 
 const tags = ['artifact']
-/** What lists of artifacts can be asked for by. */
 
 /** What an answer may hold besides; what there is not (scans, SBOMs) stays out whatever is asked. */
 const details = {
@@ -142,14 +142,15 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       if (summary === undefined) throw notFound(`repository ${name}`)
       const filter = filterOf(query)
       const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filter, SEARCHES.artifacts.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.artifacts)
       return c.json(await answers.ofRepository(items, name, detailsOf(query)), 200)
     })
     .openapi(listOfProject, async (c) => {
       const query = c.req.valid('query')
-      const filter = { ...filterOf(query), latest: query.latest_in_repository === true }
-      const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, SEARCHES.artifacts.listing(query))
-      describePage(c, query, total)
+      const listing = SEARCHES.artifacts.listing(query)
+      const filter = { ...filterOf(query), latest: query.latest_in_repository === true ? latestOf(listing) : undefined }
+      const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, listing)
+      describePage(c, query, total, SEARCHES.artifacts)
       const names = await repositoryNames(db, [...new Set(items.map(({ repositoryId }) => repositoryId))])
       return c.json(await answers.ofProject(items, names, detailsOf(query)), 200)
     })
@@ -175,10 +176,8 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const { repository_name, reference } = c.req.valid('param')
       const name = repositoryIn(c.var.project, repository_name)
       const row = await found(name, reference)
-      const { exact, part } = SEARCHES.tags.conditions(query).name
-      const filter = { digest: row.digest, name: part, exactName: exact }
-      const { items, total } = await listTagRows(db, row.repositoryId, filter, SEARCHES.tags.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listTagRows(db, row.repositoryId, { digest: row.digest }, SEARCHES.tags.listing(query))
+      describePage(c, query, total, SEARCHES.tags)
       const isImmutable = await immutability(db.read, { projectId: row.projectId, name })
       return c.json(
         items.map((tag) => showTag(tag, row.id, isImmutable?.(tag.name) ?? false)),
@@ -205,30 +204,24 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     })
 }
 
-/** `tags=*` is any tag, `tags=nil` none; otherwise a name. Only what is no child of an index and refers to nothing is listed. */
+/** `tags=*` is any tag, `tags=nil` none; otherwise names. Only what is no child of an index and refers to nothing is listed, but by its digest. */
 function filterOf(query: { readonly q?: string | undefined }): ArtifactFilter {
-  const {
-    tags: tag,
-    digest,
-    media_type: mediaType,
-    artifact_type: artifactType,
-    labels,
-    id,
-    push_time,
-    pull_time,
-  } = SEARCHES.artifacts.conditions(query)
-  const { exact, part } = tag
-  return {
-    top: digest === undefined,
-    tagged: exact === '*' ? true : exact === 'nil' ? false : undefined,
-    tag: part,
-    exactTag: exact === '*' || exact === 'nil' ? undefined : exact,
-    digest,
-    mediaTypes: mediaType === undefined ? undefined : [mediaType],
-    artifactType,
-    labels,
-    id,
-    pushed: push_time,
-    pulled: pull_time,
-  }
+  const { tags: tag, labels } = SEARCHES.artifacts.conditions(query)
+  const word = tag?.match === 'exact' ? tag.value : undefined
+  const tagged = word === '*' ? true : word === 'nil' ? false : undefined
+  const byDigest = SEARCHES.artifacts.listing({ ...query, page: 1, page_size: 1 }).where?.some(({ field }) => field === 'digest') === true
+  return { top: !byDigest, tagged, tag: tagged === undefined ? tag : undefined, labels }
+}
+
+/** The newest of a repository is the newest of its kind, as in Harbor. @throws ApiError BAD_REQUEST where no kind, or two, are asked for */
+function latestOf({ where = [] }: Listing): NonNullable<ArtifactFilter['latest']> {
+  const [type, ...others] = where.flatMap(({ field, match }) =>
+    field === 'media_type' || field === 'artifact_type' ? [{ of: field, match } as const] : [],
+  )
+  if (type === undefined || others.length > 0)
+    throw badField(
+      'q',
+      'with latest_in_repository, either media_type or artifact_type has to be there, and not both: q=media_type=application/vnd.oci.image.config.v1+json',
+    )
+  return type
 }

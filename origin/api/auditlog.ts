@@ -133,32 +133,32 @@ export const auditLogs = ({ services: { db, clock }, guard }: ApiParts) => {
     .openapi(all, async (c) => {
       const given = c.req.valid('query')
       const { items, total } = await read(given, await projectsOf(c.var.principal))
-      describePage(c, given, total)
+      describePage(c, given, total, SEARCHES.auditLog)
       return c.json(items.map(show), 200)
     })
     .openapi(allExt, async (c) => {
       const given = c.req.valid('query')
       const { items, total } = await read(given, await projectsOf(c.var.principal))
-      describePage(c, given, total)
+      describePage(c, given, total, SEARCHES.auditLog)
       return c.json(items.map(showExt), 200)
     })
     .openapi(ofProject, async (c) => {
       const given = c.req.valid('query')
       const { items, total } = await read(given, [c.var.project.id])
-      describePage(c, given, total)
+      describePage(c, given, total, SEARCHES.auditLog)
       return c.json(items.map(show), 200)
     })
     .openapi(ofProjectExt, async (c) => {
       const given = c.req.valid('query')
       const { items, total } = await read(given, [c.var.project.id])
-      describePage(c, given, total)
+      describePage(c, given, total, SEARCHES.auditLog)
       return c.json(items.map(showExt), 200)
     })
 }
 
 /** `projectIds`: what whoever asks may see; undefined: everything. */
 function filterOf(given: z.infer<typeof query>, projectIds: readonly number[] | undefined): AuditFilter {
-  const { username, operation, resource, resource_type, operation_result, op_time, project_id } = SEARCHES.auditLog.conditions(given)
+  const { username, operation, resource, resource_type, operation_result, op_result, project_id } = SEARCHES.auditLog.conditions(given)
   const only = project_id === undefined ? projectIds : (projectIds ?? [project_id]).filter((id) => id === project_id)
-  return { username, operation, resource, resourceType: resource_type, succeeded: operation_result, ...op_time, projectIds: only }
+  return { username, operation, resource, resourceType: resource_type, succeeded: operation_result ?? op_result, projectIds: only }
 }

@@ -221,7 +221,13 @@ describe.skipIf(!CONTRACT_PRESENT)('artifacts keep to the contract', () => {
     }
     const digests = async (query: string) => ((await ask(P, `/projects/whole/artifacts${query}`, 200)).body as Shown[]).map(({ digest }) => digest)
     expect(await digests('')).toEqual(made.toReversed())
-    expect(await digests('?latest_in_repository=true')).toEqual([made[2], made[1]])
+    const image = 'media_type=application/vnd.oci.image.config.v1%2Bjson'
+    expect(await digests(`?latest_in_repository=true&q=${image}`)).toEqual([made[2], made[1]])
+    const repository = new TestRepository(origin, 'whole/a')
+    const chart = await repository.artifact({ config: await repository.blob('{}', HELM_CONFIG), layers: [] })
+    expect(await digests(`?latest_in_repository=true&q=${image}`)).toEqual([made[2], made[1]])
+    expect(await digests(`?latest_in_repository=true&q=media_type=${HELM_CONFIG.replace('+', '%2B')}`)).toEqual([chart.digest])
+    for (const q of ['', '&q=tags=nil', `&q=${image},artifact_type=x`]) await ask(P, `/projects/whole/artifacts?latest_in_repository=true${q}`, 400)
     await ask(P, '/projects/none/artifacts', 404)
 
     const S = '/projects/{project_name_or_id}/scanner'

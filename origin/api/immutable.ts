@@ -85,7 +85,7 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
       const { items, total } = await listImmutableRules(db, c.var.project.id, SEARCHES.immutableRules.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.immutableRules)
       return c.json(items.map(show), 200)
     })
     .openapi(create, async (c) => {

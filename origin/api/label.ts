@@ -154,10 +154,8 @@ export const labels = ({ services: { db }, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const projectId = scopeOf(query)
       await require(c.var.principal, 'list', projectId)
-      const name = SEARCHES.labels.conditions(query).name
-      const filter = { projectId, name: query.name ?? name.part, exactName: name.exact }
-      const { items, total } = await listLabels(db, filter, SEARCHES.labels.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listLabels(db, { projectId, name: query.name }, SEARCHES.labels.listing(query))
+      describePage(c, query, total, SEARCHES.labels)
       return c.json(items.map(showLabel), 200)
     })
     .openapi(create, async (c) => {

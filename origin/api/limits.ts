@@ -12,6 +12,8 @@ export const EVERYTHING = 50_000
 export const PAGE_LIMIT = 1_000_000_000
 /** Of a q= and a sort= parameter, in characters. */
 export const QUERY_LIMIT = 4096
+/** Of a key that a warning names, in characters. */
+export const KEY_SHOWN = 64
 /** Values in one union or intersection of a q= parameter. */
 export const QUERY_VALUES_LIMIT = 100
 /** Of an X-Request-Id that is echoed, in characters. */

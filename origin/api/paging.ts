@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { EVERYTHING, PAGE_LIMIT, PAGE_SIZE, PAGE_SIZE_LIMIT } from './limits.ts'
+import { EVERYTHING, KEY_SHOWN, PAGE_LIMIT, PAGE_SIZE, PAGE_SIZE_LIMIT } from './limits.ts'
+import type { SearchableList } from './lists.ts'
 
 /** The parameters of every list: pages are counted from 1. A `page_size` of 0 is everything at once, which Harbor's clients ask for to find one by name. */
 export const pageQuery = {
@@ -36,8 +37,19 @@ export function pageOf<T>(items: readonly T[], query: PageQuery): T[] {
   return items.slice(offset, offset + limit)
 }
 
-/** `X-Total-Count`, and `Link` (RFC 8288) with `prev` and `next` where there is one, which keep the request's other parameters. */
-export function describePage(c: Context, { page, page_size }: PageQuery, total: number): void {
+interface Asked extends PageQuery {
+  readonly q?: string | undefined
+  readonly sort?: string | undefined
+}
+
+/**
+ * `X-Total-Count`, and `Link` (RFC 8288) with `prev` and `next` where there is one, which keep the request's other parameters.
+ * What `list` has no key for was passed over; a `Warning` (RFC 7234) says so.
+ */
+export function describePage(c: Context, asked: Asked, total: number, list?: Pick<SearchableList, 'unknown'>): void {
+  const { page, page_size } = asked
+  const unknown = list?.unknown(asked) ?? []
+  if (unknown.length > 0) c.header('Warning', `299 - "passed over, there is no such key here: ${unknown.map(plain).join(', ')}"`)
   c.header('X-Total-Count', String(total))
   const links: string[] = []
   if (page > 1) links.push(link(c, page - 1, page_size, 'prev'))
@@ -51,3 +63,6 @@ function link(c: Context, page: number, size: number, rel: 'prev' | 'next'): str
   url.searchParams.set('page_size', String(size))
   return `<${url.pathname}${url.search}>; rel="${rel}"`
 }
+
+/** As much of a key as a header may hold. */
+const plain = (key: string) => key.replaceAll(/[^\w.-]/g, '?').slice(0, KEY_SHOWN)

@@ -143,9 +143,8 @@ export const preheatInstances = ({ services: { db, clock }, guard }: ApiParts) =
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = SEARCHES.preheatInstances.conditions(query).name
-      const { items, total } = await listPreheatInstances(db, { name: part ?? exact }, SEARCHES.preheatInstances.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listPreheatInstances(db, SEARCHES.preheatInstances.listing(query))
+      describePage(c, query, total, SEARCHES.preheatInstances)
       return c.json(await Promise.all(items.map(async (row) => showInstance(row, await healthy(row)))), 200)
     })
     .openapi(create, async (c) => {

@@ -17,7 +17,7 @@ import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
 import { GivenPolicy, Policy, ProjectProvider, readFilters, readTrigger, showPolicy } from './preheat-shapes.ts'
-import { Execution, showRun, showRunTask, Task } from './run-shapes.ts'
+import { Execution, runStatus, showRun, showRunTask, Task } from './run-shapes.ts'
 import { refuseBadCron } from './schedules.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -215,7 +215,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
 
   return routes()
     .openapi(providers, async (c) => {
-      const { items } = await listPreheatInstances(db, {}, EVERY)
+      const { items } = await listPreheatInstances(db, EVERY)
       return c.json(
         items.map(({ id, name, enabled, standard }) => ({ id, provider: name, enabled, default: standard })),
         200,
@@ -223,13 +223,8 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = SEARCHES.preheatPolicies.conditions(query).name
-      const { items, total } = await listPreheatPolicies(
-        db,
-        { projectId: c.var.project.id, name: part ?? exact },
-        SEARCHES.preheatPolicies.listing(query),
-      )
-      describePage(c, query, total)
+      const { items, total } = await listPreheatPolicies(db, c.var.project.id, SEARCHES.preheatPolicies.listing(query))
+      describePage(c, query, total, SEARCHES.preheatPolicies)
       return c.json(await Promise.all(items.map(show)), 200)
     })
     .openapi(create, async (c) => {
@@ -258,8 +253,9 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     .openapi(executions, async (c) => {
       const query = c.req.valid('query')
       const policy = await found(c.var.project.id, c.req.valid('param').preheat_policy_name)
-      const { items, total } = await listRuns(db, { kind: 'preheat', policyId: policy.id }, SEARCHES.preheatExecutions.listing(query))
-      describePage(c, query, total)
+      const status = runStatus(SEARCHES.preheatExecutions.conditions(query).status)
+      const { items, total } = await listRuns(db, { kind: 'preheat', policyId: policy.id, status }, SEARCHES.preheatExecutions.listing(query))
+      describePage(c, query, total, SEARCHES.preheatExecutions)
       return c.json(
         items.map((run) => showRun(run, VENDOR_TYPE, run.detail)),
         200,
@@ -280,8 +276,9 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
       const query = c.req.valid('query')
       const { preheat_policy_name, execution_id } = c.req.valid('param')
       const run = await foundRun(c.var.project.id, preheat_policy_name, execution_id)
-      const { items, total } = await listRunTasks(db, run.id, SEARCHES.preheatTasks.listing(query))
-      describePage(c, query, total)
+      const status = runStatus(SEARCHES.preheatTasks.conditions(query).status)
+      const { items, total } = await listRunTasks(db, run.id, { status }, SEARCHES.preheatTasks.listing(query))
+      describePage(c, query, total, SEARCHES.preheatTasks)
       return c.json(
         items.map((task) =>
           showRunTask(task, { artifact: `${String(task.detail.repository)}:${String(task.detail.tag)}`, digest: task.detail.digest }),

@@ -56,7 +56,7 @@ export const projectScanner = ({ guard }: ApiParts) => {
     .openapi(candidates, (c) => {
       const query = c.req.valid('query')
       SEARCHES.scanners.listing(query)
-      describePage(c, query, 0)
+      describePage(c, query, 0, SEARCHES.scanners)
       return c.json([], 200)
     })
 }

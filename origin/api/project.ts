@@ -139,19 +139,13 @@ export const projects = ({ services, guard }: ApiParts) => {
         db,
         {
           ...visible,
-          name: query.name ?? q.name.part,
-          exactName: q.name.exact,
+          name: query.name,
           public: onlyPublic ?? isPublic,
-          ownerId: q.owner_id,
           ownerName,
-          ids: q.project_id === undefined ? undefined : [q.project_id],
-          endpointId: q.registry_id,
-          created: q.creation_time,
-          updated: q.update_time,
         },
         SEARCHES.projects.listing(query),
       )
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.projects)
       return c.json(await Promise.all(items.map((item) => showProject(services, principal, item))), 200)
     })
     .openapi(create, async (c) => {

@@ -4,7 +4,7 @@ import { ApiError } from './errors.ts'
 import { parseQuery } from './query.ts'
 
 const KEYS = ['a', 'b', 'c']
-const read = (text: string) => Object.fromEntries(parseQuery(text, KEYS))
+const read = (text: string) => Object.fromEntries(parseQuery(text, KEYS).known)
 
 describe('q= says what Harbor’s clients mean', () => {
   test.each([
@@ -17,12 +17,15 @@ describe('q= says what Harbor’s clients mean', () => {
     ['a={x "y z" 3}', { a: { match: 'any', values: ['x', 'y z', 3] } }],
     ['a=(x y)', { a: { match: 'all', values: ['x', 'y'] } }],
     ['a=k=v', { a: { match: 'exact', value: 'k=v' } }],
+    ['a%3D%7B1%202%7D', { a: { match: 'any', values: [1, 2] } }],
+    ['a=~50%', { a: { match: 'fuzzy', value: '50%' } }],
+    ['z=1,a=2', { a: { match: 'exact', value: 2 } }],
     ['', {}],
   ])('%s', (text, expected) => {
     expect(read(text)).toEqual(expected)
   })
 
-  test.each(['=v', 'a', 'a=1,a=2', 'z=1', 'a={', 'a="x', 'a={}', 'a=[1~2~3]', 'a=[1]', `a=${'x'.repeat(5000)}`])('%s is refused', (text) => {
+  test.each(['=v', 'a', 'a=1,a=2', 'z={', 'a={', 'a="x', 'a={}', 'a=[1~2~3]', 'a=[1]', `a=${'x'.repeat(5000)}`])('%s is refused', (text) => {
     expect(() => read(text)).toThrow(ApiError)
   })
 

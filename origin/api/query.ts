@@ -1,4 +1,5 @@
 import { ApiError } from './errors.ts'
+import { keyNamed } from './keys.ts'
 import { QUERY_LIMIT, QUERY_VALUES_LIMIT } from './limits.ts'
 
 export type QueryValue = string | number
@@ -15,24 +16,35 @@ export type Query = ReadonlyMap<string, Condition>
 /**
  * Reads Harbor's `q=`: `k=v` exact, `k=~v` fuzzy, `k=[min~max]` range, `k={a b}` any of them, `k=(a b)` all of them, joined by commas.
  * Values in quotes (`"` or `'`) are text whatever they hold; a bare whole number is a number.
- * @throws ApiError BAD_REQUEST for what is not that, and for keys that are not in `keys`
+ * `unknown`: the keys that are not in `keys`, which Harbor passes over. @throws ApiError BAD_REQUEST for what is no condition
  */
-export function parseQuery(text: string | undefined, keys: readonly string[]): Query {
+export function parseQuery(text: string | undefined, keys: readonly string[]): { readonly known: Query; readonly unknown: readonly string[] } {
   const query = new Map<string, Condition>()
-  if (text === undefined || text === '') return query
+  const unknown: string[] = []
+  if (text === undefined || text === '') return { known: query, unknown }
   if (text.length > QUERY_LIMIT) throw new ApiError('BAD_REQUEST', `q: longer than ${QUERY_LIMIT} characters`)
-  for (const clause of split(text, ',')) {
+  for (const clause of split(decoded(text), ',')) {
     const equals = clause.indexOf('=')
-    const key = clause.slice(0, equals).trim()
+    const name = clause.slice(0, equals).trim()
     if (equals < 1) throw new ApiError('BAD_REQUEST', `q: "${clause}" is no condition; write key=value`)
-    if (!keys.includes(key)) {
-      const there = keys.length === 0 ? 'this list has none' : `there are ${keys.join(', ')}`
-      throw new ApiError('BAD_REQUEST', `q: there is no key "${key}" here; ${there}`)
-    }
-    if (query.has(key)) throw new ApiError('BAD_REQUEST', `q: the key "${key}" comes twice`)
-    query.set(key, condition(key, clause.slice(equals + 1).trim()))
+    const wanted = condition(name, clause.slice(equals + 1).trim())
+    const key = keyNamed(name, keys)
+    if (key === undefined) unknown.push(name)
+    else if (query.has(key)) throw new ApiError('BAD_REQUEST', `q: the key "${key}" comes twice`)
+    else query.set(key, wanted)
   }
-  return query
+  return { known: query, unknown }
+}
+
+/** Harbor's portal encodes it twice, and Harbor decodes it twice. */
+function decoded(text: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // A percent sign that is meant so.
+    return text
+  }
 }
 
 function condition(key: string, text: string): Condition {

@@ -94,7 +94,7 @@ export const quotas = ({ services: { db }, guard }: ApiParts) => {
       const fields = sort.map(({ field, descending }) => ({ field: QUOTA_SORTS[field] ?? field, descending }))
       const ids = query.reference_id === undefined ? undefined : [Number(query.reference_id)]
       const { items, total } = await listProjects(db, { ids }, { ...listing, sort: fields })
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.quotas)
       return c.json(items.map(show), 200)
     })
     .openapi(get, async (c) => c.json(show(await found(c.req.valid('param').id)), 200))

@@ -169,10 +169,8 @@ export const registries = ({ services, guard }: ApiParts) => {
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const q = SEARCHES.registries.conditions(query)
-      const filter = { name: query.name ?? q.name.part, exactName: q.name.exact, type: q.type }
-      const { items, total } = await listEndpoints(db, filter, SEARCHES.registries.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listEndpoints(db, { name: query.name }, SEARCHES.registries.listing(query))
+      describePage(c, query, total, SEARCHES.registries)
       return c.json(items.map(showRegistry), 200)
     })
     .openapi(create, async (c) => {

@@ -188,13 +188,8 @@ export const replication = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(policies, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = SEARCHES.replicationPolicies.conditions(query).name
-      const { items, total } = await listReplicationPolicies(
-        db,
-        { name: query.name ?? part, exactName: exact },
-        SEARCHES.replicationPolicies.listing(query),
-      )
-      describePage(c, query, total)
+      const { items, total } = await listReplicationPolicies(db, { name: query.name }, SEARCHES.replicationPolicies.listing(query))
+      describePage(c, query, total, SEARCHES.replicationPolicies)
       const here = services.baseUrl(c.req.raw)
       return c.json(await Promise.all(items.map((row) => showPolicy(db, row, here))), 200)
     })
@@ -222,7 +217,7 @@ export const replication = ({ services, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const filter = { policyId: query.policy_id, status: query.status, trigger: query.trigger }
       const { items, total } = await listExecutions(db, filter, SEARCHES.replicationExecutions.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.replicationExecutions)
       return c.json(
         items.map((row) => showExecution(row, db.clock.now())),
         200,
@@ -259,7 +254,7 @@ export const replication = ({ services, guard }: ApiParts) => {
         { status: query.status, resourceType: query.resource_type },
         SEARCHES.replicationTasks.listing(query),
       )
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.replicationTasks)
       return c.json(items.map(showTask), 200)
     })
     .openapi(log, async (c) => {

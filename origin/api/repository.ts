@@ -121,17 +121,17 @@ export const repositories = ({ services: { db }, guard }: ApiParts) => {
     .openapi(listAll, async (c) => {
       const query = c.req.valid('query')
       const name = SEARCHES.repositories.conditions(query).name
-      const filter = { visible: visibleProjects(c.var.principal), name: name.part, exactName: name.exact }
+      const filter = { visible: visibleProjects(c.var.principal), name }
       const { items, total } = await listRepositorySummaries(db, filter, SEARCHES.repositories.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.repositories)
       return c.json(items.map(showRepository), 200)
     })
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
       const name = SEARCHES.repositories.conditions(query).name
-      const filter = { projectId: c.var.project.id, name: name.part, exactName: name.exact }
+      const filter = { projectId: c.var.project.id, name }
       const { items, total } = await listRepositorySummaries(db, filter, SEARCHES.repositories.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.repositories)
       return c.json(items.map(showRepository), 200)
     })
     .openapi(get, async (c) => c.json(showRepository(await found(repositoryIn(c.var.project, c.req.valid('param').repository_name))), 200))

@@ -101,16 +101,16 @@ export const robots = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const query = c.req.valid('query')
       const q = SEARCHES.robots.conditions(query)
-      const projectId = q.ProjectID ?? q.project_id
-      const level = q.Level ?? q.level ?? (projectId === undefined ? 'system' : 'project')
+      // 0 is no project, as in Harbor.
+      const projectId = q.project_id === 0 ? undefined : q.project_id
+      const level = q.level ?? (projectId === undefined ? 'system' : 'project')
       if (level !== 'system' && level !== 'project') throw badField('q', 'Level is system or project')
       if (level === 'system') guard.requireSystem(principal, { resource: 'robot', action: 'list' })
       else if (projectId === undefined) throw badField('q', 'Level=project needs ProjectID=')
       else await guard.requireProject(principal, { resource: 'robot', action: 'list' }, projectId)
-      const { exact, part } = q.name
-      const filter = { projectId: level === 'system' ? null : projectId, name: part, exactName: exact }
+      const filter = { projectId: level === 'system' ? null : projectId }
       const { items, total } = await listRobots(db, filter, SEARCHES.robots.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.robots)
       return c.json(await Promise.all(items.map((row) => showRobot(services, row))), 200)
     })
     .openapi(create, async (c) => {

@@ -119,10 +119,8 @@ export const projectRobots = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = SEARCHES.robotsOfProject.conditions(query).name
-      const filter = { projectId: c.var.project.id, name: part, exactName: exact }
-      const { items, total } = await listRobots(db, filter, SEARCHES.robotsOfProject.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listRobots(db, { projectId: c.var.project.id }, SEARCHES.robotsOfProject.listing(query))
+      describePage(c, query, total, SEARCHES.robotsOfProject)
       return c.json(await Promise.all(items.map((row) => showRobot(services, row))), 200)
     })
     .openapi(create, async (c) => {

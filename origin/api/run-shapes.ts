@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import type { Run, RunTask } from '../../schema/runs.ts'
+import type { Run, RunStatus, RunTask } from '../../schema/runs.ts'
 import { instant } from './environment.ts'
+import { badField } from './errors.ts'
 
 // Executions and their tasks, as webhooks and preheating have them.
 
@@ -74,3 +75,15 @@ export function showRunTask(task: RunTask, extra: Readonly<Record<string, unknow
     ...(task.endedAt !== null && { end_time: instant(task.endedAt) }),
   }
 }
+
+const STATUSES = ['Pending', 'Running', 'Success', 'Error', 'Stopped'] as const satisfies readonly RunStatus[]
+
+/** @throws ApiError BAD_REQUEST */
+export function readStatus(text: string): RunStatus {
+  const status = STATUSES.find((each) => each.toLowerCase() === text.trim().toLowerCase())
+  if (status === undefined) throw badField('status', `is one of ${STATUSES.join(', ')}`)
+  return status
+}
+
+/** What a list is narrowed to. @throws ApiError BAD_REQUEST */
+export const runStatus = (text: string | undefined): readonly RunStatus[] | undefined => (text === undefined ? undefined : [readStatus(text)])

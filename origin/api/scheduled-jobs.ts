@@ -204,11 +204,11 @@ export function scheduledJobs<P>({ services: { db }, guard }: ApiParts, kind: Sc
     .openapi(history, async (c) => {
       const query = c.req.valid('query')
       const listing = SEARCHES.jobs.listing(query)
-      const status = SEARCHES.jobs.conditions(query).job_status
+      const { job_status, status = job_status } = SEARCHES.jobs.conditions(query)
       const state = status === undefined ? undefined : jobState(status)
       if (status !== undefined && state === undefined) throw badField('q', `job_status is one of ${Object.values(JOB_STATUS).join(', ')}`)
       const { items, total } = await listJobs(db, { kind: kind.kind, state }, listing)
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.jobs)
       return c.json(items.map(show), 200)
     })
     .openapi(one, async (c) => c.json(show(await find(c.req.valid('param'))), 200))

@@ -42,7 +42,7 @@ export const search = ({ services }: ApiParts) =>
     const { principal } = c.var
     const visible = visibleProjects(principal)
     const { items: named } = await listProjects(db, { ...visible, name: q }, { page: 1, pageSize: FOUND_LIMIT })
-    const repositories = await findRepositorySummaries(db, { visible, name: q }, FOUND_LIMIT)
+    const repositories = await findRepositorySummaries(db, { visible, name: { match: 'part', text: q } }, FOUND_LIMIT)
     const ids = [...new Set(repositories.map(({ projectId }) => projectId))]
     const byId = new Map((await listProjects(db, { ids }, { page: 1, pageSize: FOUND_LIMIT })).items.map((project) => [project.id, project]))
     return c.json(

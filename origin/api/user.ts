@@ -231,10 +231,8 @@ export const users = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { username, email } = SEARCHES.users.conditions(query)
-      const filter = { username: username.part, exactUsername: username.exact, email: email.part, exactEmail: email.exact }
-      const { items, total } = await listUsers(db, filter, SEARCHES.users.listing(query))
-      describePage(c, query, total)
+      const { items, total } = await listUsers(db, {}, SEARCHES.users.listing(query))
+      describePage(c, query, total, SEARCHES.users)
       return c.json(items.map(show), 200)
     })
     .openapi(create, async (c) => {
@@ -262,7 +260,7 @@ export const users = ({ services, guard }: ApiParts) => {
     .openapi(search, async (c) => {
       const query = c.req.valid('query')
       const { items, total } = await listUsers(db, { username: query.username }, SEARCHES.users.listing({ ...query, sort: 'username' }))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.users)
       return c.json(
         items.map((row) => ({ user_id: row.id, username: row.username })),
         200,

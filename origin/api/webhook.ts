@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { WEBHOOK_SECRET } from '../../control-plane/webhooks/deliver.ts'
 import { WEBHOOK_EVENTS } from '../../control-plane/webhooks/events.ts'
 import { PrivateAddress, ReachableNetworks } from '../../runtime/public-networks.ts'
-import { findRun, lastRuns, listRuns, listRunTasks, type Run, type RunStatus, type RunTask, readRunLog } from '../../schema/runs.ts'
+import { findRun, lastRuns, listRuns, listRunTasks, type Run, type RunTask, readRunLog } from '../../schema/runs.ts'
 import {
   createWebhookPolicy,
   deleteWebhookPolicy,
@@ -17,7 +17,7 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
-import { Execution, showRun, showRunTask, Task } from './run-shapes.ts'
+import { Execution, readStatus, runStatus, showRun, showRunTask, Task } from './run-shapes.ts'
 import { SEARCHES } from './searches.ts'
 import { EventTypes, Job, KEPT, LastTrigger, NewPolicy, Policy, showPolicy } from './webhook-shapes.ts'
 
@@ -26,7 +26,6 @@ const params = z.object({ project_name_or_id: z.string().max(255) })
 const PATH = '/projects/{project_name_or_id}/webhook'
 const one = params.extend({ webhook_policy_id: id })
 const ofExecution = one.extend({ execution_id: id })
-const STATUSES = ['Pending', 'Running', 'Success', 'Error', 'Stopped'] as const satisfies readonly RunStatus[]
 const EVERY_POLICY = { page: 1, pageSize: 1_000 }
 
 export const webhooks = ({ services, guard }: ApiParts) => {
@@ -215,14 +214,8 @@ export const webhooks = ({ services, guard }: ApiParts) => {
   return routes()
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
-      const { exact, part } = SEARCHES.webhookPolicies.conditions(query).name
-      const { items, total } = await listWebhookPolicies(
-        db,
-        c.var.project.id,
-        { name: part, exactName: exact },
-        SEARCHES.webhookPolicies.listing(query),
-      )
-      describePage(c, query, total)
+      const { items, total } = await listWebhookPolicies(db, c.var.project.id, SEARCHES.webhookPolicies.listing(query))
+      describePage(c, query, total, SEARCHES.webhookPolicies)
       return c.json(items.map(showPolicy), 200)
     })
     .openapi(create, async (c) => {
@@ -247,10 +240,9 @@ export const webhooks = ({ services, guard }: ApiParts) => {
     .openapi(executions, async (c) => {
       const query = c.req.valid('query')
       const policy = await found(c.var.project.id, c.req.valid('param').webhook_policy_id)
-      const { status: wanted } = SEARCHES.webhookExecutions.conditions(query)
-      const status = wanted === undefined ? undefined : [readStatus(wanted)]
+      const status = runStatus(SEARCHES.webhookExecutions.conditions(query).status)
       const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, SEARCHES.webhookExecutions.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.webhookExecutions)
       return c.json(
         items.map((run) => showRun(run, 'WEBHOOK', { event_type: run.event, ...run.detail })),
         200,
@@ -260,8 +252,9 @@ export const webhooks = ({ services, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const { webhook_policy_id, execution_id } = c.req.valid('param')
       const { run } = await foundRun(c.var.project.id, webhook_policy_id, execution_id)
-      const { items, total } = await listRunTasks(db, run.id, SEARCHES.webhookTasks.listing(query))
-      describePage(c, query, total)
+      const status = runStatus(SEARCHES.webhookTasks.conditions(query).status)
+      const { items, total } = await listRunTasks(db, run.id, { status }, SEARCHES.webhookTasks.listing(query))
+      describePage(c, query, total, SEARCHES.webhookTasks)
       return c.json(
         items.map((task) => showTask(task, run)),
         200,
@@ -275,7 +268,7 @@ export const webhooks = ({ services, guard }: ApiParts) => {
       return plainText(c, text)
     })
     .openapi(lastTrigger, async (c) => {
-      const { items } = await listWebhookPolicies(db, c.var.project.id, {}, EVERY_POLICY)
+      const { items } = await listWebhookPolicies(db, c.var.project.id, EVERY_POLICY)
       const shown = await Promise.all(
         items.map(async (policy) => {
           const last = await lastRuns(db, 'webhook', policy.id)
@@ -312,13 +305,13 @@ export const webhooks = ({ services, guard }: ApiParts) => {
       const policy = await found(c.var.project.id, query.policy_id)
       const status =
         query.status === undefined
-          ? undefined
+          ? runStatus(SEARCHES.webhookJobs.conditions(query).status)
           : [query.status]
               .flat()
               .flatMap((text) => text.split(','))
               .map(readStatus)
       const { items, total } = await listRuns(db, { kind: 'webhook', policyId: policy.id, status }, SEARCHES.webhookJobs.listing(query))
-      describePage(c, query, total)
+      describePage(c, query, total, SEARCHES.webhookJobs)
       return c.json(
         items.map((run) => ({
           id: run.id,
@@ -333,11 +326,4 @@ export const webhooks = ({ services, guard }: ApiParts) => {
         200,
       )
     })
-}
-
-/** @throws ApiError BAD_REQUEST */
-function readStatus(text: string): RunStatus {
-  const status = STATUSES.find((each) => each.toLowerCase() === text.trim().toLowerCase())
-  if (status === undefined) throw badField('status', `is one of ${STATUSES.join(', ')}`)
-  return status
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { type AuditFilter, type AuditRow, readAudit } from '../../schema/audit/read.ts'
 import { verifyAudit } from '../../schema/audit/verify.ts'
+import type { Match } from '../../schema/matching.ts'
 import { findProjectByName } from '../../schema/projects.ts'
 import { streamed } from '../exports.ts'
 import type { OriginServices } from '../services.ts'
@@ -57,9 +58,9 @@ export function auditApi(services: Services): Hono {
       await administrator(c.req.raw)
       const { format, project, ...query } = read(exportQuery, c.req.query())
       const filter: AuditFilter = {
-        operation: { exact: query.operation },
-        resourceType: { exact: query.resource_type },
-        username: { exact: query.username },
+        operation: equal(query.operation),
+        resourceType: equal(query.resource_type),
+        username: equal(query.username),
         from: query.from,
         to: query.to,
         ...(project !== undefined && { projectIds: [await projectId(services, project)] }),
@@ -94,3 +95,5 @@ function read<T>(schema: z.ZodType<T>, query: Readonly<Record<string, string>>):
   const [issue] = result.error.issues
   throw new RegistryError('UNSUPPORTED', `${issue?.path.join('.')}: ${issue?.message}`, undefined, { status: 400 })
 }
+
+const equal = (value: string | undefined): Match | undefined => (value === undefined ? undefined : { match: 'exact', value })

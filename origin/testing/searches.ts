@@ -8,7 +8,6 @@ import { createReplicationPolicy } from '../../schema/replication.ts'
 import { startExecution } from '../../schema/replication-executions.ts'
 import { startRun } from '../../schema/runs.ts'
 import { createWebhookPolicy } from '../../schema/webhooks.ts'
-import { KINDS } from '../api/conditions.ts'
 import { harborApi } from '../api/harbor-api.ts'
 import type { SearchableList } from '../api/lists.ts'
 import { SEARCHES } from '../api/searches.ts'
@@ -81,15 +80,21 @@ export function servedLists({ origin }: TestOrigin): ServedList[] {
 }
 
 /**
- * Nothing; every form of every condition; each with one of each other key, and all keys at once; every order, each way, alone and with each key:
+ * Nothing; every form of every condition; neighbours among the keys together, and all keys at once; every order, each way, alone and with a key:
  * what makes the database's statements differ. `given`: better values than the examples, for keys that take only some.
  */
-export function searchesOf({ keys, sortable }: SearchableList, given: Readonly<Record<string, readonly string[]>> = {}): string[] {
-  const forms = Object.entries(keys).map(([key, kind]) => given[key] ?? KINDS[kind].examples(key))
+export function searchesOf({ examples, sortable }: SearchableList, given: Readonly<Record<string, readonly string[]>> = {}): string[] {
+  const forms = Object.entries(examples).map(([key, own]) => given[key] ?? own)
   const firsts = forms.flatMap(([first]) => first ?? [])
-  const pairs = firsts.flatMap((one, at) => firsts.slice(at + 1).map((other) => `${one},${other}`))
+  const pairs = firsts.flatMap((one, at) => firsts.slice(at + 1, at + 4).map((other) => `${one},${other}`))
   const all = firsts.length > 2 ? [firsts.join(',')] : []
-  const orders = sortable.flatMap((key) => [key, `-${key}`])
+  const orders = sortable.flatMap((key, at) =>
+    [key, `-${key}`].map((by) => ({ by, with: firsts.length === 0 ? [] : [firsts[(at + 1) % firsts.length] ?? ''] })),
+  )
   const asked = (q: string, sort?: string) => new URLSearchParams({ ...(q !== '' && { q }), ...(sort !== undefined && { sort }) }).toString()
-  return ['', ...[...forms.flat(), ...pairs, ...all].map((q) => asked(q)), ...['', ...firsts].flatMap((q) => orders.map((sort) => asked(q, sort)))]
+  return [
+    '',
+    ...[...forms.flat(), ...pairs, ...all].map((q) => asked(q)),
+    ...orders.flatMap(({ by, with: keys }) => ['', ...keys].map((q) => asked(q, by))),
+  ]
 }

@@ -56,12 +56,12 @@ describe('the audit log', () => {
     await seed(db)
     const pull = { subject: 'user:1', repository: parseRepositoryName('team/app'), digest, tag: parseTag('v1'), first: 1_000, last: 3_000 }
     await recordPulls(db, [{ ...pull, count: 3 }])
-    const { items } = await listAudit(db, { operation: { exact: 'pull' } }, page)
+    const { items } = await listAudit(db, { operation: { match: 'exact', value: 'pull' } }, page)
     expect(items.map(({ time, count, resource }) => ({ time, count, resource }))).toEqual(
       [3_000, 2_000, 1_000].map((time) => ({ time, count: 1, resource: 'team/app:v1' })),
     )
     await recordPulls(db, [{ ...pull, count: 5_000 }])
-    const rows = await readAudit(db, 0, 10_000, { operation: { exact: 'pull' } })
+    const rows = await readAudit(db, 0, 10_000, { operation: { match: 'exact', value: 'pull' } })
     expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(5_003)
     expect(await verified(db)).toMatchObject({ faults: [] })
   })

@@ -36,7 +36,7 @@ it('a part of a name finds what has it, whatever was written down when, purged o
       const { db } = held
       await seed(db)
       const search = async (part: string) => {
-        const { items, total } = await listAudit(db, { resource: { part } }, ALL)
+        const { items, total } = await listAudit(db, { resource: { match: 'part', text: part } }, ALL)
         const wanted = (await readAudit(db, 0, 5_000)).filter(({ resource }) => folded(resource).includes(folded(part))).map(({ id }) => id)
         expect({ part, ids: items.map(({ id }) => id), total }).toEqual({ part, ids: wanted.reverse(), total: wanted.length })
       }
@@ -92,17 +92,23 @@ it('a part that very many names have is found as well, on every page, and with w
   await db.write((connection) => tellAll(db, connection, changes))
   for (const noted of [false, true]) {
     if (noted) await noteAll(db)
-    const last = await listAudit(db, { resource: { part: 'APP-' } }, { page: many / 100, pageSize: 100 })
+    const last = await listAudit(db, { resource: { match: 'part', text: 'APP-' } }, { page: many / 100, pageSize: 100 })
     expect({ total: last.total, items: last.items.map(({ resource }) => resource).slice(-2) }).toEqual({
       total: many,
       items: ['team/app-1', 'team/app-0'],
     })
-    expect((await listAudit(db, { resource: { part: 'app-1' }, operation: { exact: 'delete' } }, ALL)).total).toBe(
+    expect((await listAudit(db, { resource: { match: 'part', text: 'app-1' }, operation: { match: 'exact', value: 'delete' } }, ALL)).total).toBe(
       [...Array(many).keys()].filter((n) => n % 2 === 1 && String(n).startsWith('1')).length,
     )
-    expect((await listAudit(db, { username: { part: 'OWNER' }, operation: { part: 'let' }, resourceType: { part: 'fact' } }, ALL)).total).toBe(
-      many / 2,
-    )
+    expect(
+      (
+        await listAudit(
+          db,
+          { username: { match: 'part', text: 'OWNER' }, operation: { match: 'part', text: 'let' }, resourceType: { match: 'part', text: 'fact' } },
+          ALL,
+        )
+      ).total,
+    ).toBe(many / 2)
   }
 })
 
@@ -117,5 +123,5 @@ it('forgotten as a whole, names are written down anew from the beginning', async
   expect(await grams()).toEqual([])
   await noteAll(db)
   expect(await grams()).toHaveLength(1)
-  expect((await listAudit(db, { resource: { part: 'first' } }, ALL)).total).toBe(1)
+  expect((await listAudit(db, { resource: { match: 'part', text: 'first' } }, ALL)).total).toBe(1)
 })

@@ -1,24 +1,19 @@
 import { and, asc, desc, eq, gt, inArray, lte, sql as raw, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { COUNT, contains, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
+import { COUNT, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
+import { type Match, matches, wished } from '../matching.ts'
 import { auditLog } from '../tables/audit.ts'
 import { NAMED, type Named, namesWith } from './names.ts'
 
 export type AuditRow = typeof auditLog.$inferSelect
 
-/** A text that is equal, or only a part. */
-export interface TextFilter {
-  readonly exact?: string | undefined
-  readonly part?: string | undefined
-}
-
 export interface AuditFilter extends Span {
   /** undefined: of the whole system. */
   readonly projectIds?: readonly number[] | undefined
-  readonly username?: TextFilter | undefined
-  readonly operation?: TextFilter | undefined
-  readonly resource?: TextFilter | undefined
-  readonly resourceType?: TextFilter | undefined
+  readonly username?: Match | undefined
+  readonly operation?: Match | undefined
+  readonly resource?: Match | undefined
+  readonly resourceType?: Match | undefined
   readonly succeeded?: boolean | undefined
 }
 
@@ -31,19 +26,22 @@ export async function listAudit(db: Database, filter: AuditFilter, listing: List
   const sortable = { id, op_time: time, username, operation, resource, resource_type: resourceType }
   const { limit, offset } = window(listing)
   const sorted = (listing.sort ?? []).length > 0
-  if (!sorted && Object.values(filter).every((wish) => wish === undefined || isNothing(wish))) return await listAll(db, limit, offset)
+  const nothing = (listing.where ?? []).length === 0 && Object.values(filter).every((wish) => wish === undefined)
+  if (!sorted && nothing) return await listAll(db, limit, offset)
   // What happened in some hours is in the order of an index on time; of all rows by id most would be read for nothing.
-  const newest = filter.from === undefined && filter.to === undefined ? [desc(id)] : [desc(time), desc(id)]
+  const timed = filter.from !== undefined || filter.to !== undefined || listing.where?.some(({ field }) => field === 'op_time') === true
+  const newest = timed ? [desc(time), desc(id)] : [desc(id)]
   const order = sorted ? ordering(listing, sortable, id) : newest
   const names = await namesOf(db, filter)
-  const narrow = conditionOf(filter, names)
+  const wishes = wished(listing, sortable)
+  const narrow = and(conditionOf(filter, names), wishes)
   // Counted first, by an index: what is not there is then not looked for in every row as well.
   const total = (await db.read.sql.select({ total: COUNT }).from(auditLog).where(narrow).get())?.total ?? 0
   if (total <= offset) return { items: [], total }
   const page = db.read.sql
     .select({ id })
     .from(auditLog)
-    .where(total > SORTED ? conditionOf(filter) : narrow)
+    .where(total > SORTED ? and(conditionOf(filter), wishes) : narrow)
     .orderBy(...order)
     .limit(limit)
     .offset(offset)
@@ -59,18 +57,15 @@ export async function listAudit(db: Database, filter: AuditFilter, listing: List
 type Names = Readonly<Partial<Record<Named, readonly string[]>>>
 
 async function namesOf(db: Database, { username, operation, resource, resourceType }: AuditFilter): Promise<Names> {
-  const parts = { username: username?.part, operation: operation?.part, resource: resource?.part, resource_type: resourceType?.part }
+  const wishes = { username, operation, resource, resource_type: resourceType }
   const names: Partial<Record<Named, readonly string[]>> = {}
   for (const kind of NAMED) {
-    const part = parts[kind]
-    const found = part === undefined || part === '' ? undefined : await namesWith(db, kind, part)
+    const wish = wishes[kind]
+    const found = wish?.match !== 'part' || wish.text === '' ? undefined : await namesWith(db, kind, wish.text)
     if (found !== undefined) names[kind] = found
   }
   return names
 }
-
-const isNothing = (wish: unknown) =>
-  typeof wish === 'object' && wish !== null && !Array.isArray(wish) && Object.values(wish).every((each) => each === undefined)
 
 /** Everything, the newest first: ids have no holes, so that nothing needs to be counted or passed over but what was purged behind the beginning. */
 async function listAll(db: Database, limit: number, offset: number): Promise<Listed<AuditRow>> {
@@ -124,9 +119,5 @@ const inProjects = (ids: readonly number[], few: boolean): SQL =>
 type TextColumn = typeof auditLog.username | typeof auditLog.operation | typeof auditLog.resource | typeof auditLog.resourceType
 
 /** `names`: all that have the part. */
-function textMatches(column: TextColumn, { exact, part }: TextFilter = {}, names: readonly string[] | undefined): SQL | undefined {
-  return and(
-    exact === undefined ? undefined : eq(column, exact),
-    names === undefined ? contains(column, part) : raw`${column} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
-  )
-}
+const textMatches = (column: TextColumn, wish: Match | undefined, names: readonly string[] | undefined): SQL | undefined =>
+  names === undefined ? matches(column, wish) : raw`${column} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`

@@ -474,6 +474,7 @@ CREATE UNIQUE INDEX `manifests_digest` ON `manifests` (`repository_id`,`digest`)
 CREATE INDEX `manifests_of_project` ON `manifests` (`project_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`top`,`pushed_at`,`tagged`);--> statement-breakpoint
+CREATE INDEX `manifests_by_type` ON `manifests` (`repository_id`,CASE WHEN config_media_type IS NULL THEN media_type ELSE config_media_type END,`top`,`pushed_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_pull` ON `manifests` (`repository_id`,`top`,`pulled_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_size` ON `manifests` (`repository_id`,`top`,`total_size`);--> statement-breakpoint
 CREATE INDEX `manifests_of_project_by_push` ON `manifests` (`project_id`,`top`,`pushed_at`);--> statement-breakpoint

@@ -65,6 +65,13 @@ export const manifests = sqliteTable(
     index('manifests_of_project').on(t.projectId, t.digest),
     index('manifests_by_digest').on(t.digest),
     index('manifests_by_push').on(t.repositoryId, t.top, t.pushedAt, t.tagged),
+    // By the media type that is shown: what the newest of a type in each repository is found by.
+    index('manifests_by_type').on(
+      t.repositoryId,
+      sql`CASE WHEN config_media_type IS NULL THEN media_type ELSE config_media_type END`,
+      t.top,
+      t.pushedAt,
+    ),
     index('manifests_by_pull').on(t.repositoryId, t.top, t.pulledAt),
     index('manifests_by_size').on(t.repositoryId, t.top, t.totalSize),
     index('manifests_of_project_by_push').on(t.projectId, t.top, t.pushedAt),

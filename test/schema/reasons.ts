@@ -27,7 +27,7 @@ export const SMALL: ReadonlySet<string> = new Set([
 ])
 
 /** What is listed as a whole, for administrators. */
-const LISTED = /^SCAN (?:projects|repositories|users|robots|jobs|audit_log)\b/
+const LISTED = /^SCAN (?:projects|repositories|users|robots|jobs|audit_log|replication_executions)\b/
 
 /** Why a statement may read or sort more than it looks up. */
 export interface Reason {

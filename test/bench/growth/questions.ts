@@ -7,6 +7,8 @@ export interface Question {
   readonly path: (n: number) => string
 }
 
+const CONFIG = 'application/vnd.oci.image.config.v1+json'
+
 const pad = (n: number) => String(n).padStart(5, '0')
 const encoded = encodeURIComponent
 
@@ -69,13 +71,21 @@ export function questionsOf({ projects, repositories, artifacts, people }: Amoun
     { what: 'the same without a tag', path: api(() => `${bigRepository}/artifacts?q=${encoded('tags=nil')}`) },
     { what: 'the same with any tag', path: api(() => `${bigRepository}/artifacts?q=${encoded('tags=*')}`) },
     { what: 'the same with a label', path: api((n) => `${bigRepository}/artifacts?q=${encoded(`labels=(${((n * 10) % projects) + 11})`)}`) },
+    { what: 'the same by its type', path: api((n) => `${bigRepository}/artifacts?q=${encoded('type=IMAGE')}&page=${n + 1}`) },
+    { what: 'the same by a type that none has', path: api(() => `${bigRepository}/artifacts?q=${encoded('media_type=application/x')}`) },
     { what: 'one artifact', path: api((n) => `${bigRepository}/artifacts/${oneTag(n)}`) },
     { what: 'its tags', path: api((n) => `${bigRepository}/artifacts/${oneTag(n)}/tags`) },
     { what: 'its accessories', path: api((n) => `${bigRepository}/artifacts/${oneTag(n)}/accessories`) },
     { what: 'artifacts of a project', path: api((n) => `/projects/${project(n)}/artifacts`) },
     { what: 'artifacts of the big project', path: api((n) => `/projects/${BIG_PROJECT}/artifacts?page=${n + 1}`) },
-    { what: 'the newest of each repository of a project', path: api((n) => `/projects/${project(n)}/artifacts?latest_in_repository=true`) },
-    { what: 'the newest of each of the big project', path: api((n) => `/projects/${BIG_PROJECT}/artifacts?latest_in_repository=true&page=${n + 1}`) },
+    {
+      what: 'the newest of each repository of a project',
+      path: api((n) => `/projects/${project(n)}/artifacts?latest_in_repository=true&q=${encoded(`media_type=${CONFIG}`)}`),
+    },
+    {
+      what: 'the newest of each of the big project',
+      path: api((n) => `/projects/${BIG_PROJECT}/artifacts?latest_in_repository=true&q=${encoded(`media_type=${CONFIG}`)}&page=${n + 1}`),
+    },
     { what: 'audit log', path: api((n) => `/audit-logs?page=${n + 1}`) },
     { what: 'audit log, a deep page', path: api((n) => `/audit-logs?page_size=100&page=${n + 5_000}`) },
     { what: 'audit log of a user', path: api((n) => `/audit-logs?q=${encoded(`username=person-${pad((n % people) + 1)}`)}`) },

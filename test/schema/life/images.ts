@@ -101,13 +101,28 @@ export const images: readonly Step[] = [
   ['end an upload', (db) => metadataStore(db).deleteUpload(app, 'u')],
   ['blobs that are like another', (db) => layersLike(db, app, { digest: numbered(99), size: 10 }, 5)],
   ['repositories of a project', (db) => listRepositorySummaries(db, { projectId: 1 }, listing)],
-  ['repositories that are searched', (db) => findRepositorySummaries(db, { name: 'app', visible: { visibleTo: { userId: 1, groups: [1] } } }, 5)],
-  ['repositories that are public', (db) => findRepositorySummaries(db, { name: 'app', visible: { public: true } }, 5)],
+  [
+    'repositories that are searched',
+    (db) => findRepositorySummaries(db, { name: { match: 'part', text: 'app' }, visible: { visibleTo: { userId: 1, groups: [1] } } }, 5),
+  ],
+  ['repositories that are public', (db) => findRepositorySummaries(db, { name: { match: 'part', text: 'app' }, visible: { public: true } }, 5)],
   ['find a repository', (db) => findRepositorySummary(db, app)],
   ['names of repositories', (db) => repositoryNames(db, [1])],
   ['describe a repository', (db) => describeRepository(db, app, 'words', ME)],
-  ['artifacts of a repository', (db) => listArtifacts(db, { repositoryId: 1 }, { top: true, tagged: true, exactTag: 'latest' }, listing)],
-  ['artifacts of a project', (db) => listArtifacts(db, { projectId: 1 }, { top: true, latest: true, exactTag: 'latest' }, listing)],
+  [
+    'artifacts of a repository',
+    (db) => listArtifacts(db, { repositoryId: 1 }, { top: true, tagged: true, tag: { match: 'exact', value: 'latest' } }, listing),
+  ],
+  [
+    'artifacts of a project',
+    (db) =>
+      listArtifacts(
+        db,
+        { projectId: 1 },
+        { top: true, latest: { of: 'media_type', match: { match: 'exact', value: 'x' } }, tag: { match: 'exact', value: 'latest' } },
+        listing,
+      ),
+  ],
   ['find an artifact', (db) => findArtifact(db, app, { tag: latest })],
   ['tags of an artifact', (db) => listTagRows(db, 1, { digest: numbered(3) }, listing)],
   ['add a tag', (db) => addTag(db, app, numbered(3), moved, ME)],

@@ -205,7 +205,7 @@ export const work: readonly Step[] = [
       await updateEndpoint(db, id, { name: 'f' }, ME)
       await findEndpointById(db, id)
       await findEndpointByName(db, 'f')
-      await listEndpoints(db, { name: 'f', type: 'harbor' }, listing)
+      await listEndpoints(db, { name: 'f' }, listing)
       await takeEndpointsToCheck(db, db.clock.now() + 1, 5)
       await recordEndpointStatus(db, { id, updatedAt }, 'healthy', '')
     },
@@ -332,7 +332,7 @@ export const work: readonly Step[] = [
       await updateWebhookPolicy(db, id, { ...hook, name: 'x' }, ME)
       await findWebhookPolicy(db, 1, id)
       await webhookPolicy(db, id)
-      await listWebhookPolicies(db, 1, { name: 'w' }, listing)
+      await listWebhookPolicies(db, 1, listing)
       await enabledWebhooks(db, [1])
     },
   ],
@@ -343,7 +343,8 @@ export const work: readonly Step[] = [
       await findRun(db, 'webhook', 1, id)
       await policyOfRun(db, id)
       await listRuns(db, { kind: 'webhook', policyId: 1, status: ['Running'] }, listing)
-      await listRunTasks(db, id, listing)
+      await listRunTasks(db, id, {}, listing)
+      await listRunTasks(db, id, { status: ['Running'] }, listing)
       await readRunLog(db, id, 1)
       await lastRuns(db, 'webhook', 1)
       const [task] = await takeTasks(db, 'webhook', [], 5)
