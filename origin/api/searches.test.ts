@@ -45,7 +45,7 @@ describe('lists', () => {
       }
     }
     expect(wrong).toEqual([])
-  }, 60_000)
+  }, 180_000)
 
   test('find exactly what shows the value that they are asked for, by every key that is shown', async () => {
     const repository = new TestRepository(origin, 'team/app')
@@ -86,7 +86,7 @@ describe('lists', () => {
     }
     expect(wrong).toEqual([])
     expect(tried).toBeGreaterThan(200)
-  }, 60_000)
+  }, 180_000)
 
   test('pass over any other as Harbor does, and say so', async () => {
     for (const { path, needs, searched, list } of lists) {

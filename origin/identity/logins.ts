@@ -104,6 +104,8 @@ export class Logins {
     }
     if (account === undefined || !right) {
       await guesses.wrong(name, address)
+      // Who has a password here costs what anybody else costs, who is asked for elsewhere. By no name and secret of his: they are for here alone.
+      if (!robot && account?.secretHash !== undefined) await this.#options.directory(nobody(), nobody())
       return undefined
     }
     attempt.right()
@@ -116,6 +118,8 @@ export class Logins {
     return account
   }
 }
+
+const nobody = () => randomBytes(12).toString('base64url')
 
 function wrong(): RegistryError {
   return new RegistryError('UNAUTHORIZED', 'The user name or the password is wrong.')

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CONTRACT_PRESENT, Contract } from '../../origin/testing/contract.ts'
 import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+import { LdapCounter } from '../support/ldap-counter.ts'
 import { BASE, ROOT, SLAPD_PRESENT, Slapd } from '../support/slapd.ts'
 
 const ADMIN = `admin:${PASSWORD}`
@@ -53,6 +54,26 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
     // Of the administrators' group.
     expect((await ask('GET /users/current', '/users/current', 200, undefined, 'bob:bob-secret')).body).toMatchObject({ sysadmin_flag: true })
     expect(origin.lines.join('')).not.toMatch(/ada-secret|root-secret/)
+  })
+
+  test('a wrong password asks the directory the same, whoever it is for: nobody, one with groups, one with a password here', async () => {
+    await using counter = await LdapCounter.before(slapd.url)
+    await ask('PUT /configurations', '/configurations', 200, { ldap_url: counter.url, ldap_search_password: ROOT.password })
+    try {
+      for (const path of ['GET /api/v2.0/users/current', 'POST /c/login', 'GET /service/token']) {
+        const [method = '', address = ''] = path.split(' ')
+        const answers = await Array.fromAsync(['mallory', 'eve', 'admin'], async (name) => {
+          const given = method === 'POST' ? { form: { principal: name, password: 'wrong' } } : { credentials: `${name}:wrong` }
+          const answer = await origin.ask(method, address, given)
+          return { status: answer.status, text: await answer.text(), asked: counter.asked() }
+        })
+        expect(answers[0]).toMatchObject({ status: 401, asked: ['bind', 'search', 'bind'] })
+        for (const answer of answers) expect({ path, ...answer }).toEqual({ path, ...answers[0] })
+      }
+      expect(await login('eve:eve-secret')).toBe(200)
+    } finally {
+      await ask('PUT /configurations', '/configurations', 200, { ldap_url: slapd.url, ldap_search_password: ROOT.password })
+    }
   })
 
   test('a role of a group, and of a group that this one is in, reaches its people', async () => {

@@ -114,7 +114,7 @@ export class Directory implements AsyncDisposable {
     }
   }
 
-  /** The groups that a person is in, and those that these are in. Ask before `verify`, which makes this conversation the person's. @throws DirectoryError */
+  /** The groups that a person is in, and those that these are in. In another conversation than `verify`, which makes it the person's. @throws DirectoryError */
   async groupsOf({ dn, username }: DirectoryPerson): Promise<DirectoryGroup[]> {
     const { ldap_group_base_dn: base, ldap_group_membership_attribute: membership } = this.#settings
     if (base === undefined) return []

@@ -21,16 +21,22 @@ export class DirectoryPeople {
   async login(name: string, password: string): Promise<string | undefined> {
     const settings = await this.#live.all()
     if (settings.auth_mode !== 'ldap_auth') return undefined
+    const person = await this.#recognized(settings, name, password)
+    if (person === undefined) return undefined
+    // Only now: how many groups somebody is in would tell that he is there, and the conversation before has become his own.
+    await using directory = await openDirectory(settings)
+    return await this.#keep(person, await directory.groupsOf(person), settings.ldap_group_admin_dn)
+  }
+
+  /** Who is not there costs what who has another password costs: a search and a bind. */
+  async #recognized(settings: DirectorySettings, name: string, password: string): Promise<DirectoryPerson | undefined> {
     await using directory = await openDirectory(settings)
     const person = await directory.person(name)
-    // Who is not there takes as long as who has another password.
-    const groups = person === undefined ? [] : await directory.groupsOf(person)
     const right = await directory.verify(person?.dn ?? `cn=nobody,${settings.ldap_base_dn ?? ''}`, password).catch((error: unknown) => {
       if (person === undefined) return false
       throw error
     })
-    if (person === undefined || !right) return undefined
-    return await this.#keep(person, groups, settings.ldap_group_admin_dn)
+    return right ? person : undefined
   }
 
   /** Makes accounts of people before they log in; those that are not there are given back. @throws DirectoryError */

@@ -10,12 +10,17 @@ import type { OidcFlows } from './flows.ts'
 /** How long a CLI secret works before the provider is asked again whether it still knows its owner. */
 const ASK_AGAIN_MS = 5 * 60_000
 
+/** An id that no user has. */
+const NOBODY = 0
+
 /** People of an OpenID provider, as far as nobody has to talk to it: where logins by OpenID are off, its library is never loaded. */
 export class OidcPeople {
   readonly #db: Database
   readonly #live: LiveSettings
   readonly #secrets: Secrets
   #flows: Promise<OidcFlows> | undefined
+  /** A sealed secret that nobody has. */
+  #nobodys: Promise<string> | undefined
 
   constructor(db: Database, live: LiveSettings, secrets: Secrets) {
     this.#db = db
@@ -32,8 +37,11 @@ export class OidcPeople {
   async login(name: string, secret: string): Promise<string | undefined> {
     if ((await this.#live.get('auth_mode')) !== 'oidc_auth') return undefined
     const user = await findUserByUsername(this.#db, name)
-    const link = user && (await oidcLinkOf(this.#db, user.id))
-    if (user === undefined || link === undefined || !(await isCliSecret(this.#secrets, link.sealedSecret, secret))) return undefined
+    const link = await oidcLinkOf(this.#db, user?.id ?? NOBODY)
+    // Who is not here, or of no provider, costs what who has another secret costs.
+    this.#nobodys ??= sealCliSecret(this.#secrets)
+    const right = await isCliSecret(this.#secrets, link?.sealedSecret ?? (await this.#nobodys), secret)
+    if (user === undefined || link === undefined || !right) return undefined
     return (await this.#stillKnown(user, link)) ? user.username : undefined
   }
 
