@@ -51,7 +51,7 @@ describe('what the product asks of its database', () => {
     }
     for (const [sql, by] of statements.seen) seen.set(sql, by)
     ;({ places, missed } = await watch.missed())
-  }, 120_000)
+  }, 300_000)
 
   afterAll(async () => {
     client.close()
