@@ -27,7 +27,8 @@ interface Seen {
 /**
  * The same images from one registry to another at the end of a line, by a rule of ours and by other tools, each to a destination of its own:
  * when it has nothing, when it has everything, and after the layer that all tags of a repository have was built again and its last tag moved.
- * ATOLL_BENCH_REPLICATION_MIB (all images; 256 when absent), ATOLL_BENCH_LINK_MBPS (100) and ATOLL_BENCH_LINK_MS (50, there and back).
+ * ATOLL_BENCH_REPLICATION_MIB (all images; 256 when absent), ATOLL_BENCH_LINK_MBPS (100) and ATOLL_BENCH_LINK_MS (50, there and back);
+ * ATOLL_BENCH_BESIDE: names of tools with commas between them (all of them).
  */
 export async function replication(): Promise<void> {
   const size = Number(process.env.ATOLL_BENCH_REPLICATION_MIB ?? 256) * MIB
@@ -40,12 +41,13 @@ export async function replication(): Promise<void> {
   const pushed = await pushAll(source, size / IMAGES.repositories.length)
   const moved = { cold: size, rebuilt: pushed.reduce((total, { base }) => total + base.size, 0) }
   const line = await lineRate(shape, size)
-  const tools: (readonly [string, (ends: Ends) => Promise<Tool>])[] = [
-    ['Atoll', (ends) => atoll('bench', ends)],
+  const peers: (readonly [string, (ends: Ends) => Promise<Tool>])[] = [
     ['skopeo sync', skopeoSync],
     ['regctl image copy', regctlCopy],
     ['regsync', regsync],
   ]
+  const beside = process.env.ATOLL_BENCH_BESIDE?.split(',')
+  const tools = [['Atoll', (ends: Ends) => atoll('bench', ends)] as const, ...peers.filter(([name]) => beside?.includes(name) ?? true)]
   const seen = new Map<string, Seen[]>()
   const opened: { readonly name: string; readonly destination: AtollProcess; readonly link: BenchLink; readonly tool: Tool }[] = []
   try {
