@@ -4,6 +4,7 @@ import type { Digest } from '../registry/spec/digests.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { headOfChanges } from '../schema/changes.ts'
 import { createEndpoint } from '../schema/endpoints.ts'
+import { createImmutableRule, deleteImmutableRule } from '../schema/immutable-rules.ts'
 import { addLabel, createLabel } from '../schema/labels.ts'
 import { createReplicationPolicy, type NewReplicationPolicy, updateReplicationPolicy } from '../schema/replication.ts'
 import { findExecution, listExecutions, startExecution, stopExecution } from '../schema/replication-executions.ts'
@@ -56,6 +57,14 @@ function policy(options: Partial<NewReplicationPolicy> = {}) {
 
 function execute(policyId: number): Promise<number> {
   return startExecution(here.database, { policyId, trigger: 'manual', operator: 'admin' }, (executionId) => planReplication({ executionId }, null))
+}
+
+/** What an immutable rule is about: one tag, in every repository. */
+function onlyTag(pattern: string) {
+  return {
+    repositories: [{ pattern: '**', excludes: false }],
+    tags: [{ pattern, excludes: false }],
+  }
 }
 
 /** Resolves when `holds` does, looking again after each commit. */
@@ -175,17 +184,40 @@ describe('a replication rule', () => {
     expect((await listExecutions(here.database, { policyId: forth.id }, { page: 1, pageSize: 10 })).items).toHaveLength(1)
   })
 
-  it('without override leaves a tag that is something else there, and says so', async () => {
-    await pushLayer(here, 'team/app', 'v1')
-    const theirs = await pushLayer(there, 'team/app', 'v1')
+  it('fails where two repositories would become one with different artifacts under one tag, and brings what they agree on', async () => {
+    const same = await pushLayer(here, 'team/one/app', 'same', Buffer.from('a layer'))
+    await pushLayer(here, 'team/two/app', 'same', Buffer.from('a layer'))
+    await pushLayer(here, 'team/one/app', 'v1')
+    await pushLayer(here, 'team/two/app', 'v1')
+    const alone = await pushLayer(here, 'team/two/app', 'v2')
     start(here)
-    const { id } = await policy({ override: false })
+    const { id } = await policy({ destinationNamespace: 'mirror', destinationReplaceCount: -1 })
     const execution = await ended(await execute(id))
-    expect(execution).toMatchObject({ status: 'Failed', failed: 1 })
-    expect(await digestAt(there, 'team/app', 'v1')).toBe(theirs)
-    const [task] = (await listTasks(here.database, execution.id, {}, { page: 1, pageSize: 10 })).items
-    expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/override is off/)
+    expect(execution).toMatchObject({ status: 'Failed', total: 2, failed: 2 })
+    expect(await Promise.all(['same', 'v1', 'v2'].map((tag) => digestAt(there, 'mirror/app', tag)))).toEqual([same, undefined, alone])
+    for (const task of (await listTasks(here.database, execution.id, {}, { page: 1, pageSize: 10 })).items)
+      expect(await readTaskLog(here.database, task.id)).toMatch(/team\/(one|two)\/app:v1 and team\/(one|two)\/app:v1 are different artifacts/)
+    // With all of their names they do not meet.
+    await updateReplicationPolicy(here.database, id, { destinationReplaceCount: 1 }, 'system')
+    expect(await ended(await execute(id))).toMatchObject({ status: 'Succeed', total: 2 })
   })
+
+  it.each(['manual', 'scheduled'] as const)(
+    'without override a %s one leaves a tag that is something else there, says so, and succeeds',
+    async (trigger) => {
+      await pushLayer(here, 'team/app', 'v1')
+      const fresh = await pushLayer(here, 'team/app', 'v2')
+      const theirs = await pushLayer(there, 'team/app', 'v1')
+      start(here)
+      const { id } = await policy({ override: false, trigger, cron: '0 0 3 * * *' })
+      const execution = await ended(await execute(id))
+      expect(execution).toMatchObject({ status: 'Succeed', succeeded: 1 })
+      expect(await digestAt(there, 'team/app', 'v1')).toBe(theirs)
+      expect(await digestAt(there, 'team/app', 'v2')).toBe(fresh)
+      const [task] = (await listTasks(here.database, execution.id, {}, { page: 1, pageSize: 10 })).items
+      expect(await readTaskLog(here.database, task?.id ?? 0)).toContain(`[WARNING] team/app:v1 stays ${theirs}`)
+    },
+  )
 
   it('stops when it is told to, in the middle of a blob', async () => {
     await pushLayer(here, 'team/app', 'v1', randomBytes(5_000_000))
@@ -255,12 +287,14 @@ describe('a replication rule', () => {
     const theirs = await pushLayer(there, 'team/app', 'a')
     const other = await pushLayer(here, 'team/app', 'b')
     await pushLayer(here, 'team/web', 'c')
+    const rule = { projectId: 1, disabled: false, priority: 0, ...onlyTag('a') }
+    const immutable = await createImmutableRule(there.database, rule, 'user:1')
     start(here)
-    const { id } = await policy({ override: false })
+    const { id } = await policy()
     const execution = await ended(await execute(id))
     expect(execution).toMatchObject({ status: 'Failed', total: 2, failed: 1, succeeded: 1 })
     expect(await digestAt(there, 'team/app', 'b')).toBe(other)
-    await updateReplicationPolicy(here.database, id, { override: true }, 'system')
+    await deleteImmutableRule(there.database, rule.projectId, immutable, 'user:1')
     const retried = await startExecution(here.database, { policyId: id, trigger: 'manual', operator: 'admin' }, (executionId) =>
       planReplication({ executionId, retryOf: execution.id }, null),
     )

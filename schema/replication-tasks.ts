@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, sql as raw } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, gte, lt, sql as raw } from 'drizzle-orm'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { enqueueIn, holdsLease, type Lease, type NewJob } from './jobs.ts'
@@ -143,6 +143,26 @@ export function failedTasks(db: Database, executionId: number, after: number, li
     .from(replicationTasks)
     .where(and(eq(replicationTasks.executionId, executionId), eq(replicationTasks.status, 'Failed'), gt(replicationTasks.id, after)))
     .orderBy(asc(replicationTasks.id))
+    .limit(limit)
+}
+
+/** The tasks of an execution that copy into a repository of the destination, behind the one with the id `after`, in the order of their ids. */
+export function copiesInto(db: Database, executionId: number, repository: string, after: number, limit: number): Promise<ReplicationTask[]> {
+  const { destination, operation, id } = replicationTasks
+  return db.read.sql
+    .select(task)
+    .from(replicationTasks)
+    .where(
+      and(
+        eq(replicationTasks.executionId, executionId),
+        // `team/app:[v1,v2]`: all texts with the beginning `team/app:[`.
+        gte(destination, `${repository}:[`),
+        lt(destination, `${repository}:\\`),
+        eq(operation, 'copy'),
+        gt(id, after),
+      ),
+    )
+    .orderBy(asc(id))
     .limit(limit)
 }
 

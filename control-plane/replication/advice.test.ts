@@ -22,7 +22,7 @@ describe('a failed task says what to look at', () => {
     ['a port where nobody listens', broken('ECONNREFUSED'), /look at the port/],
     ['a line that broke', broken('ECONNRESET'), /can be reached from here/],
     ['a blob that is missing', new RegistryError('MANIFEST_BLOB_UNKNOWN', 'The source has no blob.'), /push the artifact there again/],
-    ['override is off', new RegistryError('DENIED', 'It is another artifact.', { tag: 'v1' }), /override setting/],
+    ['a rule of the project here', new RegistryError('DENIED', 'The tag is immutable.', { tag: 'v1' }), /what the project here allows/],
   ])('%s', (_what, error, sentence) => {
     expect(advice(error)).toMatch(sentence)
   })

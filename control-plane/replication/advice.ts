@@ -16,8 +16,8 @@ export function advice(error: unknown): string {
     return 'Look at the credentials of the endpoint and what they may do: its account needs the right to pull at a source and to push at a destination.'
   if (status === 412 || status === 409)
     return 'The other registry has a rule against it, such as immutable tags: look at the rules of the project there.'
-  if (error.code === 'DENIED' && upstream === undefined) return 'Look at the rule’s override setting, and at what the project here allows.'
-  if (error.code === 'DENIED') return 'Look at the credentials of the endpoint and what they may do, or at the rule’s override setting.'
+  if (error.code === 'DENIED' && upstream === undefined) return 'See the message above, and what the project here allows.'
+  if (error.code === 'DENIED') return 'Look at the credentials of the endpoint and what they may do.'
   if (error.code === 'UNAVAILABLE') return ofNetwork(networkCode(error), status)
   if (error.code === 'MANIFEST_UNKNOWN' || error.code === 'MANIFEST_BLOB_UNKNOWN' || error.code === 'BLOB_UNKNOWN')
     return 'The source is not whole: push the artifact there again.'

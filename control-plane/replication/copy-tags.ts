@@ -14,9 +14,10 @@ import { deltaBetween } from './bases.ts'
 import { besideAt } from './beside.ts'
 import { deleteTag } from './delete-tags.ts'
 import { delivered, hasDelivered, isDelivered, mountSources, wereDelivered } from './deliveries.ts'
+import { meetings, refuseMeeting } from './meeting.ts'
 import { platformsOf } from './platforms.ts'
 import { Progress } from './progress.ts'
-import { actsByItself, said } from './settled.ts'
+import { actsByItself, said, stays } from './settled.ts'
 import type { CopyWork, Work } from './work.ts'
 
 /**
@@ -48,7 +49,13 @@ async function copyAll(work: Work, isKnown: boolean): Promise<void> {
   const ending = new AbortController()
   const signal = AbortSignal.any([work.signal, ending.signal])
   const together = new Together({ requests: REQUESTS_OF_A_TASK, streams: STREAMS_OF_A_TASK })
-  const all: CopyWork = { ...work, signal, together, mayHaveBases: isKnown || policy.destinationEndpointId === null }
+  const all: CopyWork = {
+    ...work,
+    signal,
+    together,
+    mayHaveBases: isKnown || policy.destinationEndpointId === null,
+    met: await meetings(work),
+  }
   const rest = payload.tags.values()
   let failure: RegistryError | undefined
   const worker = async () => {
@@ -78,7 +85,9 @@ async function copyAll(work: Work, isKnown: boolean): Promise<void> {
  * both ends; undefined: they differ, and should.
  */
 async function copyTag(work: CopyWork, tag: Tag, progress: Progress): Promise<Digest | undefined> {
-  const { payload, policy, source, task, signal } = work
+  const { payload, policy, source, task, signal, met } = work
+  const other = met.get(tag)
+  if (other !== undefined) await refuseMeeting(work, tag, other)
   const { manifests } = source.open(signal, 'system').repository(payload.repository)
   for (let move = 0; move < MOVES_LIMIT; move++) {
     const digest = await copyOnce(work, tag, progress)
@@ -130,7 +139,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     const settled = actsByItself(policy) ? await settleTag(from, to, tag, tag, options) : undefined
     if (settled?.outcome === 'same') await delivered(work, tag, settled.report)
     if (settled !== undefined && settled.outcome !== 'set') {
-      task.line('INFO', `${payload.destination}:${tag} ${said(settled)}.`)
+      task.line(settled.outcome === 'kept' ? 'WARNING' : 'INFO', `${payload.destination}:${tag} ${said(settled)}.`)
       return settled.outcome === 'same' ? settled.report.digest : undefined
     }
     report = settled?.report ?? (await copy(from, to, { tag }, options))
@@ -139,6 +148,11 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     const isGone = error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN' && policy.trigger === 'event_based'
     if (!isGone || (await from.manifests.stat({ tag }))) throw error
     task.line('INFO', `${payload.repository}:${tag} was deleted meanwhile.`)
+    return undefined
+  }
+  const [kept] = report.kept
+  if (kept !== undefined) {
+    task.line('WARNING', `${payload.destination}:${tag} ${stays(kept.digest)}.`)
     return undefined
   }
   await delivered(work, tag, report)

@@ -1,9 +1,15 @@
 import type { Settled } from '../../registry/copy/settle.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 
 /** What such a rule sends gives way to what is newer at the other site. What a person starts by hand is that person's word. */
 export function actsByItself({ trigger }: Pick<ReplicationPolicy, 'trigger'>): boolean {
   return trigger !== 'manual'
+}
+
+/** For a task's log, behind a tag that a rule without `override` finds to be something else. */
+export function stays(there: Digest): string {
+  return `stays ${there}: it is another artifact there, and the rule keeps what is there`
 }
 
 /** For a task's log, behind the tag. */
@@ -15,6 +21,8 @@ export function said(settled: Settled): string {
       return 'is the same there already'
     case 'deleted':
       return 'is deleted'
+    case 'kept':
+      return stays(settled.there)
     case 'newer there':
       return `stays: what is there is newer (${settled.version})`
     case 'deleted meanwhile':

@@ -2,6 +2,7 @@ import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Pace } from '../../registry/copy/pace.ts'
 import type { Together } from '../../registry/copy/together.ts'
+import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
@@ -31,4 +32,6 @@ export interface CopyWork extends Work {
   readonly together: Together
   /** Whether the destination may have something like what is copied: it is here, or got something from here before. */
   readonly mayHaveBases: boolean
+  /** Tags that another repository brings to the same name. */
+  readonly met: ReadonlyMap<Tag, RepositoryName>
 }

@@ -6,7 +6,7 @@ import { type ParsedManifest, parseManifest, referrerDescriptor } from '../spec/
 import { DOCKER_LIST, isNonDistributable, OCI_INDEX } from '../spec/media-types.ts'
 import { type Reference, referenceText, type Tag } from '../spec/names.ts'
 import { moveBlob } from './blob.ts'
-import type { CopyOptions, CopyReport } from './options.ts'
+import type { CopyOptions, CopyReport, KeptTag } from './options.ts'
 import { addToReferrersTag } from './referrers-tag.ts'
 import { CopyRun } from './run.ts'
 
@@ -21,9 +21,9 @@ const REFUSALS: ReadonlySet<string> = new Set(['MANIFEST_BLOB_UNKNOWN', 'MANIFES
  * Copies one artifact from a repository to another: bottom up, so that nothing is visible before what it refers to, and only what
  * the destination does not have. The tag comes last. Broken off anywhere, the next copy goes on.
  *
- * If the tag is that artifact at the destination already, nothing is written (with `referrers`, those that are new still come).
- * @throws RegistryError MANIFEST_UNKNOWN (the source has it not, or not all of it), DENIED (the tag is another artifact there, and
- * `override` is false), and whatever source and destination throw; the signal's reason
+ * If the tag is that artifact at the destination already, nothing is written (with `referrers`, those that are new still come). Where `override` is
+ * false a tag that is another artifact there stays so, and what only it would have named does not travel.
+ * @throws RegistryError MANIFEST_UNKNOWN (the source has it not, or not all of it), and whatever source and destination throw; the signal's reason
  */
 export async function copy(source: Repository, destination: Repository, reference: Reference, options: CopyOptions): Promise<CopyReport> {
   const run = new CopyRun(options)
@@ -65,12 +65,14 @@ class ArtifactCopy {
     const { digest } = head.descriptor
     if (whole) this.#kept.set(digest, whole)
     const tags = this.#tagsToSet(standing, digest)
+    if (tags.kept.length > 0 && tags.kept.length === tags.wanted) return run.report(digest, { kept: tags.kept })
     const there = tags.wanted > 0 && tags.missing.length === 0
     if (there) run.skipped++
     const referrers = options.referrers ? await this.#referrersOf(head.descriptor) : []
+    const outcome = { kept: tags.kept, referrers: digestsOf(referrers) }
     if (there) {
       await this.#fill(head.descriptor, referrers)
-      return run.report(digest, digestsOf(referrers))
+      return run.report(digest, outcome)
     }
     const last = options.putLast ?? this.#tagging(tags.missing)
     // With a single put for both, a manifest and its tag appear together. Referrers must follow the one and precede the other.
@@ -80,7 +82,7 @@ class ArtifactCopy {
     await this.#bring(referrers)
     if (!together) await last?.(await this.#read(head.descriptor))
     for (const tag of tags.missing) options.onProgress?.({ kind: 'tag', step: 'done', tag, digest })
-    return run.report(digest, digestsOf(referrers))
+    return run.report(digest, outcome)
   }
 
   /** What refers to an artifact that the destination has. */
@@ -89,7 +91,7 @@ class ArtifactCopy {
     this.#run.skipped++
     const referrers = await this.#referrersOf(artifact)
     await this.#fill(artifact, referrers)
-    return this.#run.report(digest, digestsOf(referrers))
+    return this.#run.report(digest, { referrers: digestsOf(referrers) })
   }
 
   /** Brings what is missing of an artifact that the destination has: what refers to it, and of an index parts that it came without. */
@@ -110,16 +112,18 @@ class ArtifactCopy {
     }
   }
 
-  #tagsToSet(standing: ReadonlyMap<Tag, Digest | undefined>, digest: Digest): { wanted: number; missing: readonly Tag[] } {
+  #tagsToSet(
+    standing: ReadonlyMap<Tag, Digest | undefined>,
+    digest: Digest,
+  ): { readonly wanted: number; readonly missing: readonly Tag[]; readonly kept: readonly KeptTag[] } {
     const missing: Tag[] = []
+    const kept: KeptTag[] = []
     for (const [tag, present] of standing) {
       if (present === digest) this.#run.options.onProgress?.({ kind: 'tag', step: 'present', tag, digest })
-      else if (present !== undefined && this.#run.options.override === false) {
-        const detail = { tag, present, wanted: digest }
-        throw new RegistryError('DENIED', `${this.#destination.name}:${tag} is another artifact at the destination, and override is off.`, detail)
-      } else missing.push(tag)
+      else if (present !== undefined && this.#run.options.override === false) kept.push({ tag, digest: present })
+      else missing.push(tag)
     }
-    return { wanted: standing.size, missing }
+    return { wanted: standing.size, missing, kept }
   }
 
   /** What the tag is at the destination; and that what it refers to is there, as far as that is known, is remembered. */

@@ -16,7 +16,7 @@ export interface CopyOptions {
   readonly tags?: readonly Tag[]
   /** Puts the manifest itself, last of all, in place of a put of ours under its tags. */
   readonly putLast?: (manifest: Manifest) => Promise<void>
-  /** Whether a tag that is another artifact at the destination may be moved. Default true. */
+  /** Whether a tag that is another artifact at the destination is moved; else it stays as it is. Default true. */
   readonly override?: boolean
   /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */
   readonly referrers?: boolean
@@ -90,8 +90,15 @@ export type CopyProgress =
   | { readonly kind: 'manifest'; readonly step: 'done' | 'present' | 'missing'; readonly digest: Digest; readonly mediaType: string }
   | { readonly kind: 'tag'; readonly step: 'done' | 'present'; readonly tag: Tag; readonly digest: Digest }
 
+/** A tag at the destination that stays another artifact than the one that was to be copied. */
+export interface KeptTag {
+  readonly tag: Tag
+  /** What it is there. */
+  readonly digest: Digest
+}
+
 export interface CopyReport {
-  /** What the reference is, now at both ends. */
+  /** What the reference is at the source, and now at both ends, but for the tags that were kept. */
   readonly digest: Digest
   /** Manifests and blobs that are new at the destination; those mounted are counted among them. */
   readonly copied: number
@@ -104,6 +111,8 @@ export interface CopyReport {
   readonly reused: number
   /** Children that the source does not have. */
   readonly missing: readonly Digest[]
+  /** With `override` off: tags that are something else at the destination. */
+  readonly kept: readonly KeptTag[]
   /** With `referrers`: what refers to the artifact or to a part of it, all of which is at both ends now. */
   readonly referrers: readonly Digest[]
 }

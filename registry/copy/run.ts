@@ -111,8 +111,8 @@ export class CopyRun {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
-  report(digest: Digest, referrers: readonly Digest[] = []): CopyReport {
+  report(digest: Digest, { kept = [], referrers = [] }: Partial<Pick<CopyReport, 'kept' | 'referrers'>> = {}): CopyReport {
     const { copied, mounted, skipped, bytes, reused } = this
-    return { digest, copied, mounted, skipped, bytes, reused, missing: [...this.missing], referrers }
+    return { digest, copied, mounted, skipped, bytes, reused, missing: [...this.missing], kept, referrers }
   }
 }

@@ -1,7 +1,7 @@
 // Tags between two sites that both keep versions: what is newer goes, what is older stays away (docs/decisions/0049-both-ways.md).
 
 import type { Manifest, Repository } from '../registry.ts'
-import { RegistryError } from '../spec/errors.ts'
+import type { Digest } from '../spec/digests.ts'
 import type { Tag } from '../spec/names.ts'
 import { compare, type Dot, inConflict, type TagState } from '../versions/version.ts'
 import { copy, copyReferrers } from './copy.ts'
@@ -13,6 +13,8 @@ export type Settled =
   | { readonly outcome: 'set'; readonly report: CopyReport }
   | { readonly outcome: 'same'; readonly report: CopyReport }
   | { readonly outcome: 'deleted' }
+  /** It is another artifact at the destination, and `override` is off. */
+  | { readonly outcome: 'kept'; readonly there: Digest }
   /** The destination has a newer one, set at another site or there. */
   | { readonly outcome: 'newer there'; readonly version: Dot }
   /** The source has changed its mind since: what it has now is for whoever was told of that. */
@@ -38,10 +40,7 @@ export async function settleTag(source: Repository, destination: Repository, tag
   if (theirs.state !== undefined) await noticeBoth(source, destination, tag, to, state, theirs.state)
   if (relation === 'older' && theirs.state !== undefined) return { outcome: 'newer there', version: theirs.state.version.dot }
   const present = theirs.state?.digest
-  if (options.override === false && present !== undefined && present !== digest) {
-    const detail = { tag: to, present, wanted: digest }
-    throw new RegistryError('DENIED', `${destination.name}:${to} is another artifact at the destination, and override is off.`, detail)
-  }
+  if (options.override === false && present !== undefined && present !== digest) return { outcome: 'kept', there: present }
   let standing: Dot | undefined
   const putLast = async ({ bytes, descriptor }: Manifest) => {
     standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)

@@ -421,6 +421,7 @@ CREATE TABLE `replication_tasks` (
 --> statement-breakpoint
 CREATE INDEX `replication_tasks_of_execution` ON `replication_tasks` (`execution_id`,`id`);--> statement-breakpoint
 CREATE INDEX `replication_tasks_by_status` ON `replication_tasks` (`execution_id`,`status`,`id`);--> statement-breakpoint
+CREATE INDEX `replication_tasks_into` ON `replication_tasks` (`execution_id`,`destination`);--> statement-breakpoint
 CREATE TABLE `deleted_tags` (
 	`repository` text NOT NULL,
 	`name` text NOT NULL,

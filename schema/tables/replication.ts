@@ -90,5 +90,9 @@ export const replicationTasks = sqliteTable(
     startedAt: time(),
     endedAt: time(),
   },
-  (t) => [index('replication_tasks_of_execution').on(t.executionId, t.id), index('replication_tasks_by_status').on(t.executionId, t.status, t.id)],
+  (t) => [
+    index('replication_tasks_of_execution').on(t.executionId, t.id),
+    index('replication_tasks_by_status').on(t.executionId, t.status, t.id),
+    index('replication_tasks_into').on(t.executionId, t.destination),
+  ],
 )

@@ -131,6 +131,53 @@ describe('two origins', () => {
     expect(toA.pulled).toBeLessThan(4_000)
   })
 
+  test('go into a project with all of their names below it, or flat where a rule says so, and never two under one name', async () => {
+    await Promise.all([project(a, 'named'), project(b, 'levels'), project(b, 'flat')])
+    const [one, two] = [randomImage(), randomImage()]
+    await pushImage(targetAt(a, 'named/one/app'), one, '1')
+    await pushImage(targetAt(a, 'named/two/app'), two, '1')
+    const rule = ['--push-to', 'b', '--repository', 'named/**']
+    await atollCli(a, 'replicate', 'rule', 'create', 'levels', ...rule, '--namespace', 'levels')
+    expect(await runRule(a, 'levels')).toMatchObject({ status: 'Succeed', total: 2 })
+    await expectWhole(b, 'levels/one/app', one)
+    await expectWhole(b, 'levels/two/app', two)
+
+    expect((await a.cli('replicate', 'rule', 'create', 'flat', ...rule, '--flatten')).code, 'into what?').toBe(2)
+    await atollCli(a, 'replicate', 'rule', 'create', 'flat', ...rule, '--namespace', 'flat', '--flatten')
+    const refused = await a.cli('replicate', 'run', 'flat', '--wait', '--json')
+    expect(refused.code).toBe(1)
+    expect(JSON.parse(refused.stdout)).toMatchObject({ status: 'Failed', failed: 2 })
+    expect((await pull(b, 'flat/app/manifests/1')).status).toBe(404)
+  })
+
+  test('a nightly rule that keeps what is there leaves a moved tag alone, says so, and succeeds', async () => {
+    await project(a, 'kept')
+    const [first, second, other] = [randomImage(), randomImage(), randomImage()]
+    await pushImage(targetAt(a, 'kept/app'), first, '1')
+    await atollCli(
+      a,
+      'replicate',
+      'rule',
+      'create',
+      'kept',
+      '--push-to',
+      'b',
+      '--repository',
+      'kept/**',
+      '--keep-existing',
+      '--schedule',
+      '0 0 3 * * *',
+    )
+    expect((await runRule(a, 'kept')).status).toBe('Succeed')
+    await pushImage(targetAt(a, 'kept/app'), second, '1')
+    await pushImage(targetAt(a, 'kept/app'), other, '2')
+    const execution = await runRule(a, 'kept')
+    expect(execution).toMatchObject({ status: 'Succeed', failed: 0 })
+    expect((await pull(b, 'kept/app/manifests/1')).headers.get('docker-content-digest')).toBe(first.manifest.digest)
+    await expectWhole(b, 'kept/app', other)
+    expect(await taskLogs(a, execution.id)).toContain(`[WARNING] kept/app:1 stays ${first.manifest.digest}`)
+  })
+
   test('a push sets off its rule, and two sites that follow each other come to rest', async () => {
     await project(a, 'both')
     await atollCli(a, 'replicate', 'rule', 'create', 'to-b', '--push-to', 'b', '--repository', 'both/**', '--on-push')

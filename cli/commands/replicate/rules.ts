@@ -49,9 +49,10 @@ export function ruleCommands(replicate: Command): void {
     )
     .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').default(false).conflicts('schedule'))
     .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
-    .option('--namespace <project>', 'the project at the destination; without it, the same as at the source')
+    .option('--namespace <project>', 'the project at the destination, in which everything keeps its name; without it, the same as at the source')
+    .option('--flatten', 'with --namespace: of a name only its last part stays, so team/web/app becomes PROJECT/app', false)
     .option('--deletions', 'what is deleted at the source is deleted at the destination', false)
-    .option('--keep-existing', 'do not move tags that the destination has already', false)
+    .option('--keep-existing', 'leave tags that the destination has already as they are, with a warning in the log', false)
     .action(async (name: string, options: RuleOptions, command: Command) => {
       const { api, out } = await contextOf(command)
       const made = await api.create<Rule>(RULES, await ruleBody({ api }, name, options))
@@ -78,6 +79,7 @@ interface RuleOptions {
   readonly onPush: boolean
   readonly schedule?: string
   readonly namespace?: string
+  readonly flatten: boolean
   readonly keepExisting: boolean
   readonly deletions: boolean
 }
@@ -87,6 +89,8 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
   if (other === undefined) throw new CliError('Say where to copy: --push-to ENDPOINT or --pull-from ENDPOINT.', EXIT.usage)
   if (options.onPush && options.pullFrom !== undefined)
     throw new CliError('--on-push follows pushes to this origin, so it needs --push-to.', EXIT.usage)
+  if (options.flatten && options.namespace === undefined)
+    throw new CliError('--flatten says how names go into --namespace PROJECT: say which.', EXIT.usage)
   const endpoint = { id: await endpointId({ api }, other) }
   return {
     name,
@@ -102,7 +106,7 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
       ...(options.tag === undefined ? [] : [{ type: 'tag', value: options.tag, decoration: 'matches' }]),
       ...(options.platform === undefined ? [] : [{ type: 'platform', value: options.platform }]),
     ],
-    ...(options.namespace !== undefined && { dest_namespace: options.namespace }),
+    ...(options.namespace !== undefined && { dest_namespace: options.namespace, dest_namespace_replace_count: options.flatten ? -1 : 1 }),
     ...(options.pushTo === undefined ? { src_registry: endpoint } : { dest_registry: endpoint }),
   }
 }

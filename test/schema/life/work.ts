@@ -54,7 +54,17 @@ import {
   stopExecution,
 } from '../../../schema/replication-executions.ts'
 import { planReplication } from '../../../schema/replication-jobs.ts'
-import { addTasks, appendTaskLog, failedTasks, findTask, lastTask, listTasks, readTaskLog, updateTask } from '../../../schema/replication-tasks.ts'
+import {
+  addTasks,
+  appendTaskLog,
+  copiesInto,
+  failedTasks,
+  findTask,
+  lastTask,
+  listTasks,
+  readTaskLog,
+  updateTask,
+} from '../../../schema/replication-tasks.ts'
 import {
   beginRetentionTask,
   createRetentionPolicy,
@@ -252,7 +262,7 @@ export const work: readonly Step[] = [
       await updateTask(db, 1, { status: 'InProgress', bytesTotal: 1 }, taken)
       await appendTaskLog(db, 1, 'a line', taken)
       await updateTask(db, 2, { status: 'Failed' })
-      await Promise.all([readTaskLog(db, 1), findTask(db, 1), lastTask(db, id), failedTasks(db, id, 0, 10)])
+      await Promise.all([readTaskLog(db, 1), findTask(db, 1), lastTask(db, id), failedTasks(db, id, 0, 10), copiesInto(db, id, app, 0, 10)])
       await useOfEndpoint(db, 1)
       await listTasks(db, id, { status: 'Failed', resourceType: 'image' }, listing)
       await Promise.all([findExecution(db, id), isInProgress(db, id), isAnotherInProgress(db, { id, policyId: 2 })])
