@@ -125,3 +125,18 @@ it('forgotten as a whole, names are written down anew from the beginning', async
   expect(await grams()).toHaveLength(1)
   expect((await listAudit(db, { resource: { match: 'part', text: 'first' } }, ALL)).total).toBe(1)
 })
+
+it('whatever is looked for is no question that SQLite cannot read', async () => {
+  await using held = await temporaryDatabase()
+  const { db } = held
+  await seed(db)
+  await noteAll(db)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.string({ unit: fc.constantFrom('t', 'e', 'a', '"', "'", '\0', '*', '(', ':', '^', '-', '\\', '%', ' AND ', ' NOT '), maxLength: 8 }),
+      async (text) => {
+        await expect(listAudit(db, { resource: { match: 'part', text } }, ALL)).resolves.toBeDefined()
+      },
+    ),
+  )
+})

@@ -105,7 +105,8 @@ async function named(db: Database): Promise<number> {
 /** Every three letters of it; undefined: there are no three, or another kind of names. */
 function grams(kind: Named, part: string) {
   const letters = [...part]
-  if (kind !== 'resource' || letters.length < GRAM) return undefined
+  // At a NUL the index would take the question for ended.
+  if (kind !== 'resource' || letters.length < GRAM || part.includes('\0')) return undefined
   const each = new Set(letters.slice(GRAM - 1).map((_, at) => letters.slice(at, at + GRAM).join('')))
   const match = [...each].map((gram) => `"${gram.replaceAll('"', '""')}"`).join(' AND ')
   return raw`${auditNames.id} IN (SELECT rowid FROM audit_grams WHERE audit_grams MATCH ${match})`
