@@ -86,8 +86,8 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
 
   const near = (registry: Registry, caller: Caller, place: string | undefined, request: Request) =>
     (place === undefined ? undefined : options.nearest?.towards(registry, caller, place, request)) ?? registry
-  const registryOf = (request: Request, gate: Gate, send = (registry: Registry) => registry) =>
-    restrict(send(ruled(sources.open(request.signal), rulesOf, times)), gate)
+  const registryOf = (request: Request, gate: Gate, send = (registry: Registry) => registry, how: { readonly ahead?: boolean } = {}) =>
+    restrict(send(ruled(sources.open(request.signal, how), rulesOf, times)), gate)
 
   /** Other edges get blobs by their digests; who of their clients may have them is for them to say, by the documents that we have as well. */
   const forNeighbour = async (request: Request, resource: Resource): Promise<Registry> => {
@@ -150,7 +150,8 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
     .post('/api/atoll/v1/warm', async (c) => {
       await mesh.settle()
       const { raw } = c.req
-      return await warmings.answer(raw, async () => registryOf(raw, gateOf(await identify(raw, c.env.client), knowledge, challengeOf(raw))))
+      const gate = async () => gateOf(await identify(raw, c.env.client), knowledge, challengeOf(raw))
+      return await warmings.answer(raw, async () => registryOf(raw, await gate(), undefined, { ahead: true }))
     })
     .get('/livez', (c) => c.text('ok'))
     .get('/readyz', async (c) => {

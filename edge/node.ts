@@ -192,7 +192,8 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     parts.sources = sources
     parts.warm = new WarmOnPush({
       mesh: () => link,
-      warm: ({ name, tag, platforms }, signal) => warmImage(sources.open(signal).repository(name), { tag }, { platforms, signal, tell: () => {} }),
+      warm: ({ name, tag, platforms }, signal) =>
+        warmImage(sources.open(signal, { ahead: true }).repository(name), { tag }, { platforms, signal, tell: () => {} }),
       log,
       signal: ending.signal,
     })

@@ -69,11 +69,11 @@ export class Sources {
     this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log, heard: options.budgetHeard })
   }
 
-  /** All projects as one registry, for one caller. Who may see what is for others to say. */
-  open(signal: AbortSignal): Registry {
+  /** All projects as one registry, for one caller. Who may see what is for others to say. `ahead`: no client wants it yet, so it counts as no hit and no miss. */
+  open(signal: AbortSignal, how: { readonly ahead?: boolean } = {}): Registry {
     return deferred(
-      async (name) => (await this.#cacheOf(name)).with(signal).repository(name),
-      (page) => this.#originCache().with(signal).repositories(page),
+      async (name) => (await this.#cacheOf(name)).with(signal, how).repository(name),
+      (page) => this.#originCache().with(signal, how).repositories(page),
     )
   }
 

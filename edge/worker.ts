@@ -79,7 +79,7 @@ export default {
     const handle = edgeApp({
       mesh,
       tokens,
-      sources: { open: (signal) => regionRegistry({ env, bucket, mesh, spaces, log, given: (counts) => teller.count(counts) }, signal) },
+      sources: { open: (signal, how) => regionRegistry({ ...how, env, bucket, mesh, spaces, log, given: (counts) => teller.count(counts) }, signal) },
       pulled: (pulled) => teller.note(pulled),
       nearest,
       mirror: { project: env.MIRROR_PROJECT || undefined, host: env.MIRROR_HOST || undefined },

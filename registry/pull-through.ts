@@ -18,6 +18,7 @@ import { Prefetch, type Warm } from './pull-through/prefetch.ts'
 import { Pushed } from './pull-through/pushed.ts'
 import { Records } from './pull-through/records.ts'
 import { Refusals } from './pull-through/refusals.ts'
+import { type Counted, countedAs, UNCOUNTED } from './pull-through/request.ts'
 import type { Source } from './pull-through/source.ts'
 import { TagCache } from './pull-through/tags.ts'
 import type { Manifest, Manifests, Registry, Repository, Uploads } from './registry.ts'
@@ -97,10 +98,11 @@ export class PullThrough {
     return this.#context.source
   }
 
-  /** The registry for one caller: `signal` ends what only this caller waits for. */
-  with(signal?: AbortSignal): Registry {
+  /** The registry for one caller: `signal` ends what only this caller waits for. `ahead`: what it asks for is no hit and no miss, since no client wants it yet. */
+  with(signal?: AbortSignal, { ahead = false }: { readonly ahead?: boolean } = {}): Registry {
+    const count = (kind: Kind) => (ahead ? UNCOUNTED : countedAs(kind, this.counters))
     return {
-      repository: (name) => this.#repository(name, signal),
+      repository: (name) => this.#repository(name, signal, count),
       repositories: (page) => {
         const { source } = this.#context
         if (source.nameAt) throw new RegistryError('UNSUPPORTED', `The repositories of ${source.name} have other names here, so they are not listed.`)
@@ -147,11 +149,11 @@ export class PullThrough {
     this.#context.refusals.delete(key)
   }
 
-  #repository(name: RepositoryName, signal: AbortSignal | undefined): Repository {
+  #repository(name: RepositoryName, signal: AbortSignal | undefined, count: Count): Repository {
     const blobs = this.#blobs
     return {
       name,
-      manifests: this.#manifestsOf(name, signal),
+      manifests: this.#manifestsOf(name, signal, count),
       tags: {
         list: (page) => atSource(this.#context, name, signal).tags.list(page),
         delete: unsupported,
@@ -161,7 +163,7 @@ export class PullThrough {
           const size = await blobs.size(name, digest, signal)
           return size === undefined ? undefined : { mediaType: OCTETS, digest, size }
         },
-        open: (digest, range) => blobs.open(name, digest, range, signal),
+        open: (digest, range) => blobs.open(name, digest, range, signal, count('blob')),
         delete: unsupported,
       },
       uploads: NO_UPLOADS,
@@ -169,24 +171,32 @@ export class PullThrough {
     }
   }
 
-  #manifestsOf(name: RepositoryName, signal: AbortSignal | undefined): Manifests {
+  #manifestsOf(name: RepositoryName, signal: AbortSignal | undefined, count: Count): Manifests {
+    const counted = async <T>(kind: Kind, find: (request: Counted) => Promise<T | undefined>): Promise<T | undefined> => {
+      const request = count(kind)
+      const found = await find(request)
+      if (found !== undefined) request.found()
+      return found
+    }
     return {
-      stat: async (reference) =>
-        reference.digest === undefined
-          ? await this.#tags.resolve(name, reference.tag, signal)
-          : await this.#manifests.stat(name, reference.digest, signal),
-      get: async (reference) =>
-        reference.digest === undefined ? await this.#byTag(name, reference.tag, signal) : await this.#manifests.get(name, reference.digest, signal),
+      stat: async ({ digest, tag }) =>
+        digest === undefined
+          ? await counted('tag', (request) => this.#tags.resolve(name, tag, signal, request))
+          : await counted('manifest', (request) => this.#manifests.stat(name, digest, signal, request)),
+      get: async ({ digest, tag }) =>
+        digest === undefined
+          ? await counted('tag', (request) => this.#byTag(name, tag, signal, request))
+          : await counted('manifest', (request) => this.#manifests.get(name, digest, signal, request)),
       put: unsupported,
       delete: unsupported,
     }
   }
 
-  async #byTag(name: RepositoryName, tag: Tag, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
+  async #byTag(name: RepositoryName, tag: Tag, signal: AbortSignal | undefined, request: Counted): Promise<Manifest | undefined> {
     for (let round = 1; ; round++) {
-      const resolved = await this.#tags.resolve(name, tag, signal)
+      const resolved = await this.#tags.resolve(name, tag, signal, request)
       if (resolved === undefined) return undefined
-      const manifest = await this.#manifests.get(name, resolved.descriptor.digest, signal)
+      const manifest = await this.#manifests.get(name, resolved.descriptor.digest, signal, request)
       if (manifest) return { ...manifest, ...(resolved.warnings && { warnings: resolved.warnings }) }
       if (round > 1) return undefined
       // The source has lost what it said the tag was: the tag is something else by now.
@@ -194,6 +204,9 @@ export class PullThrough {
     }
   }
 }
+
+type Kind = Parameters<typeof countedAs>[0]
+type Count = (kind: Kind) => Counted
 
 async function unsupported(): Promise<never> {
   throw new RegistryError('UNSUPPORTED', 'This is a cache of another registry: push and delete there.')

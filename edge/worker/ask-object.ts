@@ -4,6 +4,8 @@ import type { Env } from './env.ts'
 
 /** A header that isolates and objects set: which bucket is to be filled. */
 export const BUCKET_HEADER = 'X-Atoll-Bucket'
+/** A header that says: no client wants this yet, so it is no hit and no miss. */
+export const AHEAD_HEADER = 'X-Atoll-Ahead'
 /** Where requests to objects seem to go. It means nothing outside this Worker, and no answer to a client names it. */
 export const OBJECT_HOST = 'edge.internal'
 
@@ -12,6 +14,8 @@ export interface Asked {
   readonly bucket: string
   /** `blob <digest>` or `repository <name>`: one object does it for the whole region. */
   readonly what: string
+  /** No client wants it yet. */
+  readonly ahead?: boolean
 }
 
 const BY_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
@@ -24,9 +28,10 @@ const BY_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
 const PASSED_ON = ['Retry-After', 'Content-Range']
 
 /** Asks the object that does the fetching. @throws RegistryError what it refuses, in its own words; that something is not there is an answer */
-export async function askObject({ env, bucket, what }: Asked, url: URL, init: RequestInit): Promise<Response> {
+export async function askObject({ env, bucket, what, ahead }: Asked, url: URL, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers)
   headers.set(BUCKET_HEADER, bucket)
+  if (ahead) headers.set(AHEAD_HEADER, '1')
   const response = await reached(env.FILL.get(env.FILL.idFromName(`${bucket} ${what}`)).fetch(url, { ...init, headers }))
   if (response.status < 400 || response.status === 404) return response
   throw await refusal(response)

@@ -15,7 +15,7 @@ import { otherBuckets } from '../neighbours/buckets.ts'
 import { Sources } from '../sources.ts'
 import { warmImage } from '../warm/warm-image.ts'
 import type { Ruled } from '../warm/warm-on-push.ts'
-import { askObject, BUCKET_HEADER, OBJECT_HOST } from './ask-object.ts'
+import { AHEAD_HEADER, askObject, BUCKET_HEADER, OBJECT_HOST } from './ask-object.ts'
 import { bucketNames, bucketOf, type Env, type ObjectState } from './env.ts'
 import { fixedLength } from './fixed-length.ts'
 import { LinkedMesh } from './linked-mesh.ts'
@@ -78,7 +78,7 @@ export class FillObject {
       ping: async () => {},
       open: async () => {
         await parts.mesh.settle()
-        return parts.sources.open(request.signal)
+        return parts.sources.open(request.signal, { ahead: request.headers.has(AHEAD_HEADER) })
       },
     })
     const response = await handle(request)
@@ -106,7 +106,10 @@ export class FillObject {
     if (fills.size > 0) return
     await mesh.settle()
     try {
-      const body = await sources.open(new AbortController().signal).repository(parseRepositoryName(wanted.repository)).blobs.open(digest)
+      const body = await sources
+        .open(new AbortController().signal, { ahead: true })
+        .repository(parseRepositoryName(wanted.repository))
+        .blobs.open(digest)
       await body?.stream?.pipeTo(new WritableStream())
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error
@@ -123,8 +126,8 @@ export class FillObject {
       await mesh.settle()
       // Whoever says that it was pushed has heard so before us.
       await sources.ofOrigin.forgetTag(name, tag)
-      const repository = sources.open(signal).repository(name)
-      const { blobs } = regionRegistry({ env: this.#env, bucket, mesh, spaces: this.#spaces, log: workerLog() }, signal).repository(name)
+      const repository = sources.open(signal, { ahead: true }).repository(name)
+      const { blobs } = regionRegistry({ ahead: true, env: this.#env, bucket, mesh, spaces: this.#spaces, log: workerLog() }, signal).repository(name)
       await warmImage({ ...repository, manifests: repository.manifests, blobs }, { tag }, { platforms, signal, tell: () => {} })
       return new Response(null, { status: 204 })
     } catch (error) {
@@ -158,7 +161,11 @@ export class FillObject {
     const fills = new FillTable({ blobs, createHasher, clock: systemClock, log })
     // A blob has an object of its own: whoever asks for it later comes there.
     const warm = async (name: string, digest: string) => {
-      const response = await askObject({ env, bucket, what: `blob ${digest}` }, new URL(`https://${OBJECT_HOST}/v2/${name}/blobs/${digest}`), {})
+      const response = await askObject(
+        { env, bucket, what: `blob ${digest}`, ahead: true },
+        new URL(`https://${OBJECT_HOST}/v2/${name}/blobs/${digest}`),
+        {},
+      )
       await response.body?.cancel()
     }
     const common = {

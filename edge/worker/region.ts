@@ -25,6 +25,8 @@ export interface RegionOptions {
   readonly mesh: Mesh
   readonly spaces: Spaces
   readonly log: Log
+  /** No client wants it yet. */
+  readonly ahead?: boolean
   /** Told of each blob that is given. */
   readonly given?: (counts: Partial<Counts>) => void
 }
@@ -61,7 +63,7 @@ function blobsOf(options: RegionOptions, name: RepositoryName, signal: AbortSign
       const body = stored ?? (await elsewhere(digest).open(digest, range))
       if (body === undefined) return undefined
       const bytesServed = range?.length ?? body.size
-      options.given?.({ bytesServed, ...(stored && { hits: 1 }) })
+      options.given?.({ bytesServed, ...(stored && !options.ahead && { hits: 1 }) })
       return stored || body.stream === undefined ? body : { ...body, stream: untilStalled(body.stream, systemClock, bytesServed) }
     },
     delete: (digest) => elsewhere(digest).delete(digest),
@@ -74,11 +76,11 @@ async function sourceId(name: RepositoryName, mesh: Mesh): Promise<string> {
 }
 
 /** One of the objects that fetch, as a registry. */
-function remote({ env, bucket, log }: RegionOptions, what: string): { with(signal: AbortSignal): Registry } {
+function remote({ env, bucket, log, ahead = false }: RegionOptions, what: string): { with(signal: AbortSignal): Registry } {
   const registry = new RemoteRegistry({
     url: new URL(`https://${OBJECT_HOST}`),
     // Redirects and tokens are the object's business: what it answers is for our client.
-    fetch: (url, init) => askObject({ env, bucket, what }, url, init),
+    fetch: (url, init) => askObject({ env, bucket, what, ahead }, url, init),
     authorizer: { headers: async () => ({}) },
     clock: systemClock,
     limits: { attempts: 1 },

@@ -8,6 +8,7 @@ import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { atSource, type Context, keyOf, nameAtSource } from './context.ts'
 import { Flights } from './flights.ts'
+import { type Counted, UNCOUNTED } from './request.ts'
 
 /** Blobs: from the store when they are there, else through a fill; in both cases only if the source has them in this very repository. */
 export class BlobCache {
@@ -22,7 +23,7 @@ export class BlobCache {
   }
 
   /** Its size; undefined: the source does not have it in this repository. */
-  async size(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+  async size(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined, request = UNCOUNTED): Promise<number | undefined> {
     const { blobs, records, negatives, counters, limits, blobHealth } = this.#context
     const linked = await records.link(repository, digest)
     // What the source said of its size may be wrong; what is stored is not.
@@ -32,6 +33,7 @@ export class BlobCache {
       counters.negativeHits++
       return undefined
     }
+    request.asked()
     const flight = this.#stats.run(key, async (ticket, own) => {
       blobHealth.refuseWhileLimited()
       const found = await blobHealth.watch(() => atSource(this.#context, repository, own).blobs.stat(digest))
@@ -47,17 +49,17 @@ export class BlobCache {
     digest: Digest,
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
+    request: Counted,
   ): Promise<BlobBody | undefined> {
     const { blobs, records, negatives, counters, fills, guard, limits } = this.#context
     const size = await records.link(repository, digest)
     const linked = size !== undefined
     // Without a link it is looked for only: a digest alone is no right to bytes that came through another repository.
     if (linked || (await blobs.stat(digest)) !== undefined) {
-      if (!linked && (await this.size(repository, digest, signal)) === undefined) return undefined
+      if (!linked && (await this.size(repository, digest, signal, request)) === undefined) return undefined
       const body = await blobs.open(digest, range)
       if (body !== undefined) {
-        counters.blobHits++
-        counters.bytesHit += range?.length ?? body.size
+        request.found(range?.length ?? body.size)
         return body
       }
     }
@@ -66,7 +68,7 @@ export class BlobCache {
       counters.negativeHits++
       return undefined
     }
-    counters.blobMisses++
+    request.asked()
     return await guard.run(key, async (ticket) => {
       try {
         const body = await fills.open({ digest, range, source: this.#source(repository, digest), confirmed: linked, size, signal })
@@ -106,7 +108,7 @@ export class BlobCache {
       await this.size(repository, digest, undefined)
       return
     }
-    const body = await this.open(repository, digest, undefined, undefined)
+    const body = await this.open(repository, digest, undefined, undefined, UNCOUNTED)
     await body?.stream?.cancel()
     await fills.ended?.(source.id, digest)
   }

@@ -1,5 +1,6 @@
 /** What a pull-through did since it is counted. */
 export interface PullThroughCounters {
+  /** What clients asked for, each request once: `tag` is a manifest by its tag, `manifest` one by its digest. */
   blobHits: number
   blobMisses: number
   manifestHits: number
@@ -70,9 +71,9 @@ export class SourceCounters {
   /** What an edge reports of itself. `bytesHit` were served from the store. */
   totals(): { readonly hits: number; readonly misses: number; readonly stale: number; readonly bytesHit: number } {
     const totals = { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
-    for (const { blobHits, manifestHits, blobMisses, manifestMisses, tagsStale, bytesHit } of this.#counters.values()) {
-      totals.hits += blobHits + manifestHits
-      totals.misses += blobMisses + manifestMisses
+    for (const { blobHits, manifestHits, tagHits, blobMisses, manifestMisses, tagMisses, tagsStale, bytesHit } of this.#counters.values()) {
+      totals.hits += blobHits + manifestHits + tagHits
+      totals.misses += blobMisses + manifestMisses + tagMisses
       totals.stale += tagsStale
       totals.bytesHit += bytesHit
     }

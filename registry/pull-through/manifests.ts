@@ -9,6 +9,7 @@ import { atSource, type Context, keyOf } from './context.ts'
 import { Flights } from './flights.ts'
 import type { Ticket } from './guard.ts'
 import type { Prefetch } from './prefetch.ts'
+import type { Counted } from './request.ts'
 
 /** Manifests by digest: asked for once, verified, and kept for ever. */
 export class ManifestCache {
@@ -24,15 +25,15 @@ export class ManifestCache {
   }
 
   /** For a client who takes it: what it refers to is next. */
-  async get(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
-    const manifest = await this.#find(repository, digest, signal)
+  async get(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined, request: Counted): Promise<Manifest | undefined> {
+    const manifest = await this.#find(repository, digest, signal, request)
     if (manifest) this.#prefetch.taken(repository, manifest)
     return manifest
   }
 
-  async stat(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<ManifestHead | undefined> {
+  async stat(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined, request: Counted): Promise<ManifestHead | undefined> {
     // Who asks for its head asks for the whole next, and then it should be here.
-    const manifest = await this.#find(repository, digest, signal)
+    const manifest = await this.#find(repository, digest, signal, request)
     return manifest && { descriptor: manifest.descriptor }
   }
 
@@ -78,19 +79,16 @@ export class ManifestCache {
     this.#gets.leave(matches)
   }
 
-  async #find(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined): Promise<Manifest | undefined> {
+  async #find(repository: RepositoryName, digest: Digest, signal: AbortSignal | undefined, request: Counted): Promise<Manifest | undefined> {
     const { records, counters, negatives, limits } = this.#context
     const kept = await records.manifest(repository, digest)
-    if (kept) {
-      counters.manifestHits++
-      return kept
-    }
+    if (kept) return kept
     const key = keyOf(repository, digest)
     if (negatives.has(key)) {
       counters.negativeHits++
       return undefined
     }
-    counters.manifestMisses++
+    request.asked()
     const flight = this.#gets.run(key, async (ticket, own) => {
       const manifest = await this.fetch(repository, { digest }, ticket, own)
       if (manifest === undefined) negatives.add(key, limits.unknownDigestMs)

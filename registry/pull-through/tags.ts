@@ -11,6 +11,7 @@ import type { TagLease } from './freshness.ts'
 import type { Ticket } from './guard.ts'
 import { isSourceFailure } from './health.ts'
 import type { ManifestCache } from './manifests.ts'
+import type { Counted } from './request.ts'
 
 export interface ResolvedTag {
   readonly descriptor: Descriptor
@@ -31,15 +32,12 @@ export class TagCache {
   }
 
   /** What the tag points at. undefined: there is no such tag. */
-  async resolve(repository: RepositoryName, tag: Tag, signal: AbortSignal | undefined): Promise<ResolvedTag | undefined> {
+  async resolve(repository: RepositoryName, tag: Tag, signal: AbortSignal | undefined, request: Counted): Promise<ResolvedTag | undefined> {
     const { records, freshness, clock, counters, negatives, refusals, health, budget, limits, log } = this.#context
     const lease = await records.lease(repository, tag)
     const now = clock.now()
     const verdict = lease && freshness.judge(lease, now, repository, tag)
-    if (lease && verdict === 'fresh') {
-      counters.tagHits++
-      return { descriptor: lease.descriptor }
-    }
+    if (lease && verdict === 'fresh') return { descriptor: lease.descriptor }
     const key = keyOf(repository, tag)
     if (negatives.has(key)) {
       counters.negativeHits++
@@ -47,11 +45,10 @@ export class TagCache {
     }
     refusals.check(key)
     if (lease === undefined || verdict === 'expired') {
-      counters.tagMisses++
+      request.asked()
       const answer = await orAborted(this.#ask(repository, tag, undefined).answer, signal)
       return answer && { descriptor: answer.descriptor }
     }
-    counters.tagHits++
     if (verdict === 'behind') {
       if (!health.failing && !budget.low && this.#flights.get(key) === undefined) {
         counters.renewals++
@@ -61,7 +58,10 @@ export class TagCache {
     }
     if (health.failing) return this.#stale(lease)
     const flight = this.#ask(repository, tag, lease)
-    return await this.#soon(flight, lease, limits.staleAfterMs - (steady(clock) - flight.startedAt), signal)
+    const answer = await this.#soon(flight, lease, limits.staleAfterMs - (steady(clock) - flight.startedAt), signal)
+    // What is served stale came from the cache, for all that the source was asked.
+    if (answer?.warnings === undefined) request.asked()
+    return answer
   }
 
   forget(repository: RepositoryName, tag: Tag): Promise<void> {

@@ -18,12 +18,12 @@ export function cacheMetrics(
   return [
     counter(
       `${prefix}_hits_total`,
-      'Answered from the cache.',
+      'Requests of clients that were answered from the cache: a `manifest` by digest or by `tag`, a `blob`. Each counts once.',
       bySource('kind', ({ blobHits, manifestHits, tagHits }) => ({ blob: blobHits, manifest: manifestHits, tag: tagHits })),
     ),
     counter(
       `${prefix}_misses_total`,
-      'The source had to be asked.',
+      'Requests of clients for which the source had to be asked, or was being asked already. What is asked for ahead is none.',
       bySource('kind', ({ blobMisses, manifestMisses, tagMisses }) => ({ blob: blobMisses, manifest: manifestMisses, tag: tagMisses })),
     ),
     counter(

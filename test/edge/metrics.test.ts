@@ -41,6 +41,42 @@ describe('what an edge shows to Prometheus', () => {
     )
   })
 
+  it('counts each request once, as what it was for its client: what is asked for ahead is none', async () => {
+    await using origin = await TestOrigin.start()
+    await origin.project('once', { public: true })
+    await using edge = await TestEdge.start(origin)
+    const asked = { tag: 0, manifest: 0, blob: 0 }
+    const get = async (kind: keyof typeof asked, path: string) => {
+      asked[kind]++
+      const answer = await edge.get(`/v2/once/app/${path}`)
+      expect(answer.status).toBe(200)
+      return answer
+    }
+    const counted = async (what: 'hits' | 'misses') => {
+      const page = await scrape(edge.url)
+      return Object.fromEntries(Object.keys(asked).map((kind) => [kind, sum(page, `atoll_edge_${what}_total`, `kind="${kind}"`)]))
+    }
+    const pull = async (tag: string) => {
+      const manifest = (await (await get('tag', `manifests/${tag}`)).json()) as { config: { digest: string }; layers: { digest: string }[] }
+      const blobs = [manifest.config, ...manifest.layers].map(({ digest }) => `blobs/${digest}`)
+      // Two clients want each: one of them joins.
+      await Promise.all([...blobs, ...blobs].map((path) => get('blob', path)))
+    }
+    const tags = await Promise.all(['v1', 'v2', 'v3'].map(async (tag) => ({ tag, ...(await origin.push('once/app', tag)) })))
+    for (const { tag } of tags) await pull(tag)
+    const cold = await counted('misses')
+    expect([(await counted('hits')).manifest, cold.tag, cold.manifest]).toEqual([0, 3, 0])
+    await until('what was cold is here', async () => sum(await scrape(edge.url), 'atoll_edge_fills_in_progress') === 0)
+    for (const { tag, digest } of tags) {
+      await pull(tag)
+      await get('manifest', `manifests/${digest}`)
+    }
+    expect(await counted('misses')).toEqual(cold)
+    const hits = await counted('hits')
+    expect(Object.fromEntries(Object.entries(hits).map(([kind, value]) => [kind, value + (cold[kind] ?? 0)]))).toEqual(asked)
+    expect(hits).toMatchObject({ tag: 3, manifest: 3 })
+  })
+
   it('is at an address of its own when one is set, and then no longer beside the registry', async () => {
     await using origin = await TestOrigin.start()
     await using edge = await TestEdge.start(origin, { settings: { 'edge.metrics': { host: '127.0.0.1', port: 0 } } })
