@@ -3,7 +3,7 @@ import type { Manifest, ManifestHead, ManifestInput, ManifestReceipt, Manifests 
 import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm, isDigest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
-import { essence, isMediaType, MANIFEST_ACCEPT, OCTETS } from '../spec/media-types.ts'
+import { essence, isMediaType, MANIFEST_ACCEPT, OCI_INDEX, OCI_MANIFEST, OCTETS } from '../spec/media-types.ts'
 import { type Reference, type RepositoryName, referenceText } from '../spec/names.ts'
 import { readAll } from './bodies.ts'
 import { type Client, scopesOf } from './client.ts'
@@ -70,8 +70,10 @@ export class RemoteManifests implements Manifests {
     if (claimed !== undefined && digest !== claimed) {
       throw upstreamInvalid(reply.url, `answers with a manifest that hashes to ${digest} where ${claimed} is meant.`)
     }
-    // What a manifest says of itself is under its digest; a header may be anything a proxy makes of it.
-    const mediaType = ownMediaType(bytes) ?? essence(reply.headers.get('content-type') ?? '')
+    const document = documentOf(bytes)
+    // Nothing but the answer itself says what a tag is: a portal's page, or an error with a good status, is no manifest.
+    if (reference.digest === undefined && !isManifest(document)) throw upstreamInvalid(reply.url, 'answers with something that is no manifest.')
+    const mediaType = mediaTypeOf(document, essence(reply.headers.get('content-type') ?? ''))
     if (mediaType === '') throw upstreamInvalid(reply.url, 'answers with a manifest without a Content-Type.')
     return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes, ...warningsOf(reply.headers) }
   }
@@ -170,12 +172,31 @@ function algorithmIs(text: string, digest: Digest): boolean {
   return text.startsWith(`${algorithmOf(digest)}:`)
 }
 
-function ownMediaType(bytes: Uint8Array): string | undefined {
+type Document = Readonly<Record<string, unknown>>
+
+function documentOf(bytes: Uint8Array): Document | undefined {
   try {
     const document: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    const own = typeof document === 'object' && document !== null && 'mediaType' in document ? document.mediaType : undefined
-    return typeof own === 'string' && isMediaType(essence(own)) ? essence(own) : undefined
+    return typeof document === 'object' && document !== null && !Array.isArray(document) ? (document as Document) : undefined
   } catch {
     return undefined
   }
+}
+
+/** Of any kind: those of OCI and Docker have a version of their schema, and what else is stored as a manifest says its type. */
+function isManifest(document: Document | undefined): boolean {
+  return document !== undefined && (Number.isInteger(document.schemaVersion) || ownMediaType(document) !== undefined)
+}
+
+/** What a manifest says of itself is under its digest; a header may be anything a proxy makes of it. */
+function mediaTypeOf(document: Document | undefined, header: string): string {
+  const own = document && ownMediaType(document)
+  if (own !== undefined || !saysNothing(header)) return own ?? header
+  // The documents of OCI need not say their type.
+  if (Array.isArray(document?.manifests)) return OCI_INDEX
+  return document?.schemaVersion === 2 && Array.isArray(document.layers) ? OCI_MANIFEST : header
+}
+
+function ownMediaType({ mediaType }: Document): string | undefined {
+  return typeof mediaType === 'string' && isMediaType(essence(mediaType)) ? essence(mediaType) : undefined
 }

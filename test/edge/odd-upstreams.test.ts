@@ -99,6 +99,32 @@ describe('a pull-through in front of a registry with its own manners', () => {
   })
 
   it.each([
+    ['a page', 'text/html', '<html>Log in to the network of this hotel</html>'],
+    ['nothing', 'text/plain', ''],
+    ['an error', 'application/json', '{"errors":[{"code":"UNKNOWN","message":"try later"}]}'],
+    ['a list', 'application/vnd.oci.image.manifest.v1+json', '[]'],
+  ])(
+    'takes %s with a good status for no manifest: not in place of a tag that it knows, and not of one that it does not',
+    async (_what, type, body) => {
+      const { odd, clock, repository } = await inFront()
+      const page = { status: 200, headers: { 'content-type': type }, body }
+      odd.answers.manifests.push(page, page)
+      await expect(repository.manifests.get({ tag: latest })).rejects.toMatchObject({ code: 'UPSTREAM_INVALID', status: 502 })
+      clock.advance(AFTER_THE_LEASE)
+      const { digest } = (await repository.manifests.get({ tag: latest }))?.descriptor ?? {}
+      expect(digest).toBe(odd.image.manifest.digest)
+      odd.move()
+      clock.advance(AFTER_THE_LEASE)
+      odd.answers.manifests.push(page, page, page, page)
+      const stale = await repository.manifests.get({ tag: latest })
+      expect([stale?.descriptor.digest, stale?.warnings?.map(({ code }) => code)]).toEqual([digest, [110, 111]])
+      odd.answers.manifests.length = 0
+      clock.advance(AFTER_THE_LEASE)
+      expect((await repository.manifests.get({ tag: latest }))?.descriptor.digest).toBe(odd.image.manifest.digest)
+    },
+  )
+
+  it.each([
     ['its manifest', { lengthInHead: false, ranges: false }],
     ['a HEAD', { ranges: false }],
     ['a range', { lengthInHead: false }],

@@ -6,6 +6,7 @@ import { ScriptedServer, type Seen } from './scripted-server.ts'
 export interface OddAnswer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
 }
 
 type Layers = NonNullable<RandomImageOptions['layers']>
@@ -65,7 +66,7 @@ export class OddRegistry implements AsyncDisposable {
   #answer({ method, url, headers }: Seen, response: ServerResponse): void {
     const [, kind, reference = ''] = url.match(/^\/v2\/team\/app\/(manifests|blobs)\/(.+)$/) ?? []
     const odd = kind === 'manifests' || kind === 'blobs' ? this.answers[kind].shift() : { status: 404 }
-    if (odd !== undefined) response.writeHead(odd.status, odd.headers).end()
+    if (odd !== undefined) response.writeHead(odd.status, odd.headers).end(method === 'HEAD' ? undefined : odd.body)
     else if (kind === 'manifests') this.#manifest(method, reference, response)
     else this.#blob(method, reference, headers.range, response)
   }
