@@ -74,9 +74,11 @@ export interface FillLimits {
   readonly abandonShare: number
   /** … or somebody asked for it so recently. */
   readonly lingerMs: number
+  /** For how long a source that gives blobs whole, and no part of them as it should be, is asked for no part. */
+  readonly wholeOnlyMs: number
   /** For how long a source that lied about a digest twice is not asked for it again. */
   readonly refusalMs: number
-  /** How many such sources, and how many digests that have just been stored, are remembered. */
+  /** How many such sources of each kind, and how many digests that have just been stored, are remembered. */
   readonly remembered: number
 }
 
@@ -120,6 +122,7 @@ export const FILL_LIMITS: FillLimits = {
   abandonBytes: 64 * MIB,
   abandonShare: 0.5,
   lingerMs: 60_000,
+  wholeOnlyMs: 600_000,
   refusalMs: 10_000,
   remembered: 1_024,
 }

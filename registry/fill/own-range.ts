@@ -6,6 +6,7 @@ import { Attempt } from './attempt.ts'
 import { Abandoned, fellBehind, wrongBytes } from './errors.ts'
 import type { FillCounters, FillSource } from './fills.ts'
 import type { FillLimits } from './limits.ts'
+import type { Parts } from './parts.ts'
 import { sourceBytes } from './source-bytes.ts'
 import type { Turns } from './turns.ts'
 
@@ -25,6 +26,7 @@ export interface OwnRangeOptions {
   readonly log: Log
   readonly limits: FillLimits
   readonly counters: FillCounters
+  readonly parts: Parts
   readonly signal: AbortSignal
 }
 
@@ -53,7 +55,7 @@ export async function* ownRange(options: OwnRangeOptions): AsyncGenerator<Uint8A
 }
 
 async function* part({ turns, ...options }: OwnRangeOptions, from: number, until: number): AsyncGenerator<Uint8Array, void, undefined> {
-  const { source, size, clock, log, limits, counters, signal } = options
+  const { source, size, clock, log, limits, counters, parts, signal } = options
   const giveBack = await turn(turns, options)
   const total = new Attempt(clock, signal)
   // A client that reads no more keeps nobody from a turn.
@@ -61,7 +63,7 @@ async function* part({ turns, ...options }: OwnRangeOptions, from: number, until
   total.deadline(limits.totalMs + ((until - from) / limits.bytesPerSecond) * 1000, fellBehind)
   try {
     const onSize = async () => {}
-    yield* sourceBytes(source, { from, size, until: () => until, signal: total.signal, clock, log, limits, counters, onSize })
+    yield* sourceBytes(source, { from, size, until: () => until, signal: total.signal, clock, log, limits, counters, parts, onSize })
   } finally {
     total.end(new Abandoned())
   }

@@ -10,6 +10,7 @@ import { Flow } from './flow.ts'
 import type { Keeper } from './keeper.ts'
 import type { FillLimits } from './limits.ts'
 import { keepPace, type Paced, trim } from './pace.ts'
+import type { Parts } from './parts.ts'
 import { sourceBytes } from './source-bytes.ts'
 import { orAborted } from './wait.ts'
 
@@ -20,6 +21,7 @@ export interface PatchOptions {
   readonly log: Log
   readonly limits: FillLimits
   readonly counters: FillCounters
+  readonly parts: Parts
   readonly windowBytes: () => number
   readonly pieceBytes: () => number
   /** Told once the source has answered. */
@@ -37,7 +39,6 @@ export class Patch {
   readonly #stop = new AbortController()
   readonly #source: string
   #end: number
-  #ranged = true
   #followers = 0
   #ended: Promise<void> = Promise.resolve()
 
@@ -87,11 +88,6 @@ export class Patch {
   /** It has broken off: there is what is there. */
   get over(): boolean {
     return this.#flow.failure !== undefined
-  }
-
-  /** Whether the source keeps to the range it is asked for, as far as is known. */
-  get ranged(): boolean {
-    return this.#ranged
   }
 
   has(position: number): boolean {
@@ -169,7 +165,7 @@ export class Patch {
   }
 
   async #run(source: FillSource): Promise<void> {
-    const { keeper, clock, log, limits, counters, windowBytes, onSize: told } = this.#options
+    const { keeper, clock, log, limits, counters, parts, windowBytes, onSize: told } = this.#options
     const flow = this.#flow
     const paced: Paced = { flow, keeper, limits, windowBytes }
     const total = new Attempt(clock, this.#stop.signal)
@@ -183,6 +179,7 @@ export class Patch {
         log,
         limits,
         counters,
+        parts,
         onSize: async (size) => {
           this.#end = Math.max(this.start, Math.min(this.#end, size - limits.tailBytes))
           const length = this.#end - this.start
@@ -205,7 +202,6 @@ export class Patch {
     } catch (error) {
       await keeper.keep()
       this.#end = keeper.readable
-      this.#ranged = !(error instanceof Unranged)
       if (error instanceof Wrong) counters.wrong++
       if (!(error instanceof Abandoned || error instanceof Moved)) log.info({ source: source.name, start: this.start, error }, 'a range broke off')
       flow.fail(asAnswer(source, error))

@@ -6,6 +6,7 @@ import type { ByteRange } from '../spec/ranges.ts'
 import type { FillCounters, FillSource } from './fills.ts'
 import { Keeper } from './keeper.ts'
 import type { FillLimits } from './limits.ts'
+import type { Parts } from './parts.ts'
 import { Patch, type PatchOptions } from './patch.ts'
 
 export interface PatchesOptions {
@@ -17,6 +18,7 @@ export interface PatchesOptions {
   readonly log: Log
   readonly limits: FillLimits
   readonly counters: FillCounters
+  readonly parts: Parts
   readonly windowBytes: () => number
   readonly pieceBytes: () => number
   /** Turns of all fills together; each is given back by what it returns. */
@@ -30,8 +32,6 @@ export class Patches {
   readonly #options: PatchesOptions
   #patches: Patch[] = []
   #running = 0
-  /** Whether the source keeps to ranges, as far as is known. */
-  #ranged = true
   #closed = false
   #size: number | undefined
 
@@ -63,8 +63,8 @@ export class Patches {
 
   /** Asks the source for what begins at `offset`: to `end`, to what is there already, or to `limit`, which is before the last piece. undefined: not now. */
   begin(source: FillSource, offset: number, end: number, limit: number): Patch | undefined {
-    const { limits, tryTake, onFreed } = this.#options
-    if (this.#closed || !this.#ranged || this.#running >= limits.rangesAtOnce || this.#patches.length >= limits.rangesKept) return undefined
+    const { limits, parts, tryTake, onFreed } = this.#options
+    if (this.#closed || !parts.usable || this.#running >= limits.rangesAtOnce || this.#patches.length >= limits.rangesKept) return undefined
     const giveBack = tryTake()
     if (giveBack === undefined) return undefined
     const until = Math.min(Math.max(end, offset + limits.rangeBytes), limit, this.next(offset, 0))
@@ -73,7 +73,6 @@ export class Patches {
     this.#running++
     void patch.ended.then(() => {
       this.#running--
-      this.#ranged &&= patch.ranged
       if (patch.end === patch.start && !this.#closed) void this.drop(patch)
       giveBack()
       onFreed()

@@ -15,6 +15,7 @@ import type { FillLeases, Lease } from './leases.ts'
 import type { FillLimits } from './limits.ts'
 import { keepPace, trim } from './pace.ts'
 import { Parallel } from './parallel.ts'
+import type { Parts } from './parts.ts'
 import type { Patches } from './patches.ts'
 
 export interface PumpOptions {
@@ -22,6 +23,7 @@ export interface PumpOptions {
   readonly source: FillSource
   readonly keeper: Keeper
   readonly patches: Patches
+  readonly parts: Parts
   /** Where other processes may fill the same blob. */
   readonly shared: { readonly leases: FillLeases; readonly id: string; readonly blobs: BlobStore } | undefined
   readonly createHasher: CreateHasher
@@ -58,7 +60,7 @@ export class Pump {
 
   /** Never rejects. */
   async run(): Promise<FillEnd> {
-    const { digest, source, keeper, patches, counters, log, turn } = this.#options
+    const { digest, source, keeper, patches, parts, counters, log, turn } = this.#options
     const stop = this.#stop.signal
     let lease: Lease | 'stored' | undefined
     try {
@@ -69,11 +71,13 @@ export class Pump {
       for (let round = 1; ; round++) {
         try {
           await this.#pour(round)
+          parts.came()
           break
         } catch (error) {
           if (!(error instanceof Wrong)) throw error
           counters.wrong++
           log.warn({ digest, source: source.name, round, reason: error.message }, 'a source sent wrong bytes')
+          parts.wrong()
           if (round === 1) this.#flow.restart()
           else this.#flow.fail(wrongBytes(source.name, error.message))
           await Promise.all([keeper.discard(), patches.discard()])
@@ -118,7 +122,7 @@ export class Pump {
 
   /** All bytes, hashed, handed on and written; the last piece is withheld until they are known to be right. */
   async #pour(round: number): Promise<void> {
-    const { digest, source, keeper, patches, createHasher, clock, log, limits, counters, windowBytes } = this.#options
+    const { digest, source, keeper, patches, parts, createHasher, clock, log, limits, counters, windowBytes } = this.#options
     const flow = this.#flow
     const audience = this.#audience
     const paced = { flow, keeper, limits, windowBytes }
@@ -146,7 +150,18 @@ export class Pump {
       }
       if (known !== undefined) await begin(known)
       if (from !== known) {
-        const options = { from, size: known, signal: total.signal, clock, log, limits, counters, onSize: begin, followed: () => audience.streams }
+        const options = {
+          from,
+          size: known,
+          signal: total.signal,
+          clock,
+          log,
+          limits,
+          counters,
+          parts,
+          onSize: begin,
+          followed: () => audience.streams,
+        }
         for await (const chunk of inOrder(source, patches, options)) {
           const before = keeper.storing ? undefined : hasher.copy()
           hasher.update(chunk)

@@ -7,6 +7,7 @@ import { Attempt } from './attempt.ts'
 import { Absent, sourceFails, Unranged, Wrong } from './errors.ts'
 import type { FillCounters, FillSource } from './fills.ts'
 import type { FillLimits } from './limits.ts'
+import type { Parts } from './parts.ts'
 
 export interface SourceBytesOptions {
   /** The first byte wanted. */
@@ -18,6 +19,8 @@ export interface SourceBytesOptions {
   readonly log: Log
   readonly limits: FillLimits
   readonly counters: FillCounters
+  /** Whether the source may be asked for a part. Where it cannot give one, it is asked for the whole, and what is not wanted is passed over. */
+  readonly parts: Parts
   /** Told once, before the first chunk; it is waited for. */
   readonly onSize: (size: number) => Promise<void>
   /** Where these bytes end before the blob does, as seen from `position`; looked at before a request (`'ask'`), and while its answer is read. */
@@ -28,10 +31,10 @@ export interface SourceBytesOptions {
 
 /**
  * A blob's bytes from `from` to its end, or `until`, in order, each once: a source that is cut or stalls is asked again for what is missing.
- * @throws Absent, Wrong when it does not hold to the size it gave; Unranged; RegistryError when it fails too often; the signal's reason
+ * @throws Absent, Wrong when it does not hold to the size it gave; Unranged where `inVain` is exceeded; RegistryError when it fails too often; the signal's reason
  */
 export async function* sourceBytes(source: FillSource, options: SourceBytesOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal, clock, log, limits, counters, until = () => Number.POSITIVE_INFINITY } = options
+  const { signal, clock, log, limits, counters, parts, until = () => Number.POSITIVE_INFINITY } = options
   let position = options.from
   let size = options.size
   let end = Number.POSITIVE_INFINITY
@@ -41,11 +44,12 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
   for (;;) {
     const attempt = new Attempt(clock, signal)
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+    let range: ByteRange | undefined
     try {
       end = Math.min(until(position, 'ask'), size ?? Number.POSITIVE_INFINITY)
       if (position >= end) return
-      const whole = position === 0 && end === (size ?? Number.POSITIVE_INFINITY)
-      const range = whole ? undefined : { offset: position, length: end - position }
+      const whole = !parts.usable || (position === 0 && end === (size ?? Number.POSITIVE_INFINITY))
+      range = whole ? undefined : { offset: position, length: end - position }
       const body = await answer(source, range, attempt, limits)
       if (body === undefined) throw begun ? sourceFails(source.name, 'no longer has this blob') : new Absent()
       if (size === undefined) {
@@ -53,11 +57,13 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
         await options.onSize(size)
       } else if (body.size !== size) throw new Wrong(`it has ${body.size} bytes where it had ${size}`)
       // An answer that is not held to the part that was asked for goes on: it need not be asked for again.
-      end = Math.min(body.range === undefined ? until(position, 'read') : end, size)
+      const most = body.range === undefined ? size : Math.min(end, size)
+      end = Math.min(most, until(position, 'read'))
       let skip = toSkip(body, position)
       begun = true
       reader = body.stream.getReader()
       if (skip > (options.inVain ?? Number.POSITIVE_INFINITY)) throw new Unranged()
+      if (range !== undefined) parts.use()
       while (position < end || skip > 0) {
         const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'stopped sending'), reader.read())
         if (done) throw sourceFails(source.name, 'ended its answer too early')
@@ -67,7 +73,7 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
         skip -= value.length - rest.length
         if (rest.length === 0) continue
         if (position + rest.length > size) throw new Wrong(`more than the ${size} bytes it said`)
-        end = Math.min(end, until(position, 'read'))
+        end = Math.min(most, until(position, 'read'))
         const chunk = rest.subarray(0, Math.max(0, end - position))
         position += chunk.length
         if (chunk.length > 0) yield chunk
@@ -76,15 +82,23 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
       return
     } catch (error) {
       signal.throwIfAborted()
-      if (begun && error instanceof RegistryError && (error.code === 'UPSTREAM_INVALID' || error.code === 'RANGE_INVALID'))
-        throw new Wrong(error.message)
-      if (begun && position >= end && !(error instanceof Wrong)) return
-      if (!worthAnother(error, begun)) throw error
+      const invalid = error instanceof RegistryError && (error.code === 'UPSTREAM_INVALID' || error.code === 'RANGE_INVALID')
+      if (begun && position >= end && !invalid && !(error instanceof Wrong)) return
       failures = position - mark >= limits.progressBytes ? 1 : failures + 1
       mark = position
-      if (failures >= limits.attempts) throw asFailure(source, error)
       const asked = retryAfter(error)
-      if (asked > limits.retryAfterMs) throw error
+      if (!worthAnother(error, begun) || failures >= limits.attempts || asked > limits.retryAfterMs) {
+        // It may be the part that the source cannot give.
+        if (range !== undefined && mayHaveWhole(error, { answered: reader !== undefined, sized: size !== undefined })) {
+          parts.refused(error instanceof RegistryError && error.code !== 'UNAVAILABLE' && error.code !== 'UNKNOWN')
+          if (options.inVain !== undefined) throw new Unranged('The source gives no part of this blob.', { cause: error })
+          log.info({ source: source.name, position, size, error }, 'a source gives no part of a blob; it is asked for the whole')
+          continue
+        }
+        if (error instanceof Unranged) parts.refused(true)
+        if (begun && invalid) throw new Wrong(error.message)
+        throw worthAnother(error, begun) && asked <= limits.retryAfterMs ? asFailure(source, error) : error
+      }
       counters.cuts++
       log.info({ source: source.name, position, size, error }, 'a source broke off; it is asked for the rest')
       const backoff = failures === 1 ? 0 : limits.backoffMs * 2 ** (failures - 2)
@@ -127,6 +141,15 @@ function worthAnother(error: unknown, begun: boolean): boolean {
   if (error instanceof Wrong || error instanceof Absent || error instanceof Unranged) return false
   if (!(error instanceof RegistryError)) return true
   return begun && (error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UNKNOWN')
+}
+
+/** Whether the whole may come where a part did not. `answered`: the answer to the part had begun. `sized`: the part was known to lie in the blob. */
+function mayHaveWhole(error: unknown, { answered, sized }: { readonly answered: boolean; readonly sized: boolean }): boolean {
+  if (error instanceof Absent || error instanceof Unranged || error instanceof Wrong) return false
+  if (!(error instanceof RegistryError)) return true
+  if (error.code === 'UPSTREAM_INVALID') return !answered
+  if (error.code === 'RANGE_INVALID') return !answered && sized
+  return error.code !== 'TOOMANYREQUESTS'
 }
 
 function asFailure(source: FillSource, error: unknown): RegistryError {

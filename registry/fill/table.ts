@@ -12,6 +12,7 @@ import type { FillCounters, FillRequest, FillSource, Fills } from './fills.ts'
 import { Keeper } from './keeper.ts'
 import type { FillLeases } from './leases.ts'
 import { FILL_LIMITS, type FillLimits } from './limits.ts'
+import { Parts, WholeOnly } from './parts.ts'
 import { Patches } from './patches.ts'
 import { Turns } from './turns.ts'
 
@@ -52,6 +53,7 @@ export class FillTable implements Fills {
   readonly #leases: FillLeases | undefined
   readonly #pieceBytes: () => number
   readonly #fills = new Map<string, Fill>()
+  readonly #wholeOnly: WholeOnly
   readonly #turns: Turns
   readonly #rangeTurns: Turns
   readonly #ownTurns: Turns
@@ -68,6 +70,7 @@ export class FillTable implements Fills {
     this.#clock = clock
     this.#log = log
     this.#limits = { ...FILL_LIMITS, ...limits }
+    this.#wholeOnly = new WholeOnly(clock, this.#limits)
     this.#turns = new Turns({ atOnce: this.#limits.fills, waiting: this.#limits.waiting })
     this.#rangeTurns = new Turns({ atOnce: this.#limits.directRanges, waiting: 0 })
     this.#ownTurns = new Turns({ atOnce: this.#limits.ownRanges, waiting: this.#limits.ownRangesWaiting })
@@ -146,6 +149,7 @@ export class FillTable implements Fills {
       log: this.#log,
       limits: this.#limits,
       counters,
+      parts: new Parts(source.id, this.#wholeOnly),
       windowBytes: () => Math.min(this.#limits.windowBytes, this.#limits.bytesInFlight / Math.max(1, this.#fills.size)),
     }
     const onFreed = () => {
