@@ -189,6 +189,8 @@ export class Standing {
     const before = this.role
     this.#kept = kept
     db.replica(kept?.pair.role === 'standby')
+    // What went wrong was in the way of what this site was.
+    if (before !== this.role) this.contact.problem = undefined
     if (before !== this.role && this.role === 'standby') this.contact.heardAt = undefined
     for (const listener of this.#listeners) listener()
   }

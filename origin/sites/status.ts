@@ -47,7 +47,7 @@ export async function statusOf(
     takes_writes: standing.writing() === undefined,
     rejoining:
       rejoining === undefined ? null : { state: rejoining.state, quarantined_artifacts: rejoining.artifacts, quarantined_bytes: rejoining.bytes },
-    problem: rejoining?.problem?.message ?? contact.problem ?? standing.writing()?.message ?? null,
+    problem: (role === 'fenced' ? rejoining?.problem?.message : undefined) ?? contact.problem ?? standing.writing()?.message ?? null,
   }
 
   async function rpo(): Promise<number | null> {

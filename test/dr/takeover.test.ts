@@ -46,6 +46,8 @@ it('a standby takes over from a primary that was killed, with its users, robots,
   const killed = Date.now()
   const promoted = await atollJson<{ epoch: number; handed_over: boolean; waited_seconds: number; lost_seconds: number }>(standby, 'dr', 'promote')
   expect(promoted).toMatchObject({ epoch: 2, handed_over: false })
+  // That it could not reach the other was so while it followed.
+  expect(await status(standby)).toMatchObject({ role: 'primary', problem: null })
   for (const { username, password } of [before, after, alice]) {
     expect(await client.login(standby.origin, username, password)).toMatchObject({ code: 0 })
     expect(await client.pull(`${standby.origin}/team/app:before`)).toMatchObject({ code: 0 })
