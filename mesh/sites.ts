@@ -14,6 +14,8 @@ export const SITES = {
   fill: `${ROOT}fill`,
   /** POST LogRequest → LogAnswer: what was written since. It is also how a standby says what it has, and that its primary may go on. */
   log: `${ROOT}log`,
+  /** POST BeatRequest → BeatAnswer: a standby that is busy, or has no room, says that it is there. */
+  beat: `${ROOT}beat`,
   /** POST {} → StandingAnswer: who do you think you are? */
   standing: `${ROOT}standing`,
   /** POST {} → StepDownAnswer: a standby that is about to take over asks its primary to write no more. */
@@ -92,7 +94,13 @@ export interface LogRequest {
   readonly beat?: string | undefined
   /** It has all that there was when it began, and could take over. */
   readonly whole: boolean
+  /** Why it took nothing in of what it was given last, for people. */
+  readonly stuck?: string | undefined
 }
+
+export type BeatRequest = Pick<LogRequest, 'beat' | 'stuck'>
+
+export type BeatAnswer = Pick<LogAnswer, 'head' | 'behindMs' | 'beat' | 'leaseMs'>
 
 export interface LogAnswer {
   /** The log no longer has what follows: everything must be taken over anew. */

@@ -32,3 +32,12 @@ export function isBusy(error: unknown): boolean {
   const inner = withoutQuery(error)
   return inner instanceof LibsqlError && (inner.code === 'SQLITE_BUSY' || inner.code === 'SQLITE_LOCKED')
 }
+
+/** Whether the disk of the database is full. */
+export function isDatabaseFull(error: unknown): boolean {
+  const inner = withoutQuery(error)
+  return inner instanceof LibsqlError && FULL.has(inner.code)
+}
+
+/** The second: no room for what its processes share. */
+const FULL: ReadonlySet<string> = new Set(['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'])

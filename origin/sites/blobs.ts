@@ -4,6 +4,7 @@ import { type Clock, pause } from '../../registry/clock.ts'
 import { algorithmOf, type Digest, hexOf } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Steps } from '../../registry/steps.ts'
+import { isFull } from '../../stores/file-system.ts'
 import { BLOB_FRUITLESS, BLOB_STALL_MS, SITE_RETRY_FIRST_MS } from './limits.ts'
 import type { SiteTalk } from './talk.ts'
 
@@ -31,6 +32,8 @@ export async function bringBlob(peer: Pick<SiteCard, 'url'>, digest: Digest, sig
       return await bringOnce(peer, digest, signal, options, before)
     } catch (error) {
       signal.throwIfAborted()
+      // The primary cannot help with that.
+      if (isFull(error)) throw error
       const arrived = (await draft.size()) ?? 0
       fruitless = arrived > before ? 0 : fruitless + 1
       if (fruitless >= BLOB_FRUITLESS) throw error

@@ -7,6 +7,7 @@ import { type Digest, parseDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Steps } from '../../registry/steps.ts'
 import type { Database } from '../../schema/database.ts'
+import { isDatabaseFull } from '../../schema/errors.ts'
 import { garbageIndex } from '../../schema/garbage.ts'
 import {
   applyLog,
@@ -22,9 +23,12 @@ import {
 import type { Filling, SitePair } from '../../schema/mirror/pair.ts'
 import { MIRRORED, type MirroredTable } from '../../schema/mirror/treatment.ts'
 import type { Secrets } from '../services.ts'
+import { askPrimary } from './ask-primary.ts'
+import { keepBeating } from './beats.ts'
 import { bringBlob } from './blobs.ts'
 import { sealFor } from './keys.ts'
-import { BLOBS_AT_ONCE, SITE_RETRY_FIRST_MS, SITE_RETRY_LAST_MS, STRAYS_AT_ONCE } from './limits.ts'
+import { BLOBS_AT_ONCE, SITE_RETRY_FIRST_MS, SITE_RETRY_LAST_MS, STRAYS_AT_ONCE, STUCK_CHARACTERS } from './limits.ts'
+import { Pulse } from './pulse.ts'
 import { type Reseal, resealEntries, resealRow } from './seals.ts'
 import type { Standing } from './standing.ts'
 import type { SiteTalk } from './talk.ts'
@@ -51,29 +55,45 @@ export const BEGINNING: Filling = { done: 0, after: undefined, wholeAt: undefine
 /** Takes over everything that the primary has, then what it writes, until the signal. Never rejects. */
 export async function followPrimary(options: FollowOptions, signal: AbortSignal): Promise<void> {
   const { standing, clock, log, random } = options
+  const pulse = new Pulse(standing, clock)
+  const ended = new AbortController()
+  const beating = keepBeating(options, pulse, AbortSignal.any([signal, ended.signal]))
   let wait = SITE_RETRY_FIRST_MS
   while (!signal.aborted && standing.role === 'standby') {
-    const heard = standing.contact.heardAt
+    const took = standing.contact.tookAt
+    const following = new Following(options, pulse, signal)
     try {
-      await new Following(options, signal).run()
+      await following.run()
     } catch (error) {
-      if (signal.aborted) return
-      standing.contact.problem = error instanceof RegistryError ? error.message : 'Something went wrong here; the log says what.'
+      if (signal.aborted) break
+      const problem = sentenceFor(error)
+      standing.contact.problem = problem
+      if (!following.asking) standing.contact.stuck = problem.slice(0, STUCK_CHARACTERS)
       log.warn({ err: error, reached: standing.reached }, 'The primary cannot be followed now; it is tried again.')
     }
-    if (standing.contact.heardAt !== heard) wait = SITE_RETRY_FIRST_MS
+    if (standing.contact.tookAt !== took) wait = SITE_RETRY_FIRST_MS
     await pause(clock, wait * (0.5 + random() / 2), signal).catch(() => undefined)
     wait = Math.min(wait * 2, SITE_RETRY_LAST_MS)
   }
+  ended.abort(new Error('This site follows nobody.'))
+  await beating
+}
+
+function sentenceFor(error: unknown): string {
+  if (isDatabaseFull(error)) return 'There is no space left for the database; free some or add more.'
+  return error instanceof RegistryError ? error.message : 'Something went wrong here; the log says what.'
 }
 
 class Following {
   readonly #options: FollowOptions
+  readonly #pulse: Pulse
   readonly #signal: AbortSignal
-  #beat: string | undefined
+  /** Whether the primary is being asked; else it is this site that is at work. */
+  asking = false
 
-  constructor(options: FollowOptions, signal: AbortSignal) {
+  constructor(options: FollowOptions, pulse: Pulse, signal: AbortSignal) {
     this.#options = options
+    this.#pulse = pulse
     this.#signal = signal
   }
 
@@ -92,13 +112,8 @@ class Following {
     const { db, standing } = this.#options
     const filling = standing.pair?.filling
     const whole = filling === undefined || standing.reached >= (filling.wholeAt ?? Number.POSITIVE_INFINITY)
-    // What was promised counts from before the beat goes out.
-    if (this.#beat !== undefined) standing.vow.promise(standing.pair?.leaseMs ?? 0)
-    const request: LogRequest = {
-      after: standing.reached,
-      whole: whole && (await this.#owesNothing()),
-      ...(this.#beat !== undefined && { beat: this.#beat }),
-    }
+    const owesNothing = whole && (await this.#owesNothing())
+    const request: LogRequest = { after: standing.reached, whole: owesNothing, ...this.#pulse.word() }
     const answer = await this.#ask<LogAnswer>(SITES.log, request)
     standing.heard()
     if (answer.hole === true) {
@@ -107,20 +122,19 @@ class Following {
       await standing.change((pair) => ({ ...pair, filling: BEGINNING }))
       return
     }
+    const { leaseMs, away, guarded } = answer
+    // They hold at the primary already, whatever becomes of what it gave.
+    if (standing.pair?.leaseMs !== leaseMs || standing.pair.away !== away) await standing.change((pair) => ({ ...pair, leaseMs, away }))
+    this.#pulse.take(answer)
     if (answer.entries.length > 0) await this.#take(answer)
     else if (answer.upto > standing.reached) await applyLog(db, { entries: [], upto: answer.upto })
-    const { leaseMs, away, guarded } = answer
-    const complete = whole && guarded && filling !== undefined
-    const { pair } = standing
-    if (complete || pair?.leaseMs !== leaseMs || pair.away !== away) {
-      await standing.change(({ filling, ...rest }) => ({ ...rest, leaseMs, away, filling: complete ? undefined : filling }))
-    } else await standing.reload()
-    if (complete) {
+    if (whole && guarded && filling !== undefined) {
+      await standing.change((pair) => ({ ...pair, filling: undefined }))
       this.#options.steps('mirror: whole')
       await this.#options.forget()
-    }
-    Object.assign(standing.contact, { head: answer.head, behindMs: answer.behindMs, problem: undefined })
-    this.#beat = answer.beat
+    } else await standing.reload()
+    Object.assign(standing.contact, { head: answer.head, behindMs: answer.behindMs })
+    standing.took()
   }
 
   /** Begins anew: what is written at the primary from here on is in its log. */
@@ -165,6 +179,7 @@ class Following {
       }
       await this.#page(table, rows, next, after === undefined)
       steps('mirror: page stored')
+      standing.took()
     }
   }
 
@@ -245,12 +260,10 @@ class Following {
   }
 
   async #ask<Answer>(path: string, body: unknown): Promise<Answer> {
-    const { talk, standing } = this.#options
-    const answer = await talk.ask<Answer>(this.#peer, path, body, { signal: this.#signal })
-    if (answer.epoch < standing.epoch)
-      throw new RegistryError('UNAVAILABLE', 'The other site is in an earlier epoch: it is not the primary any more.')
-    if (answer.epoch > standing.epoch) await standing.change((pair) => ({ ...pair, epoch: answer.epoch }))
-    return answer.body
+    this.asking = true
+    const answer = await askPrimary<Answer>(this.#options, path, body, { signal: this.#signal })
+    this.asking = false
+    return answer
   }
 
   get #peer(): SiteCard {

@@ -4,6 +4,14 @@
 export const INVITATION_MS = 60 * 60_000
 /** How long a question about the log waits for something to be written. With it, a standby says at least so often that it is there. */
 export const LOG_WAIT_MS = 1_000
+/** A standby that asks for nothing says a word after so long. With the next figure, it must be well below the shortest lease. */
+export const BEAT_EVERY_MS = 1_250
+/** How often it is looked whether a word is due. */
+export const BEAT_LOOK_MS = 250
+/** Until such a word is answered. */
+export const BEAT_ANSWER_MS = 3_000
+/** What a standby says of what is in its way, in characters. */
+export const STUCK_CHARACTERS = 512
 /** Between two looks for what other processes on the same database wrote. */
 export const LOG_LOOK_MS = 200
 /** A question to the other site, from its start to the last byte of its answer. */

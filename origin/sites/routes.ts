@@ -15,7 +15,7 @@ import { parseDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseRange } from '../../registry/spec/ranges.ts'
 import { headOfLog } from '../../schema/mirror/log.ts'
-import { SITE_QUESTION_BYTES } from './limits.ts'
+import { SITE_QUESTION_BYTES, STUCK_CHARACTERS } from './limits.ts'
 import type { SitesRoom } from './open.ts'
 import { admit } from './pairing.ts'
 import { openQuarantine } from './quarantine.ts'
@@ -23,7 +23,8 @@ import { openQuarantine } from './quarantine.ts'
 const key = z.array(z.union([z.string().max(1024), z.number()])).max(4)
 const fillRequest = z.object({ table: z.string().max(64).optional(), after: key.optional(), robotKey: z.string().max(4096).optional() })
 const quarantineRequest = z.object({ repository: z.string().max(512) })
-const logRequest = z.object({ after: z.number().int().min(0), beat: z.string().max(256).optional(), whole: z.boolean() })
+const beatRequest = z.object({ beat: z.string().max(256).optional(), stuck: z.string().max(STUCK_CHARACTERS).optional() })
+const logRequest = beatRequest.extend({ after: z.number().int().min(0), whole: z.boolean() })
 
 /** What the other site of a pair asks: see mesh/sites.ts. */
 export function sitesRoutes(room: SitesRoom, parted: () => Promise<void>): Hono {
@@ -74,6 +75,11 @@ export function sitesRoutes(room: SitesRoom, parted: () => Promise<void>): Hono 
       const { nonce, body } = await asked(c.req.raw, SITES.log, logRequest)
       serving()
       return await answered(SITES.log, nonce, await source.log(body, c.req.raw.signal))
+    })
+    .post(SITES.beat, async (c) => {
+      const { nonce, body } = await asked(c.req.raw, SITES.beat, beatRequest)
+      serving()
+      return await answered(SITES.beat, nonce, await source.beat(body))
     })
     .post(SITES.standing, async (c) => {
       const { nonce } = await asked(c.req.raw, SITES.standing, empty)

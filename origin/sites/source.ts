@@ -1,4 +1,4 @@
-import type { FillAnswer, FillRequest, LogAnswer, LogRequest } from '../../mesh/sites.ts'
+import type { BeatAnswer, BeatRequest, FillAnswer, FillRequest, LogAnswer, LogRequest } from '../../mesh/sites.ts'
 import { type Clock, pause, steady } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
@@ -84,8 +84,7 @@ export class Source {
       await standing.change((pair) => ({ ...pair, guarded: true }))
       steps('source: guarded')
     }
-    standing.heard()
-    if (request.beat !== undefined) standing.lease.renew(request.beat)
+    this.#hear(request)
     await this.#reach(after)
     await this.#written(after, signal)
     const batch = await readLog(db, after)
@@ -98,6 +97,13 @@ export class Source {
       behindMs: await this.behindMs(upto),
       ...this.#terms(),
     }
+  }
+
+  /** A word of a standby that asks for nothing. */
+  async beat(request: BeatRequest): Promise<BeatAnswer> {
+    this.#hear(request)
+    const { beat, leaseMs } = this.#terms()
+    return { head: await headOfLog(this.#options.db), behindMs: await this.behindMs(), beat, leaseMs }
   }
 
   /** Resolves when the standby has everything that is written now. @throws RegistryError UNAVAILABLE when that takes too long */
@@ -143,6 +149,13 @@ export class Source {
     const key = await standing.keys.open(sealed)
     const known = await peerRobotKeys(standing, secrets)
     return known.some((one) => one.toString('base64url') === key) ? undefined : key
+  }
+
+  #hear({ beat, stuck }: BeatRequest): void {
+    const { standing } = this.#options
+    standing.heard()
+    standing.contact.stuck = stuck
+    if (beat !== undefined) standing.lease.renew(beat)
   }
 
   #terms(): Pick<LogAnswer, 'beat' | 'leaseMs' | 'away' | 'guarded'> {

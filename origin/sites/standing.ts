@@ -32,18 +32,30 @@ export interface Contact {
   behindMs: number
   /** At a standby: what went wrong last. */
   problem: string | undefined
+  /** Why the standby takes in nothing of what its primary gives. Both know it. */
+  stuck: string | undefined
+  /** At a standby: when it last had taken in what it was given, by the steady clock. */
+  tookAt: number | undefined
 }
 
 /** Which of a pair this site is, and so what it may do. There is one in a process; all that writes or serves asks it. */
 export class Standing {
   readonly lease: Lease
-  readonly contact: Contact = { heardAt: undefined, heardOn: undefined, head: 0, behindMs: 0, problem: undefined }
+  readonly contact: Contact = {
+    heardAt: undefined,
+    heardOn: undefined,
+    head: 0,
+    behindMs: 0,
+    problem: undefined,
+    stuck: undefined,
+    tookAt: undefined,
+  }
   readonly #options: StandingOptions
   readonly #listeners = new Set<() => void>()
   readonly #openedAt: number
   #kept: KeptPair | undefined
   #keys: SiteKeys | undefined
-  #vow: Vow
+  readonly #vow: Vow
   #changing: Promise<unknown> = Promise.resolve()
 
   private constructor(options: StandingOptions) {
@@ -57,6 +69,8 @@ export class Standing {
   static async open(options: StandingOptions): Promise<Standing> {
     const standing = new Standing(options)
     await standing.#take(await readPair(options.db))
+    // What an earlier run of this process may have promised a moment ago.
+    standing.#vow.promise(standing.pair?.leaseMs ?? 0)
     options.db.fence(() => standing.writing())
     // The tables may be others than those that the log was begun with.
     if (options.watching !== true && standing.role === 'primary' && standing.pair?.mirroring === true) await resumeMirroring(options.db)
@@ -130,14 +144,21 @@ export class Standing {
     if (pair.role === 'fenced') return elsewhere(`${name} has taken over from this site. Ask ${url}.`, url)
     if (pair.filling !== undefined)
       return elsewhere(`This site is becoming the standby of ${name}, and does not have everything yet. Ask ${url}.`, url)
-    const silence = steady(this.#options.clock) - (this.contact.heardAt ?? this.#openedAt)
+    const silence = steady(this.#options.clock) - (this.contact.tookAt ?? this.#openedAt)
     if (silence <= READ_GRACE_MS) return undefined
-    return elsewhere(`This standby has not heard of ${name} for so long that it trusts nothing it knows. Ask ${url}.`, url)
+    return elsewhere(`This standby has taken in nothing of ${name} for so long that it trusts nothing it knows. Ask ${url}.`, url)
   }
 
   heard(): void {
     this.contact.heardAt = steady(this.#options.clock)
     this.contact.heardOn = this.#options.clock.now()
+  }
+
+  /** What the primary gave is taken in, and nothing is in the way any more. */
+  took(): void {
+    this.contact.tookAt = steady(this.#options.clock)
+    this.contact.problem = undefined
+    this.contact.stuck = undefined
   }
 
   /** Calls the listener whenever the role may have changed. */
@@ -186,12 +207,12 @@ export class Standing {
   async #take(kept: KeptPair | undefined): Promise<void> {
     const { db, secrets } = this.#options
     if (kept !== undefined && kept.pair.sealedKeys !== this.pair?.sealedKeys) this.#keys = await openSiteKeys(kept.pair.sealedKeys, secrets)
-    const before = this.role
+    const [before, peer] = [this.role, this.peer]
     this.#kept = kept
     db.replica(kept?.pair.role === 'standby')
     // What went wrong was in the way of what this site was.
-    if (before !== this.role) this.contact.problem = undefined
-    if (before !== this.role && this.role === 'standby') this.contact.heardAt = undefined
+    if (before !== this.role || peer?.id !== this.peer?.id) Object.assign(this.contact, { problem: undefined, stuck: undefined })
+    if (before !== this.role && this.role === 'standby') Object.assign(this.contact, { heardAt: undefined, tookAt: undefined })
     for (const listener of this.#listeners) listener()
   }
 }

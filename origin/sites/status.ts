@@ -47,7 +47,15 @@ export async function statusOf(
     takes_writes: standing.writing() === undefined,
     rejoining:
       rejoining === undefined ? null : { state: rejoining.state, quarantined_artifacts: rejoining.artifacts, quarantined_bytes: rejoining.bytes },
-    problem: (role === 'fenced' ? rejoining?.problem?.message : undefined) ?? contact.problem ?? standing.writing()?.message ?? null,
+    problem: problem() ?? null,
+  }
+
+  function problem(): string | undefined {
+    const refusal = standing.writing()?.message
+    if (role === 'fenced') return rejoining?.problem?.message ?? refusal
+    if (role !== 'primary') return contact.problem ?? refusal
+    const stuck = contact.stuck && `The standby ${peer?.name} takes nothing in of what is written here: ${contact.stuck}`
+    return refusal === undefined || stuck === undefined ? (refusal ?? stuck) : `${refusal} Its last word: ${stuck}`
   }
 
   async function rpo(): Promise<number | null> {
