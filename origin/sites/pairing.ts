@@ -9,7 +9,7 @@ import type { SitePair } from '../../schema/mirror/pair.ts'
 import { announcePair } from '../../schema/mirror/promote.ts'
 import { tablesInShort } from '../../schema/mirror/treatment.ts'
 import { BEGINNING } from './follow.ts'
-import { makeSiteKeys, sealFor } from './keys.ts'
+import { makeSiteKeys, openSiteKeys, sealFor } from './keys.ts'
 import { INVITATION_MS, LEASE_MS } from './limits.ts'
 import type { SitesRoom } from './open.ts'
 import { precondition } from './promote.ts'
@@ -42,6 +42,7 @@ export async function invite(room: SitesRoom, site: { readonly name: string; rea
   checkDatabase(room)
   if (standing.role !== 'alone' && (standing.role !== 'primary' || standing.pair?.mirroring === true))
     throw precondition('This site has its other already. See it: atoll dr status')
+  if (site.name === standing.peer?.name) throw sameName(site.name)
   const token = randomBytes(32).toString('base64url')
   const expiresAt = clock.now() + INVITATION_MS
   const invitation = { hash: hashOf(token), expiresAt }
@@ -62,6 +63,7 @@ export async function admit(room: SitesRoom, jws: string): Promise<{ readonly an
       const { invitation } = pair
       if (invitation === undefined || !sameSecret(invitation.hash, hashOf(token)) || invitation.expiresAt <= clock.now()) throw refused()
       if (site.id === pair.self.id) throw precondition('A site cannot be the standby of itself.')
+      if (site.name === pair.self.name) throw sameName(site.name)
       if (tables !== tablesInShort()) throw precondition('The two sites run different versions. Install the same at both, then pair them.')
       return { ...pair, peer: site, former: undefined, invitation: undefined, mirroring: false, guarded: false, peerFenced: true }
     },
@@ -89,12 +91,14 @@ export async function join(
   checkDatabase(room)
   const known = standing.pair ?? (await newPair(room, site))
   const pair = { ...known, self: { ...known.self, ...site } }
-  await standing.begin(pair)
-  const jws = await talk.introduce(primary, SITES.join, { token, site: pair.self, tables: tablesInShort() } satisfies JoinRequest)
+  // Nothing is written down until the other has taken it: a refusal leaves this site as it was.
+  const keys = await openSiteKeys(pair.sealedKeys, secrets)
+  const question: JoinRequest = { token, site: pair.self, tables: tablesInShort() }
+  const jws = await talk.introduce({ id: pair.self.id, epoch: pair.epoch, keys }, primary, SITES.join, question)
   const answer = joinAnswer.parse(bodyOf(jws))
   await verifySiteMessage(jws, { from: answer.site.id, path: SITES.join, key: answer.site.signing })
   const { issuer, away, leaseMs } = answer
-  const sealedPeerKeys = await Promise.all(answer.robotKeys.map(async (key) => await secrets.seal(await standing.keys.open(key), peerKeyPurpose)))
+  const sealedPeerKeys = await Promise.all(answer.robotKeys.map(async (key) => await secrets.seal(await keys.open(key), peerKeyPurpose)))
   const terms = { sealedPeerKeys, issuer, away, leaseMs, invitation: undefined, former: undefined }
   await standing.begin({ ...pair, ...terms, role: 'standby', epoch: 1, peer: answer.site, filling: BEGINNING })
   return answer.site
@@ -140,6 +144,10 @@ function bodyOf(jws: string): unknown {
 
 function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('base64url')
+}
+
+function sameName(name: string): RegistryError {
+  return precondition(`Both sites would be called ${name}. Give this one another name: atoll dr pair --name NAME`)
 }
 
 function refused(): RegistryError {

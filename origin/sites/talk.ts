@@ -10,7 +10,13 @@ export interface TalkOptions {
   readonly clock: Clock
   readonly newId: () => string
   /** Who we are now. */
-  readonly self: () => { readonly id: string; readonly epoch: number; readonly keys: SiteKeys }
+  readonly self: () => Speaker
+}
+
+export interface Speaker {
+  readonly id: string
+  readonly epoch: number
+  readonly keys: SiteKeys
 }
 
 /** An answer of the other site, and the epoch that it is in. */
@@ -60,9 +66,8 @@ export class SiteTalk {
     }
   }
 
-  /** Says something to a site whose keys are not known yet, and believes its answer. */
-  async introduce(url: string, path: string, body: unknown): Promise<string> {
-    const { id, epoch, keys } = this.#options.self()
+  /** Says something to a site whose keys are not known yet, as whoever this site would become by its answer, and believes that. */
+  async introduce({ id, epoch, keys }: Speaker, url: string, path: string, body: unknown): Promise<string> {
     for (let again = false; ; again = true) {
       const message: SiteMessage<unknown> = { from: id, path, nonce: this.#options.newId(), time: this.#now(), epoch, body }
       const { status, headers, text } = await this.#post(url, path, await signSiteMessage(message, keys.signing), SITE_ANSWER_MS)

@@ -3,19 +3,16 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { Wire } from '../chaos/run/wire.ts'
 import { atollCli, pull, targetAt } from '../replication/sites.ts'
-import { type AtollProcess, startAtoll } from '../support/atoll.ts'
+import { startAtoll } from '../support/atoll.ts'
 import { pushImage, randomImage } from '../support/images.ts'
 import { fillDisk, smallDisk } from '../support/small-disk.ts'
 import { until } from '../support/until.ts'
-import { type DrStatus, inStep, pair } from './pair.ts'
+import { inStep, look, pair } from './pair.ts'
 import { expectSame } from './same.ts'
 
 const MIB = 1024 * 1024
 const LEASE_SECONDS = 4
 const disk = await smallDisk(64)
-
-/** Without starting a command: this is asked often. */
-const look = async (site: AtollProcess) => (await (await site.api('GET', '/api/atoll/v1/dr')).json()) as DrStatus
 
 it.skipIf(disk === undefined)(
   'a primary goes on while its standby is busy with a large layer or has no room for it, and both say at once what is in the way',

@@ -3,6 +3,7 @@ import { type AtollOptions, type AtollProcess, startAtoll } from '../support/ato
 import { until } from '../support/until.ts'
 
 export interface DrStatus {
+  readonly site: string
   readonly role: string
   readonly state: string
   readonly epoch: number
@@ -48,16 +49,18 @@ export function status(site: AtollProcess): Promise<DrStatus> {
   return atollJson<DrStatus>(site, 'dr', 'status')
 }
 
+/** The same by the API, without starting a command: for what is asked often. */
+export async function look(site: AtollProcess): Promise<DrStatus> {
+  return (await (await site.api('GET', '/api/atoll/v1/dr')).json()) as DrStatus
+}
+
 /** Waits until the standby could take over, with everything that the primary has now. */
 export async function inStep(primary: AtollProcess, standby: AtollProcess): Promise<void> {
   await until(
     'the standby has everything',
     async () => {
-      // By the API, not the command: this is asked often.
-      const [one, two] = await Promise.all(
-        [primary, standby].map(async (site) => (await site.api('GET', '/api/atoll/v1/dr')).json() as Promise<DrStatus>),
-      )
-      return one?.state === 'following' && two?.state === 'following' && one.rpo_seconds === 0 && one.reached === two.reached
+      const [one, two] = await Promise.all([look(primary), look(standby)])
+      return one.state === 'following' && two.state === 'following' && one.rpo_seconds === 0 && one.reached === two.reached
     },
     60_000,
   )
