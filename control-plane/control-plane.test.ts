@@ -296,12 +296,47 @@ describe('a replication rule', () => {
     const execution = await ended(await execute(id))
     expect(execution).toMatchObject({ status: 'Failed', total: 2, failed: 1, succeeded: 1 })
     expect(await digestAt(there, 'team/app', 'b')).toBe(other)
+    const [failed] = (await listTasks(here.database, execution.id, { status: 'Failed' }, { page: 1, pageSize: 10 })).items
+    expect(failed?.bytesDone, 'what has moved has moved').toBe(20_000)
+    const lines = (await readTaskLog(here.database, failed?.id ?? 0))?.split('\n') ?? []
+    expect(
+      lines.filter((line) => line.includes('HTTP 412')),
+      'said once',
+    ).toEqual([expect.stringMatching(/\[ERROR\] team\/app:a, putting the manifest sha256:[0-9a-f]{64}: DENIED/)])
     await deleteImmutableRule(there.database, rule.projectId, immutable, 'user:1')
     const retried = await startExecution(here.database, { policyId: id, trigger: 'manual', operator: 'admin' }, (executionId) =>
       planReplication({ executionId, retryOf: execution.id }, null),
     )
     expect(await ended(retried)).toMatchObject({ status: 'Succeed', total: 1, succeeded: 1 })
     expect(await digestAt(there, 'team/app', 'a')).not.toBe(theirs)
+  })
+
+  it('counts what moved in all attempts, and names what failed and not what went on beside it', async () => {
+    const layers = [randomBytes(200_000), randomBytes(200_000)]
+    await pushLayer(here, 'team/app', 'v1', layers[0])
+    await pushLayer(here, 'team/app', 'v2', layers[1])
+    let puts = 0
+    let opened = 0
+    const unsteady: typeof fetch = async (input, init) => {
+      const { method, url } = new Request(input, { ...init, body: null })
+      const { pathname, search } = new URL(url)
+      const isOpening = method === 'POST' && pathname.endsWith('/blobs/uploads/') && search === ''
+      // The first time all bytes arrive and the manifests do not.
+      if (method === 'PUT' && pathname.includes('/manifests/') && puts++ < 2)
+        return new Response(null, { status: 503, headers: { 'retry-after': '1' } })
+      if (isOpening && opened++ === 2) return new Response(null, { status: 403 })
+      return await fetch(input, init)
+    }
+    start(here, { fetchFor: () => unsteady })
+    const { id } = await policy()
+    const execution = await ended(await execute(id))
+    expect(execution).toMatchObject({ status: 'Succeed', bytesDone: 400_002, bytesTotal: 400_002 })
+
+    await pushLayer(here, 'team/other', 'v3', randomBytes(200_000))
+    const refused = await ended(await execute(id))
+    expect(refused).toMatchObject({ status: 'Failed', failed: 1 })
+    const [task] = (await listTasks(here.database, refused.id, { status: 'Failed' }, { page: 1, pageSize: 10 })).items
+    expect(await readTaskLog(here.database, task?.id ?? 0)).toMatch(/team\/other:v3, opening an upload for the blob sha256:[0-9a-f]{64}: DENIED/)
   })
 
   it('that may run once at a time leaves out a second execution, and says so', async () => {

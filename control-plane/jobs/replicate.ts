@@ -6,8 +6,8 @@ import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy } from '../../schema/replication.ts'
 import { isInProgress, settleExecution } from '../../schema/replication-executions.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
-import { updateTask } from '../../schema/replication-tasks.ts'
-import { advice, statusOf } from '../replication/advice.ts'
+import { findTask, updateTask } from '../../schema/replication-tasks.ts'
+import { advice } from '../replication/advice.ts'
 import { copyTags } from '../replication/copy-tags.ts'
 import { deleteTags } from '../replication/delete-tags.ts'
 import { resourceText } from '../replication/resources.ts'
@@ -15,7 +15,7 @@ import type { Sites } from '../replication/sites.ts'
 import type { Speeds } from '../replication/speeds.ts'
 import type { ReplicationStep } from '../replication/steps.ts'
 import { TaskLog } from '../replication/task-log.ts'
-import { describe, type JobHandler } from '../scheduler.ts'
+import type { JobHandler } from '../scheduler.ts'
 
 export interface ReplicateOptions {
   readonly db: Database
@@ -31,6 +31,7 @@ export interface ReplicateOptions {
 /** Does one task of an execution: copies some tags of a repository to the other site, or deletes them there. */
 export function replicate(options: ReplicateOptions): JobHandler {
   const { db, sites, speeds, clock, onStep } = options
+  const told = new WeakSet<object>()
   return {
     async run(job, signal) {
       const payload = payloadOf(job)
@@ -40,7 +41,8 @@ export function replicate(options: ReplicateOptions): JobHandler {
       onStep?.('task taken')
       await updateTask(db, taskId, { status: 'InProgress' }, job)
       onStep?.('task begun')
-      const log = new TaskLog(options, taskId, job)
+      const before = await findTask(db, taskId)
+      const log = new TaskLog({ ...options, told }, taskId, job, before?.bytesDone)
       const speed = await speeds.take(policy)
       try {
         const source = await sites.of(policy.sourceEndpointId)
@@ -65,9 +67,8 @@ export function replicate(options: ReplicateOptions): JobHandler {
 
     async failed(job, error, again) {
       const { taskId, executionId } = payloadOf(job)
-      const log = new TaskLog(options, taskId, job)
-      const status = statusOf(error)
-      log.line('ERROR', `${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
+      const log = new TaskLog({ ...options, told }, taskId, job)
+      log.failure(error)
       if (again === undefined) log.line('ERROR', `Given up after ${job.attempts} ${job.attempts === 1 ? 'attempt' : 'attempts'}. ${advice(error)}`)
       else {
         const at = new Date(clock.now() + again).toISOString()

@@ -23,6 +23,8 @@ export function advice(error: unknown): string {
     return 'The source is not whole: push the artifact there again.'
   if (error.code === 'UPSTREAM_INVALID')
     return 'The other registry sends what it should not: look at what stands between, such as a proxy, and push the artifact at the source again.'
+  if (error.code === 'BLOB_UPLOAD_INVALID')
+    return 'The destination loses what it is sent: look at its disk, and at what stands before it, such as a proxy.'
   if (error.code === 'SIZE_INVALID' || status === 413)
     return 'The destination takes nothing so large: raise its limit, or that of the proxy before it, or copy by chunk.'
   if (error.code === 'UNSUPPORTED') return 'The other registry cannot do this: change the rule, or the type of the endpoint.'

@@ -8,7 +8,6 @@ import type { Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
 import { CHUNK_BYTES, MOVES_LIMIT, REQUESTS_OF_A_TASK, STREAMS_OF_A_TASK, TAGS_AT_ONCE } from '../limits.ts'
-import { describe } from '../scheduler.ts'
 import { statusOf } from './advice.ts'
 import { deltaBetween } from './bases.ts'
 import { besideAt } from './beside.ts'
@@ -68,8 +67,8 @@ async function copyAll(work: Work, isKnown: boolean): Promise<void> {
         for (const beside of digest === undefined ? [] : await besideAt(all, digest)) await copyTag(all, beside, progress)
       } catch (error) {
         if (signal.aborted) return
-        const status = statusOf(error)
-        task.line('ERROR', `${payload.repository}:${tag}, ${progress.step}: ${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
+        const place = together.places.of(error)
+        task.failure(error, `${payload.repository}:${tag}${place === undefined ? '' : `, ${place}`}: `)
         if (isOfOneArtifact(error)) failure ??= error
         else ending.abort(error)
       }
@@ -131,6 +130,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     ...(policy.copyByChunk && { chunkBytes: CHUNK_BYTES }),
     pace,
     onProgress: (event) => progress.see(event),
+    onMoved: (bytes) => progress.moved(bytes),
     onStep: work.onStep,
     signal,
   }

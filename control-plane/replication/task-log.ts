@@ -4,6 +4,8 @@ import type { Database } from '../../schema/database.ts'
 import type { Lease } from '../../schema/jobs.ts'
 import { appendTaskLog, updateTask } from '../../schema/replication-tasks.ts'
 import { PROGRESS_MS } from '../limits.ts'
+import { describe } from '../scheduler.ts'
+import { statusOf } from './advice.ts'
 
 /** The log and the progress of a task as people read them, written down at most once a second, as long as the lease is held. */
 export class TaskLog {
@@ -13,17 +15,28 @@ export class TaskLog {
   readonly #taskId: number
   readonly #lease: Lease
   #lines: string[] = []
-  #bytesTotal = 0
-  #bytesDone = 0
+  readonly #told: WeakSet<object>
+  #moved: number
+  /** Of blobs that are on their way: how many bytes are not there yet. */
+  readonly #left = new Map<string, number>()
+  #hasMoved = false
   #cancel: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(options: { readonly db: Database; readonly clock: Clock; readonly log: Log }, taskId: number, lease: Lease) {
+  /** `told`: failures that were written down, by any log of the task. `moved`: bytes, by the attempts before. */
+  constructor(
+    options: { readonly db: Database; readonly clock: Clock; readonly log: Log; readonly told: WeakSet<object> },
+    taskId: number,
+    lease: Lease,
+    moved = 0,
+  ) {
     this.#db = options.db
     this.#clock = options.clock
     this.#log = options.log
     this.#taskId = taskId
     this.#lease = lease
+    this.#told = options.told
+    this.#moved = moved
   }
 
   line(level: 'INFO' | 'WARNING' | 'ERROR', text: string): void {
@@ -31,10 +44,28 @@ export class TaskLog {
     this.#later()
   }
 
-  /** So many more bytes are to be moved, or have been. */
-  bytes({ total = 0, done = 0 }: { readonly total?: number; readonly done?: number }): void {
-    this.#bytesTotal += total
-    this.#bytesDone += done
+  /** A failure, once, with what stands `before` it. */
+  failure(error: unknown, before = ''): void {
+    if (typeof error === 'object' && error !== null) {
+      if (this.#told.has(error)) return
+      this.#told.add(error)
+    }
+    const status = statusOf(error)
+    this.line('ERROR', `${before}${describe(error)}${status === undefined ? '' : ` (HTTP ${status})`}`)
+  }
+
+  /** So many more bytes have travelled. */
+  moved(bytes: number): void {
+    this.#moved += bytes
+    this.#hasMoved = true
+    this.#later()
+  }
+
+  /** So many bytes of a blob are still to travel. */
+  left(blob: string, bytes: number): void {
+    if (bytes > 0) this.#left.set(blob, bytes)
+    else this.#left.delete(blob)
+    this.#hasMoved = true
     this.#later()
   }
 
@@ -44,10 +75,11 @@ export class TaskLog {
     this.#cancel = undefined
     const text = this.#lines.join('')
     this.#lines = []
-    const progress = { bytesTotal: this.#bytesTotal, bytesDone: this.#bytesDone }
+    const left = [...this.#left.values()].reduce((sum, bytes) => sum + bytes, 0)
+    const progress = this.#hasMoved ? { bytesTotal: this.#moved + left, bytesDone: this.#moved } : undefined
     this.#writing = this.#writing.then(async () => {
       if (text !== '') await appendTaskLog(this.#db, this.#taskId, text, this.#lease)
-      await updateTask(this.#db, this.#taskId, progress, this.#lease)
+      if (progress !== undefined) await updateTask(this.#db, this.#taskId, progress, this.#lease)
     })
     await this.#writing
   }

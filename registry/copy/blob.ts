@@ -23,11 +23,13 @@ export async function moveBlob(source: Repository, destination: Repository, blob
 
 async function bring(source: Repository, destination: Repository, blob: Descriptor, run: CopyRun, tell: TellOfBlob): Promise<void> {
   const { digest, size } = blob
-  const standing = await run.turn(async () => {
-    // A mount tells as well as a look whether it is there.
-    if (await mount(source, destination, blob, run)) return 'mounted'
-    return (await destination.blobs.stat(digest)) ? 'present' : undefined
-  })
+  const standing = await run.turn(() =>
+    run.at(`looking for the blob ${digest}`, async () => {
+      // A mount tells as well as a look whether it is there.
+      if (await mount(source, destination, blob, run)) return 'mounted'
+      return (await destination.blobs.stat(digest)) ? 'present' : undefined
+    }),
+  )
   if (standing === 'present') {
     run.skipped++
     return tell('present', size)
@@ -38,8 +40,9 @@ async function bring(source: Repository, destination: Repository, blob: Descript
     run.options.onStep?.('blob mounted')
     return tell('mounted', size)
   }
-  if (size <= SMALL_BLOB) await run.turn(() => moveSmall(source, destination, blob, run, tell))
-  else await run.travel(() => new Transfer(source, destination, blob, run, tell).move())
+  const moving = <T>(work: () => Promise<T>) => run.at(`moving the blob ${digest}`, work)
+  if (size <= SMALL_BLOB) await run.turn(() => moving(() => moveSmall(source, destination, blob, run, tell)))
+  else await run.travel(() => moving(() => new Transfer(source, destination, blob, run, tell).move()))
   tell('done', size)
 }
 

@@ -194,6 +194,34 @@ describe('copy', () => {
     expect(resume.ids.size).toBe(0)
   })
 
+  it.each([undefined, 'takes'] as const)(
+    'sends again what the destination lost, from the beginning, but not for ever (in one request: %s)',
+    async (atOnce) => {
+      const { repository, outer } = source()
+      let losses = 1
+      const keeps = (bytes: Uint8Array) => (losses-- > 0 ? bytes.subarray(0, bytes.byteLength - 100) : bytes)
+      const destination = new MemoryRepository('mirror/app', { strict: true, keeps, atOnce })
+      const resume = memoryResume()
+      let moved = 0
+      const onMoved = (bytes: number) => {
+        moved += bytes
+      }
+      const report = await copy(repository.open(), destination.open(), { tag }, { ...options, resume, parallel: 1, onMoved })
+      expect(destination.missing(outer.digest)).toEqual([])
+      expect(moved).toBe(report.bytes)
+
+      losses = Number.POSITIVE_INFINITY
+      const leaky = new MemoryRepository('mirror/leaky', { strict: true, keeps, atOnce })
+      const together = new Together({ requests: 1, streams: 1 })
+      const failure = await copy(repository.open(), leaky.open(), { tag }, { ...options, resume, together }).catch((error) => error)
+      expect(failure).toMatchObject({ code: 'BLOB_UPLOAD_INVALID', message: expect.stringContaining('All of sha256:') })
+      const [, lost] = failure.message.match(/All of (sha256:[0-9a-f]{64})/) ?? []
+      expect(together.places.of(failure)).toBe(`moving the blob ${lost}`)
+      expect(leaky.calls.filter((call) => call === 'uploads.finish').length, 'once more, not again and again').toBe(2)
+      expect(resume.ids.size).toBe(0)
+    },
+  )
+
   it('a child that the source does not have ends the copy, or is passed over where that is wanted, and comes when it is there', async () => {
     const { repository, outer, three } = source()
     const kept = repository.manifests.get(three.digest)

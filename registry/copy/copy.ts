@@ -57,8 +57,11 @@ class ArtifactCopy {
     for (const tag of wanted) standing.set(tag, await this.#digestAt(tag))
     const isNew = wanted.length > 0 && [...standing.values()].every((digest) => digest === undefined)
     // What will have to be read is not looked at before.
-    const whole = isNew ? await this.#source.manifests.get(reference) : undefined
-    const head = whole ?? (isNew ? undefined : await this.#source.manifests.stat(reference))
+    const { manifests } = this.#source
+    const [whole, head] = await run.at(`reading the manifest of ${referenceText(reference)}`, async () => {
+      const read = isNew ? await manifests.get(reference) : undefined
+      return [read, read ?? (isNew ? undefined : await manifests.stat(reference))]
+    })
     if (!head) throw unknown(`The source has no ${this.#source.name}:${referenceText(reference)}.`)
     options.onStep?.('tag read')
     // From here on the digest counts: a tag that moves meanwhile is the next copy's.
@@ -80,7 +83,7 @@ class ArtifactCopy {
     if (!(await this.#manifest(head.descriptor, together ? last : undefined)))
       throw unknown(`The source has no ${this.#source.name}@${digest} any more.`)
     await this.#bring(referrers)
-    if (!together) await last?.(await this.#read(head.descriptor))
+    if (!together) await run.at(`putting the manifest ${digest}`, async () => last?.(await this.#read(head.descriptor)))
     for (const tag of tags.missing) options.onProgress?.({ kind: 'tag', step: 'done', tag, digest })
     return run.report(digest, outcome)
   }
@@ -129,12 +132,16 @@ class ArtifactCopy {
   /** What the tag is at the destination; and that what it refers to is there, as far as that is known, is remembered. */
   async #digestAt(tag: Tag): Promise<Digest | undefined> {
     const { together, options } = this.#run
-    const digest = (await this.#run.turn(() => this.#destination.manifests.stat({ tag })))?.descriptor.digest
+    const digest = (await this.#run.turn(() => this.#isThere({ tag }, `the tag ${tag}`)))?.descriptor.digest
     if (digest === undefined || together.knows(digest)) return digest
     together.know(digest)
     const whole = await options.whatIsWhole?.(tag, digest)
     if (whole) await this.#learn(parse(whole))
     return digest
+  }
+
+  #isThere(reference: Reference, what: string) {
+    return this.#run.at(`looking for ${what}`, () => this.#destination.manifests.stat(reference))
   }
 
   async #learn({ manifests, blobs }: ParsedManifest): Promise<void> {
@@ -156,7 +163,7 @@ class ArtifactCopy {
   async #manifest({ digest, mediaType }: Descriptor, last?: (manifest: Manifest) => Promise<void>): Promise<boolean> {
     const run = this.#run
     // What is put in any case is not asked for.
-    const present = run.together.knows(digest) || (last === undefined && (await run.turn(() => this.#destination.manifests.stat({ digest }))))
+    const present = run.together.knows(digest) || (last === undefined && (await run.turn(() => this.#isThere({ digest }, `the manifest ${digest}`))))
     if (present) {
       run.together.know(digest)
       run.skipped++
@@ -171,7 +178,8 @@ class ArtifactCopy {
     await this.#parts(parsed)
     if (!present)
       await run.each(parsed.blobs.filter(isWanted), (blob) => run.once(blob.digest, () => moveBlob(this.#source, this.#destination, blob, run)))
-    if (last || !present) await this.#whole(parsed, () => (last ? last(manifest) : this.#put(manifest, [])))
+    if (last || !present)
+      await run.at(`putting the manifest ${digest}`, () => this.#whole(parsed, () => (last ? last(manifest) : this.#put(manifest, []))))
     if (!present) {
       run.together.know(digest)
       run.copied++
@@ -241,7 +249,9 @@ class ArtifactCopy {
   async *#listed(subject: Digest): AsyncGenerator<Descriptor> {
     for (let last: string | undefined; ; ) {
       const page = { limit: REFERRERS_PAGE, ...(last !== undefined && { last }) }
-      const { items, more } = await this.#run.turn(() => this.#source.referrers.list(subject, { page }))
+      const { items, more } = await this.#run.turn(() =>
+        this.#run.at(`listing what refers to ${subject}`, () => this.#source.referrers.list(subject, { page })),
+      )
       yield* items
       last = items.at(-1)?.digest
       if (!more || last === undefined) return
@@ -252,7 +262,7 @@ class ArtifactCopy {
   async #get(digest: Digest): Promise<Manifest | undefined> {
     const known = this.#kept.get(digest)
     if (known) return known
-    const manifest = await this.#source.manifests.get({ digest })
+    const manifest = await this.#run.at(`reading the manifest ${digest}`, () => this.#source.manifests.get({ digest }))
     if (manifest && isIndex(manifest.descriptor.mediaType)) this.#kept.set(digest, manifest)
     return manifest
   }

@@ -15,3 +15,5 @@ export const MOUNT_CANDIDATES = 3
 export const FRUITLESS_LIMIT = 6
 /** Milliseconds before a blob is taken up again; after each try without any new byte twice as long. */
 export const PAUSE_MS = 100
+/** How often a copy sends a blob to a destination that makes other bytes of it, as a count. */
+export const LOST_LIMIT = 2

@@ -59,6 +59,8 @@ export interface CopyOptions {
   /** Remembers uploads that are under way at this destination, so that a copy which was broken off goes on where it was. */
   readonly resume?: ResumeStore
   readonly onProgress?: (event: CopyProgress) => void
+  /** Hears of the bytes of blobs that travel, as they do; of those that travel twice, twice. */
+  readonly onMoved?: (bytes: number) => void
   /** Hears of each step once it is done, before the next begins. */
   readonly onStep?: ((step: CopyStep) => void) | undefined
   /** Gets blobs from where a source says they are. Needed for sources that hand out addresses. */

@@ -57,6 +57,17 @@ export class CopyRun {
     if (!this.signal.aborted) this.#controller.abort(error)
   }
 
+  /** What `work` throws was at `place`; see Places. */
+  at<T>(place: string, work: () => Promise<T>): Promise<T> {
+    return this.together.places.at(place, work)
+  }
+
+  /** So many bytes of blobs have travelled. */
+  moved(bytes: number): void {
+    this.bytes += bytes
+    this.options.onMoved?.(bytes)
+  }
+
   /** Takes its turn among the requests at once. Work that waits for other work must not be in here. */
   turn<T>(work: () => Promise<T>): Promise<T> {
     return this.#in(this.together.requests, work)

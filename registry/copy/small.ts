@@ -3,11 +3,12 @@ import type { Descriptor } from '../spec/descriptors.ts'
 import { algorithmOf } from '../spec/digests.ts'
 import type { TellOfBlob } from './blob.ts'
 import type { CopyRun } from './run.ts'
-import { mismatch, openAt } from './source.ts'
+import { isOtherBytes, lost, mismatch, openAt } from './source.ts'
 
 /**
  * Sends a small blob, checked, in one request (distribution-spec, "Single POST"). Resolves with the upload that the destination opened instead, which
- * has nothing yet. @throws RegistryError UPSTREAM_INVALID when the source sends something else, and whatever source and destination throw
+ * has nothing yet. @throws RegistryError UPSTREAM_INVALID when the source sends something else, BLOB_UPLOAD_INVALID when the destination makes
+ * something else of it, and whatever source and destination throw
  */
 export async function sendWhole(
   source: Repository,
@@ -21,9 +22,11 @@ export async function sendWhole(
   tell('begin', 0)
   const bytes = await readWhole(source, blob, run)
   await run.pace?.take(bytes.byteLength, run.signal)
-  const begun = await uploads.atOnce(blob.digest, bytes)
+  const begun = await uploads.atOnce(blob.digest, bytes).catch((error) => {
+    throw isOtherBytes(error) ? lost(blob.digest, error) : error
+  })
   if (begun !== undefined) return begun
-  run.bytes += bytes.byteLength
+  run.moved(bytes.byteLength)
   return 'done'
 }
 

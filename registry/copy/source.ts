@@ -34,3 +34,14 @@ export async function openAt(
 export function mismatch(wanted: Digest, actual: Digest): RegistryError {
   return new RegistryError('UPSTREAM_INVALID', `The source sends a blob that hashes to ${actual} where ${wanted} is meant.`)
 }
+
+/** Whether a destination says that what it has hashes to something else. */
+export function isOtherBytes(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && error.code === 'DIGEST_INVALID'
+}
+
+/** Every byte was right when it was sent. */
+export function lost(digest: Digest, cause: RegistryError): RegistryError {
+  const message = `All of ${digest} was sent, and the destination has something else: it lost or changed bytes on the way to its store. ${cause.message}`
+  return new RegistryError('BLOB_UPLOAD_INVALID', message, cause.detail, { cause })
+}

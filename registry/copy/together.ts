@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import type { Digest } from '../spec/digests.ts'
+import { Places } from './places.ts'
 
 /**
  * Copies at once from one repository into another. They share how much is done at once, and what they know of the destination: a blob that several
@@ -10,6 +11,8 @@ export class Together {
   readonly requests: PQueue
   /** Blobs that take their time, each of which holds buffers. */
   readonly streams: PQueue
+  /** Where what failed was. */
+  readonly places = new Places()
   readonly #underWay = new Map<Digest, Promise<void>>()
   readonly #there = new Set<Digest>()
   readonly #lines = new Map<string, Promise<void>>()

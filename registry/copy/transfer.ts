@@ -5,11 +5,11 @@ import { algorithmOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { both } from './both.ts'
 import { appendDelta, type DeltaPlan, planFor } from './delta.ts'
-import { FRUITLESS_LIMIT, PAUSE_MS } from './limits.ts'
+import { FRUITLESS_LIMIT, LOST_LIMIT, PAUSE_MS } from './limits.ts'
 import type { ResumeKey } from './options.ts'
 import type { CopyRun } from './run.ts'
 import { RunningDigest } from './running-digest.ts'
-import { mismatch, openAt } from './source.ts'
+import { isOtherBytes, lost, mismatch, openAt } from './source.ts'
 import { limited, watched } from './streams.ts'
 
 /** One blob on its way by an upload session, from where an earlier copy broke off. */
@@ -21,6 +21,8 @@ export class Transfer {
   readonly #tell: (step: 'begin' | 'moving', done: number) => void
   readonly #key: ResumeKey
   #running: RunningDigest
+  /** How often the destination has made something else of all that it was sent. */
+  #lost = 0
   /** The id of the upload, as it was last. */
   #known: string | undefined
   /** What need not be sent. Given up where it fails for another reason than the link. */
@@ -55,7 +57,7 @@ export class Transfer {
         return
       } catch (error) {
         this.#run.signal.throwIfAborted()
-        if (!(error instanceof RegistryError) || !(isWorthAnother(error) || this.#plan)) throw error
+        if (!(error instanceof RegistryError) || !(isWorthAnother(error) || this.#plan) || this.#lost >= LOST_LIMIT) throw error
         if (error.code !== 'UNAVAILABLE') this.#plan = undefined
         // The destination may still be writing what it got before the cut, and what it writes need not be sent again.
         await pause(this.#run.clock, PAUSE_MS * 2 ** fruitless, this.#run.signal)
@@ -81,7 +83,9 @@ export class Transfer {
       if (upload) await this.#destination.uploads.cancel(upload.id)
     }
     this.#running = this.#newRunning()
-    return this.#begun(await this.#destination.uploads.begin({ algorithm: algorithmOf(this.#blob.digest) }))
+    const { digest } = this.#blob
+    const begin = () => this.#destination.uploads.begin({ algorithm: algorithmOf(digest) })
+    return this.#begun(await this.#run.at(`opening an upload for the blob ${digest}`, begin))
   }
 
   #begun(upload: Upload): Promise<Upload> {
@@ -130,7 +134,7 @@ export class Transfer {
         see: (chunk) => {
           this.#running.take(at, chunk)
           at += chunk.byteLength
-          this.#run.bytes += chunk.byteLength
+          this.#run.moved(chunk.byteLength)
           this.#tell('moving', at)
           options.onStep?.('bytes moving')
         },
@@ -170,9 +174,7 @@ export class Transfer {
       })
       return this.#run.pace === undefined ? seen : limited(seen, this.#run.pace, signal)
     }
-    const moved = (bytes: number) => {
-      this.#run.bytes += bytes
-    }
+    const moved = (bytes: number) => this.#run.moved(bytes)
     try {
       const after = await appendDelta(upload, this.#blob, plan, delta, { moved, passing })
       this.#run.reused += Math.max(0, after.size - upload.size - travelled)
@@ -193,14 +195,14 @@ export class Transfer {
       throw mismatch(digest, seen)
     }
     try {
-      await this.#destination.uploads.finish(upload.id, digest)
+      await this.#run.at(`finishing the blob ${digest}`, () => this.#destination.uploads.finish(upload.id, digest))
     } catch (error) {
-      if (error instanceof RegistryError && error.code === 'DIGEST_INVALID') {
-        await this.#forget()
-        // Something was wrong with what an earlier run had sent. From the beginning, we see all of it.
-        if (seen === undefined) throw new RegistryError('BLOB_UPLOAD_INVALID', error.message, error.detail, { cause: error })
-      }
-      throw error
+      if (!isOtherBytes(error)) throw error
+      await this.#forget()
+      // Something was wrong with what an earlier run had sent. From the beginning, we see all of it.
+      if (seen === undefined) throw new RegistryError('BLOB_UPLOAD_INVALID', error.message, error.detail, { cause: error })
+      this.#lost++
+      throw lost(digest, error)
     }
     this.#run.options.onStep?.('blob finished')
     await this.#forget()
