@@ -89,10 +89,12 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
       const asked = retryAfter(error)
       if (!worthAnother(error, begun) || failures >= limits.attempts || asked > limits.retryAfterMs) {
         // It may be the part that the source cannot give.
-        if (range !== undefined && mayHaveWhole(error, { answered: reader !== undefined, sized: size !== undefined })) {
+        if (range !== undefined && mayHaveWhole(error, reader !== undefined)) {
           parts.refused(error instanceof RegistryError && error.code !== 'UNAVAILABLE' && error.code !== 'UNKNOWN')
           if (options.inVain !== undefined) throw new Unranged('The source gives no part of this blob.', { cause: error })
           log.info({ source: source.name, position, size, error }, 'a source gives no part of a blob; it is asked for the whole')
+          // Once, as long as nothing new comes of it.
+          failures = limits.attempts - 1
           continue
         }
         if (error instanceof Unranged) parts.refused(true)
@@ -143,13 +145,13 @@ function worthAnother(error: unknown, begun: boolean): boolean {
   return begun && (error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UNKNOWN')
 }
 
-/** Whether the whole may come where a part did not. `answered`: the answer to the part had begun. `sized`: the part was known to lie in the blob. */
-function mayHaveWhole(error: unknown, { answered, sized }: { readonly answered: boolean; readonly sized: boolean }): boolean {
+/** Whether the whole may come where a part did not. `answered`: the answer to the part had begun. */
+function mayHaveWhole(error: unknown, answered: boolean): boolean {
   if (error instanceof Absent || error instanceof Unranged || error instanceof Wrong) return false
   if (!(error instanceof RegistryError)) return true
-  if (error.code === 'UPSTREAM_INVALID') return !answered
-  if (error.code === 'RANGE_INVALID') return !answered && sized
-  return error.code !== 'TOOMANYREQUESTS'
+  // Who says that a part lies outside the blob knows parts, and another size.
+  if (error.code === 'TOOMANYREQUESTS' || error.code === 'RANGE_INVALID') return false
+  return error.code !== 'UPSTREAM_INVALID' || !answered
 }
 
 function asFailure(source: FillSource, error: unknown): RegistryError {

@@ -199,6 +199,7 @@ describe.skipIf(program === undefined)('two origins on one database and one buck
     expect((await call(0, 'DELETE', '/api/v2.0/projects/garbage/repositories/app')).status).toBe(200)
     // Hours go by, as far as garbage can tell.
     const db = createClient({ url: pathToFileURL(join(folder, 'atoll.db')).href })
+    await db.execute('PRAGMA busy_timeout = 10000')
     await db.execute(`UPDATE blobs SET condemned_at = condemned_at - ${3 * HOUR} WHERE condemned_at IS NOT NULL`)
     db.close()
 
