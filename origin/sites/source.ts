@@ -30,11 +30,14 @@ export class Source {
   readonly #waiters = new Set<{ readonly mark: number; readonly done: () => void }>()
   /** What the standby has said that it has, durably; the database knows it a moment later. */
   #reached: number
+  /** What of it is written down, and since when. */
+  #kept: number
   #keptAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SourceOptions) {
     this.#options = options
     this.#reached = options.standing.reached
+    this.#kept = this.#reached
   }
 
   get reached(): number {
@@ -59,6 +62,7 @@ export class Source {
       )
       steps('source: log begun')
       this.#reached = standing.reached
+      this.#kept = this.#reached
       return { rows: [], head: await headOfLog(db) }
     }
     if (standing.pair?.mirroring !== true) throw new RegistryError('RANGE_INVALID', 'Nothing is logged for this standby: it must begin anew.')
@@ -167,13 +171,14 @@ export class Source {
 
   async #reach(after: number): Promise<void> {
     const { db, clock, steps } = this.#options
-    const grown = after > this.#reached
     this.#reached = Math.max(this.#reached, after)
     for (const waiter of this.#waiters) if (waiter.mark <= this.#reached) waiter.done()
-    if (!grown || steady(clock) - this.#keptAt < REACHED_EVERY_MS) return
+    const reached = this.#reached
+    if (reached === this.#kept || steady(clock) - this.#keptAt < REACHED_EVERY_MS) return
     this.#keptAt = steady(clock)
     steps('source: standby heard')
-    await acknowledge(db, this.#reached)
+    await acknowledge(db, reached)
+    this.#kept = reached
     steps('source: acknowledged')
   }
 
