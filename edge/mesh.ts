@@ -11,6 +11,9 @@ export interface Mesh {
   status(): MeshStatus
 }
 
+/** Whether the origin is heard. */
+export type Heard = Pick<Mesh, 'settle' | 'status'>
+
 export interface MeshStatus {
   /** `connected`: the feed was heard in the last two seconds. `revoked`: the origin does not know this edge any more. */
   readonly state: 'enrolling' | 'connected' | 'disconnected' | 'revoked'

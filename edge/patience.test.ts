@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import type { Fetch } from '../registry/remote/index.ts'
 import { TestClock } from '../test/support/clock.ts'
+import { quiet } from '../test/support/fill-source.ts'
+import { heardAs, passLooks } from '../test/support/heard-origin.ts'
 import { ORIGIN_LOOK_MS, SOURCE_AWAY_MS } from './limits.ts'
 import type { MeshStatus } from './mesh.ts'
 import { whileHeard } from './patience.ts'
-
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 function setting() {
   const clock = new TestClock()
@@ -15,14 +15,8 @@ function setting() {
     if (!origin.hangs) return Promise.resolve(new Response('here'))
     return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
   }
-  const mesh = { settle: async () => {}, status: () => ({ state: origin.state, lag: 0, cursor: 1, run: 1 }) }
-  const ask = whileHeard(fetch, { mesh, clock, log })
-  const pass = async (ms: number) => {
-    for (let left = ms; left > 0; left -= ORIGIN_LOOK_MS) {
-      clock.advance(ORIGIN_LOOK_MS)
-      await new Promise(setImmediate)
-    }
-  }
+  const ask = whileHeard(fetch, { mesh: heardAs(() => origin.state), clock, log: quiet })
+  const pass = (ms: number) => passLooks(clock, ms)
   return { clock, origin, pass, ask: (init: RequestInit = {}) => ask(new URL('https://registry.example.com/v2/'), init) }
 }
 

@@ -3,10 +3,10 @@ import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { ORIGIN_LOOK_MS, RETRY_AFTER_S, SOURCE_AWAY_MS } from './limits.ts'
-import type { Mesh } from './mesh.ts'
+import type { Heard } from './mesh.ts'
 
 export interface PatienceOptions {
-  readonly mesh: Pick<Mesh, 'settle' | 'status'>
+  readonly mesh: Heard
   readonly clock: Clock
   readonly log: Log
 }

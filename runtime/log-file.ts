@@ -12,6 +12,7 @@ export interface LogFileOptions {
 }
 
 const NAME = 'atoll.log'
+
 /** Where lines go that are kept in files. @throws the system's error when the folder cannot be used */
 export function logFile({ folder, rotateSize, rotateCount }: LogFileOptions): LineWriter {
   mkdirSync(folder, { recursive: true })

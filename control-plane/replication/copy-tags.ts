@@ -53,6 +53,7 @@ async function copyAll(work: Work, isKnown: boolean): Promise<void> {
     signal,
     together,
     mayHaveBases: isKnown || policy.destinationEndpointId === null,
+    platforms: platformsOf(policy.filters),
     met: await meetings(work),
   }
   const rest = payload.tags.values()
@@ -106,11 +107,10 @@ async function copyTag(work: CopyWork, tag: Tag, progress: Progress): Promise<Di
 
 /** What the tag is at both ends. undefined: the destination has a newer one, or what told of the tag is older than its deletion. */
 async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<Digest | undefined> {
-  const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch, together } = work
+  const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch, together, platforms } = work
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
   const to = destination.open(signal, actor, { pushes: true }).repository(payload.destination)
-  const platforms = platformsOf(policy.filters)
   progress.begin()
   const options: CopyOptions = {
     createHasher,

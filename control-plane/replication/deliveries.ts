@@ -7,17 +7,16 @@ import { parseRepositoryName, type RepositoryName, splitProject, type Tag } from
 import { type Delivery, findDelivery, isDestination, recordDelivery } from '../../schema/deliveries.ts'
 import { deliveredWithBlob, repositoriesOfProjectWithBlob } from '../../schema/mount-sources.ts'
 import { MOUNT_SOURCES } from '../limits.ts'
-import { platformsOf } from './platforms.ts'
-import type { Work } from './work.ts'
+import type { CopyWork, Work } from './work.ts'
 
 /** Keeps what the other registry has of us. */
-export async function delivered({ db, payload, policy, createHasher }: Work, tag: Tag, report: CopyReport): Promise<void> {
+export async function delivered({ db, payload, policy, platforms, createHasher }: CopyWork, tag: Tag, report: CopyReport): Promise<void> {
   const { destinationEndpointId: endpointId } = policy
   if (endpointId === null) return
   const { repository, destination } = payload
   const { digest, bytes } = report
   const referrers = digestOver(report.referrers, createHasher)
-  await recordDelivery(db, { endpointId, repository, destination, tag, digest, bytes, referrers, parts: partsOf(policy) })
+  await recordDelivery(db, { endpointId, repository, destination, tag, digest, bytes, referrers, parts: partsOf(platforms) })
 }
 
 /** Whether anything went to this repository there from us. */
@@ -27,23 +26,23 @@ export async function hasDelivered({ db, payload, policy }: Work): Promise<boole
 }
 
 /** Whether the tag there was last delivered from here as this artifact, with the same parts that would be now. */
-export async function isDelivered(work: Work, tag: Tag, digest: Digest): Promise<boolean> {
+export async function isDelivered(work: CopyWork, tag: Tag, digest: Digest): Promise<boolean> {
   return (await knownDelivery(work, tag, digest)) !== undefined
 }
 
-async function knownDelivery({ db, payload, policy }: Work, tag: Tag, digest: Digest): Promise<Delivery | undefined> {
+async function knownDelivery({ db, payload, policy, platforms }: CopyWork, tag: Tag, digest: Digest): Promise<Delivery | undefined> {
   const { destinationEndpointId: endpointId } = policy
   if (endpointId === null) return undefined
   const known = await findDelivery(db, { endpointId, destination: payload.destination, tag })
-  return known?.digest === digest && known.repository === payload.repository && known.parts === partsOf(policy) ? known : undefined
+  return known?.digest === digest && known.repository === payload.repository && known.parts === partsOf(platforms) ? known : undefined
 }
 
-function partsOf({ filters }: Work['policy']): string {
-  return platformsOf(filters)?.text ?? ''
+function partsOf(platforms: CopyWork['platforms']): string {
+  return platforms?.text ?? ''
 }
 
 /** Whether just these referrers, and the same parts that would go now, went there with this artifact, so that the other registry need not be asked for each. */
-export async function wereDelivered(work: Work, tag: Tag, digest: Digest, referrers: readonly Digest[]): Promise<boolean> {
+export async function wereDelivered(work: CopyWork, tag: Tag, digest: Digest, referrers: readonly Digest[]): Promise<boolean> {
   return (await knownDelivery(work, tag, digest))?.referrers === digestOver(referrers, work.createHasher)
 }
 

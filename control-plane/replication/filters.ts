@@ -3,7 +3,7 @@ import { doublestar } from '../../policy/doublestar.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { ReplicationFilter } from '../../schema/replication.ts'
 import type { ArtifactFacts } from './facts.ts'
-import { type Platforms, platformsOf } from './platforms.ts'
+import { platformsOf } from './platforms.ts'
 
 /** What a rule's filters let through. */
 export interface ReplicationFilters {
@@ -11,8 +11,6 @@ export interface ReplicationFilters {
   tag(tag: string): boolean
   /** For an artifact whose name and tag have passed; undefined: no filter asks for more than those. */
   readonly artifact: ((facts: ArtifactFacts) => boolean) | undefined
-  /** Of an index, the parts that are copied; undefined: all of them. It keeps no artifact out. */
-  readonly platforms: Platforms | undefined
   /** Names that the filters spell out, so that no catalog is needed; undefined: they are patterns. */
   readonly literalNames: readonly string[] | undefined
 }
@@ -40,6 +38,8 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
   const tags: Test<string>[] = []
   const artifacts: Test<ArtifactFacts>[] = []
   const literals: string[][] = []
+  // They keep no artifact out; here it is seen to that they can be read.
+  platformsOf(filters)
   for (const filter of filters) {
     const { type, value, decoration } = filter
     if (value === '' || (Array.isArray(value) && value.length === 0)) continue
@@ -60,7 +60,6 @@ export function readFilters(filters: readonly ReplicationFilter[]): ReplicationF
     name: all(names),
     tag: all(tags),
     artifact: artifacts.length === 0 ? undefined : all(artifacts),
-    platforms: platformsOf(filters),
     literalNames: literals.find((list) => list.length > 0),
   }
 }

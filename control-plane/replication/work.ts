@@ -6,6 +6,7 @@ import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 import type { ReplicatePayload } from '../../schema/replication-jobs.ts'
+import type { Platforms } from './platforms.ts'
 import type { Site } from './sites.ts'
 import type { ReplicationStep } from './steps.ts'
 import type { TaskLog } from './task-log.ts'
@@ -32,6 +33,8 @@ export interface CopyWork extends Work {
   readonly together: Together
   /** Whether the destination may have something like what is copied: it is here, or got something from here before. */
   readonly mayHaveBases: boolean
+  /** Of an index, the parts that are copied; undefined: all of them. */
+  readonly platforms: Platforms | undefined
   /** Tags that another repository brings to the same name. */
   readonly met: ReadonlyMap<Tag, RepositoryName>
 }

@@ -3,6 +3,7 @@ import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
+import { quiet as log } from '../../test/support/fill-source.ts'
 import { Copy } from './copy.ts'
 
 it('a copy that is dropped while its draft opens leaves neither a writer nor a draft', async () => {
@@ -34,7 +35,6 @@ it('a copy that is dropped while its draft opens leaves neither a writer nor a d
       }
     },
   }
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
   const copy = new Copy({ blobs: slow, createHasher, clock, log, algorithm: 'sha256', id: 'one' })
   const taken = copy.take(new Uint8Array(10))
   await copy.drop()

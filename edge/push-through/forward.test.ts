@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../registry/clock.ts'
 import { TestClock } from '../../test/support/clock.ts'
+import { quiet } from '../../test/support/fill-source.ts'
+import { heardAs, passLooks } from '../../test/support/heard-origin.ts'
 import { ORIGIN_LOOK_MS } from '../limits.ts'
 import type { MeshStatus } from '../mesh.ts'
 import { forward } from './forward.ts'
@@ -10,14 +12,8 @@ const origin = new URL('https://registry.example.com/base/')
 const request = (init: RequestInit & { duplex?: 'half' } = {}) =>
   new Request('https://edge.example.com/v2/team/app/blobs/uploads/1?digest=x', { method: 'PUT', ...init })
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
 /** As long as nothing else is said, the origin is heard. */
-const rest = (clock: Clock = systemClock, state: () => MeshStatus['state'] = () => 'connected') => ({
-  clock,
-  log,
-  mesh: { settle: async () => {}, status: () => ({ state: state(), lag: 0, cursor: 1, run: 1 }) },
-})
+const rest = (clock: Clock = systemClock, state: () => MeshStatus['state'] = () => 'connected') => ({ clock, log: quiet, mesh: heardAs(state) })
 
 function recording(headers: Record<string, string> = {}) {
   const sent: { url: URL; init: RequestInit }[] = []
@@ -68,12 +64,7 @@ describe('a request that is handed on', () => {
     const over = forward({ request: request() }, { origin, fetch: hangs, ...rest(clock, () => state) }).catch((error: unknown) => {
       outcome.error = error
     })
-    const pass = async (ms: number) => {
-      for (let left = ms; left > 0; left -= ORIGIN_LOOK_MS) {
-        clock.advance(ORIGIN_LOOK_MS)
-        await new Promise(setImmediate)
-      }
-    }
+    const pass = (ms: number) => passLooks(clock, ms)
     await pass(PUSH_ANSWER_MS - PUSH_AWAY_MS * 3)
     expect(outcome.error).toBeUndefined()
     // A feed that broke off and is back is no loss.
@@ -95,10 +86,7 @@ describe('a request that is handed on', () => {
     const fetch = async (_url: URL, { body }: RequestInit) => {
       for await (const chunk of body as ReadableStream<Uint8Array>) {
         arrived.push(chunk.length)
-        for (let left = PUSH_AWAY_MS - ORIGIN_LOOK_MS; left > 0; left -= ORIGIN_LOOK_MS) {
-          clock.advance(ORIGIN_LOOK_MS)
-          await new Promise(setImmediate)
-        }
+        await passLooks(clock, PUSH_AWAY_MS - ORIGIN_LOOK_MS)
       }
       return new Response(null, { status: 201 })
     }

@@ -2,15 +2,14 @@ import type { Clock } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Fetch } from '../../registry/remote/index.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import type { Mesh } from '../mesh.ts'
+import type { Heard } from '../mesh.ts'
 import { Patience } from '../patience.ts'
 import { PUSH_ANSWER_MS, PUSH_AWAY_MS, PUSH_RETRY_AFTER_S, PUSH_STALL_MS } from './limits.ts'
 
 export interface ForwardOptions {
   readonly origin: URL
   readonly fetch: Fetch
-  /** Whether the origin is heard. */
-  readonly mesh: Pick<Mesh, 'settle' | 'status'>
+  readonly mesh: Heard
   readonly clock: Clock
   readonly log: Log
 }

@@ -7,7 +7,7 @@ import type { Fetch } from '../../registry/remote/index.ts'
 import { isDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseReference, parseRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
-import type { Mesh } from '../mesh.ts'
+import type { Heard } from '../mesh.ts'
 import { forward } from './forward.ts'
 import type { Pushes } from './handler.ts'
 
@@ -18,7 +18,7 @@ export interface HandOverOptions {
   /** The largest body that comes through, in bytes. */
   readonly limit: number
   readonly fetch: Fetch
-  readonly mesh: Pick<Mesh, 'settle' | 'status'>
+  readonly mesh: Heard
   readonly clock: Clock
   /** Hears what the origin has just acknowledged, so that it is seen here before the feed tells of it. */
   readonly done: (repository: RepositoryName, entries: readonly FeedEntry[]) => Promise<void>

@@ -9,7 +9,7 @@ import type { Fetch } from '../../registry/remote/index.ts'
 import { algorithmOf, type Digest, isDigest } from '../../registry/spec/digests.ts'
 import { essence } from '../../registry/spec/media-types.ts'
 import { isTag, parseReference, parseRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
-import type { Mesh } from '../mesh.ts'
+import type { Heard } from '../mesh.ts'
 import { COPY_PREFIX, Copy } from './copy.ts'
 import { forward } from './forward.ts'
 import { COPIES } from './limits.ts'
@@ -24,7 +24,7 @@ export interface PushCache {
 export interface PushThroughOptions {
   readonly origin: URL
   readonly fetch: Fetch
-  readonly mesh: Pick<Mesh, 'settle' | 'status'>
+  readonly mesh: Heard
   readonly cache: PushCache
   readonly createHasher: CreateHasher
   readonly clock: Clock

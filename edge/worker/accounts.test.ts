@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import { TestClock } from '../../test/support/clock.ts'
+import { quiet as log } from '../../test/support/fill-source.ts'
 import { keptInMemory } from '../kept.ts'
 import { TELL_EVERY_MS } from '../limits.ts'
 import { Accounts } from './accounts.ts'
 import { NO_COUNTS, Teller, type Telling } from './teller.ts'
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const spool = () => {
   const added: unknown[] = []
   return { added, add: (pulls: readonly unknown[]) => added.push(...pulls), write: async () => {} }

@@ -140,15 +140,15 @@ export const artifacts = ({ services, guard }: ApiParts) => {
       const name = repositoryIn(c.var.project, c.req.valid('param').repository_name)
       const summary = await findRepositorySummary(db, name)
       if (summary === undefined) throw notFound(`repository ${name}`)
-      const filter = filterOf(query)
-      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filter, SEARCHES.artifacts.listing(query))
+      const listing = SEARCHES.artifacts.listing(query)
+      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filterOf(query, listing), listing)
       describePage(c, query, total, SEARCHES.artifacts)
       return c.json(await answers.ofRepository(items, name, detailsOf(query)), 200)
     })
     .openapi(listOfProject, async (c) => {
       const query = c.req.valid('query')
       const listing = SEARCHES.artifacts.listing(query)
-      const filter = { ...filterOf(query), latest: query.latest_in_repository === true ? latestOf(listing) : undefined }
+      const filter = { ...filterOf(query, listing), latest: query.latest_in_repository === true ? latestOf(listing) : undefined }
       const { items, total } = await listArtifacts(db, { projectId: c.var.project.id }, filter, listing)
       describePage(c, query, total, SEARCHES.artifacts)
       const names = await repositoryNames(db, [...new Set(items.map(({ repositoryId }) => repositoryId))])
@@ -205,12 +205,11 @@ export const artifacts = ({ services, guard }: ApiParts) => {
 }
 
 /** `tags=*` is any tag, `tags=nil` none; otherwise names. Only what is no child of an index and refers to nothing is listed, but by its digest. */
-function filterOf(query: { readonly q?: string | undefined }): ArtifactFilter {
+function filterOf(query: { readonly q?: string | undefined }, { where = [] }: Listing): ArtifactFilter {
   const { tags: tag, labels } = SEARCHES.artifacts.conditions(query)
   const word = tag?.match === 'exact' ? tag.value : undefined
   const tagged = word === '*' ? true : word === 'nil' ? false : undefined
-  const byDigest = SEARCHES.artifacts.listing({ ...query, page: 1, page_size: 1 }).where?.some(({ field }) => field === 'digest') === true
-  return { top: !byDigest, tagged, tag: tagged === undefined ? tag : undefined, labels }
+  return { top: !where.some(({ field }) => field === 'digest'), tagged, tag: tagged === undefined ? tag : undefined, labels }
 }
 
 /** The newest of a repository is the newest of its kind, as in Harbor. @throws ApiError BAD_REQUEST where no kind, or two, are asked for */

@@ -5,12 +5,12 @@ import type { Condition, Query, QueryValue } from './query.ts'
 /** What is left of a condition that a list treats in a way of its own. */
 interface Read {
   /** In any form. */
-  text: Match | undefined
-  value: string | undefined
-  flag: boolean | undefined
-  id: number | undefined
+  text: Match
+  value: string
+  flag: boolean
+  id: number
   /** `any` or `all` of them. */
-  ids: { readonly match: 'any' | 'all'; readonly ids: readonly number[] } | undefined
+  ids: { readonly match: 'any' | 'all'; readonly ids: readonly number[] }
 }
 
 /** How a kind of key is told of, read, and tried. */
@@ -58,7 +58,7 @@ export const COLUMNS = {
 
 /** Conditions that a list does something of its own with. */
 export const SPECIAL: Kinds<Read> = {
-  text: { ...COLUMNS.text, read: (condition) => match(condition, String, String) },
+  text: COLUMNS.text,
   value: {
     says: (key) => `\`${key}=value\``,
     read: (condition, key) => String(exactly(condition, key)),

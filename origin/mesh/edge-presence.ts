@@ -1,4 +1,5 @@
 import type { Clock } from '../../registry/clock.ts'
+import { dropOldest } from '../../registry/oldest.ts'
 import type { Edge } from '../../schema/edges.ts'
 import type { FeedHub } from './feed-hub.ts'
 import { HEARD_MS } from './limits.ts'
@@ -22,8 +23,7 @@ export class EdgePresence {
   left(edge: string): void {
     this.#left.delete(edge)
     this.#left.set(edge, this.#clock.now())
-    const oldest = this.#left.keys().next()
-    if (this.#left.size > REMEMBERED && oldest.done !== true) this.#left.delete(oldest.value)
+    dropOldest(this.#left, REMEMBERED)
   }
 
   /** It follows our feed; or it does so at another process of this origin, and was heard of a moment ago. */

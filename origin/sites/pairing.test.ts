@@ -4,13 +4,13 @@ import { SITES, signSiteMessage } from '../../mesh/sites.ts'
 import { systemClock } from '../../registry/clock.ts'
 import { tablesInShort } from '../../schema/mirror/treatment.ts'
 import { temporaryDatabase } from '../../test/support/database.ts'
+import { quiet as log } from '../../test/support/fill-source.ts'
 import { createSecrets, SecretKey } from '../secrets.ts'
 import { makeSiteKeys, openSiteKeys } from './keys.ts'
 import type { SitesRoom } from './open.ts'
 import { admit, invite, join } from './pairing.ts'
 import { Standing } from './standing.ts'
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const site = { name: 'east', url: 'http://east' }
 
 async function openRoom(embedded = true) {

@@ -3,21 +3,12 @@ import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
-import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { digestOf, quiet, read, SEVERAL_CONNECTIONS, someBytes, TestSource } from '../../test/support/fill-source.ts'
 import type { FillLimits } from './limits.ts'
 import { FillTable } from './table.ts'
 
 const KIB = 1024
 const SIZE = 6_000_000
-const LIMITS = {
-  connections: 4,
-  largeBytes: 1_000_000,
-  judgeBytes: 400_000,
-  partBytes: 500_000,
-  leastPartBytes: 250_000,
-  partsAheadBytes: 4_000_000,
-  passOverBytes: 100_000,
-}
 
 /** Brings a blob by connections that each give a chunk a turn, so much of the time having gone by. */
 async function brought(limits: Partial<FillLimits>, msForChunk: number, { ranges = true, set = 0 } = {}) {
@@ -43,7 +34,7 @@ async function brought(limits: Partial<FillLimits>, msForChunk: number, { ranges
       return chunk
     },
   })
-  const table = new FillTable({ blobs, createHasher, clock, log: quiet, limits: { ...LIMITS, ...limits } })
+  const table = new FillTable({ blobs, createHasher, clock, log: quiet, limits: { ...SEVERAL_CONNECTIONS, ...limits } })
   const body = await table.open({ digest: digestOf(bytes), source, confirmed: true })
   atFirstByte = source.asked.length
   expect(digestOf(await read(body?.stream ?? new ReadableStream()))).toBe(digestOf(bytes))

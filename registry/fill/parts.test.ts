@@ -3,7 +3,16 @@ import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
-import { type Asked, digestOf, quiet, read, someBytes, TestSource, type TestSourceOptions } from '../../test/support/fill-source.ts'
+import {
+  type Asked,
+  digestOf,
+  quiet,
+  read,
+  SEVERAL_CONNECTIONS,
+  someBytes,
+  TestSource,
+  type TestSourceOptions,
+} from '../../test/support/fill-source.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { FILL_LIMITS } from './limits.ts'
@@ -11,18 +20,7 @@ import { FillTable } from './table.ts'
 
 const SIZE = 6_000_000
 /** Further connections are begun at once, and a client that reads on keeps no far range from being asked for apart. */
-const LIMITS = {
-  connections: 4,
-  largeBytes: 1_000_000,
-  judgeBytes: 400_000,
-  slowBytesPerSecond: 1_000_000_000,
-  partBytes: 500_000,
-  leastPartBytes: 250_000,
-  partsAheadBytes: 4_000_000,
-  passOverBytes: 100_000,
-  aheadBytes: 500_000,
-  progressBytes: 200_000,
-}
+const LIMITS = { ...SEVERAL_CONNECTIONS, slowBytesPerSecond: 1_000_000_000, aheadBytes: 500_000, progressBytes: 200_000 }
 const FAR: ByteRange = { offset: 4_500_000, length: 100_000 }
 
 const fails = (code: 'UPSTREAM_INVALID' | 'UNAVAILABLE' | 'DENIED') => ({

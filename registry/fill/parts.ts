@@ -1,4 +1,5 @@
 import { type Clock, steady } from '../clock.ts'
+import { dropOldest } from '../oldest.ts'
 import type { FillLimits } from './limits.ts'
 
 /** Sources that give blobs whole and no part of them as it should be, by their ids. Each is believed again after a while. */
@@ -30,8 +31,7 @@ export class WholeOnly {
       return
     }
     this.#suspected.add(source)
-    const [oldest] = this.#suspected
-    if (this.#suspected.size > this.#limits.remembered && oldest !== undefined) this.#suspected.delete(oldest)
+    dropOldest(this.#suspected, this.#limits.remembered)
   }
 
   /** It gave a part. */
@@ -43,8 +43,7 @@ export class WholeOnly {
     this.#suspected.delete(source)
     this.#until.delete(source)
     this.#until.set(source, steady(this.#clock) + this.#limits.wholeOnlyMs)
-    const [oldest] = this.#until.keys()
-    if (this.#until.size > this.#limits.remembered && oldest !== undefined) this.#until.delete(oldest)
+    dropOldest(this.#until, this.#limits.remembered)
   }
 }
 

@@ -62,7 +62,10 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
       let skip = toSkip(body, position)
       begun = true
       reader = body.stream.getReader()
-      if (skip > (options.inVain ?? Number.POSITIVE_INFINITY)) throw new Unranged()
+      if (skip > (options.inVain ?? Number.POSITIVE_INFINITY)) {
+        parts.refused(true)
+        throw new Unranged()
+      }
       if (range !== undefined) parts.use()
       while (position < end || skip > 0) {
         const { done, value } = await attempt.within(limits.stallMs, () => sourceFails(source.name, 'stopped sending'), reader.read())
@@ -87,7 +90,8 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
       failures = position - mark >= limits.progressBytes ? 1 : failures + 1
       mark = position
       const asked = retryAfter(error)
-      if (!worthAnother(error, begun) || failures >= limits.attempts || asked > limits.retryAfterMs) {
+      const passing = worthAnother(error, begun) && asked <= limits.retryAfterMs
+      if (!passing || failures >= limits.attempts) {
         // It may be the part that the source cannot give.
         if (range !== undefined && mayHaveWhole(error, reader !== undefined)) {
           parts.refused(error instanceof RegistryError && error.code !== 'UNAVAILABLE' && error.code !== 'UNKNOWN')
@@ -97,9 +101,8 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
           failures = limits.attempts - 1
           continue
         }
-        if (error instanceof Unranged) parts.refused(true)
         if (begun && invalid) throw new Wrong(error.message)
-        throw worthAnother(error, begun) && asked <= limits.retryAfterMs ? asFailure(source, error) : error
+        throw passing ? asFailure(source, error) : error
       }
       counters.cuts++
       log.info({ source: source.name, position, size, error }, 'a source broke off; it is asked for the rest')

@@ -1,6 +1,7 @@
 import type { BlobStore, CreateHasher } from '../blob-store.ts'
 import { type Clock, steady } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { dropOldest } from '../oldest.ts'
 import type { BlobStream } from '../registry.ts'
 import { type Digest, hexOf } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
@@ -211,13 +212,5 @@ export class FillTable implements Fills {
     const hasher = this.#createHasher('sha256')
     hasher.update(new TextEncoder().encode(source.id))
     return `fill-${hexOf(digest).slice(0, 64)}-${hexOf(hasher.digest()).slice(0, 8)}`
-  }
-}
-
-function dropOldest<K>(entries: { readonly size: number; keys(): Iterator<K>; delete(key: K): boolean }, limit: number): void {
-  while (entries.size > limit) {
-    const oldest = entries.keys().next()
-    if (oldest.done) return
-    entries.delete(oldest.value)
   }
 }

@@ -1,3 +1,5 @@
+import { dropOldest } from '../oldest.ts'
+
 /** What a pull-through did since it is counted. */
 export interface PullThroughCounters {
   /** What clients asked for, each request once: `tag` is a manifest by its tag, `manifest` one by its digest. */
@@ -59,8 +61,7 @@ export class SourceCounters {
   of(source: string): PullThroughCounters {
     const counters = this.#counters.get(source) ?? newCounters()
     this.#counters.set(source, counters)
-    const oldest = this.#counters.keys().next()
-    if (this.#counters.size > SOURCES && oldest.done !== true) this.#counters.delete(oldest.value)
+    dropOldest(this.#counters, SOURCES)
     return counters
   }
 

@@ -1,3 +1,4 @@
+import { dropOldest } from '../oldest.ts'
 import type { Page, Slice } from '../spec/pages.ts'
 import type { RemoteLimits } from './limits.ts'
 
@@ -46,7 +47,6 @@ export class CursorList<T extends string> {
   #remember(last: string, cursor: string): void {
     this.#places.delete(last)
     this.#places.set(last, cursor)
-    const oldest = this.#places.keys().next()
-    if (this.#places.size > PLACES_KEPT && !oldest.done) this.#places.delete(oldest.value)
+    dropOldest(this.#places, PLACES_KEPT)
   }
 }

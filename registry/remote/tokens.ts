@@ -1,3 +1,4 @@
+import { dropOldest } from '../oldest.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { basic, type CredentialSource, type TokenOptions } from './authorizer.ts'
 import { readJson } from './bodies.ts'
@@ -71,8 +72,7 @@ export class Tokens {
   #keep(key: string, token: Held): void {
     this.#held.delete(key)
     this.#held.set(key, token)
-    const oldest = this.#held.keys().next()
-    if (this.#held.size > this.#transport.limits.tokens && !oldest.done) this.#held.delete(oldest.value)
+    dropOldest(this.#held, this.#transport.limits.tokens)
   }
 
   async #fetch(service: TokenService, scopes: readonly string[]): Promise<Held> {

@@ -1,4 +1,5 @@
 import { type Clock, steady } from '../../registry/clock.ts'
+import { dropOldest } from '../../registry/oldest.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 
 export interface ThrottleLimits {
@@ -79,11 +80,8 @@ export class Throttle {
       count.failures++
       return
     }
-    if (counts.size >= this.#limits.remembered) {
-      const oldest = counts.keys().next()
-      if (oldest.done !== true) counts.delete(oldest.value)
-    }
     counts.set(key, { failures: 1, since: steady(this.#clock) })
+    dropOldest(counts, this.#limits.remembered)
   }
 }
 

@@ -29,6 +29,17 @@ export async function read(stream: ReadableStream<Uint8Array>): Promise<Uint8Arr
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 
+/** Further connections for a large blob, in sizes that a test can afford. */
+export const SEVERAL_CONNECTIONS = {
+  connections: 4,
+  largeBytes: 1_000_000,
+  judgeBytes: 400_000,
+  partBytes: 500_000,
+  leastPartBytes: 250_000,
+  partsAheadBytes: 4_000_000,
+  passOverBytes: 100_000,
+}
+
 /** What the source does with one request: how it goes on after each chunk. */
 export interface Asked {
   readonly range: ByteRange | undefined
