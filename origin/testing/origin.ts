@@ -62,7 +62,7 @@ export async function openTestOrigin(config: Partial<OriginConfig> = {}): Promis
     },
     async close() {
       await origin.close()
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

@@ -120,7 +120,7 @@ export class TestOrigin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.running.close()
-    await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
