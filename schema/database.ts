@@ -6,7 +6,7 @@ import type { SiteId } from '../registry/versions/version.ts'
 import { ChangeWatch } from './change-watch.ts'
 import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
-import { BUSY_PAUSE_LIMIT_MS, CHECKPOINT_PAGES, WRITE_WAIT_MS, WRITER_CACHE_KIB } from './limits.ts'
+import { BUSY_PAUSE_LIMIT_MS, CHECKPOINT_PAGES, READ_WAIT_MS, WRITE_WAIT_MS, WRITER_CACHE_KIB } from './limits.ts'
 import { migrate } from './migrate.ts'
 import { markCommit } from './mirror/log.ts'
 import { newSiteId, siteIdIn } from './site-id.ts'
@@ -57,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const config = { url, ...(authToken !== undefined && { authToken }) }
   // What talks to a server is loaded where there is one.
   const { createClient } = await (url.startsWith('file:') ? import('@libsql/client/sqlite3') : import('@libsql/client'))
-  const reader = createClient({ ...config, concurrency: 8 })
+  const reader = createClient({ ...config, concurrency: 8, timeout: READ_WAIT_MS })
   // The driver opens a second connection where a pool allows it. One writer, one connection, one set of pragmas.
   const writer = createClient({ ...config, concurrency: 1 })
   let site: SiteId
@@ -137,9 +137,11 @@ function tellAll<T>(listeners: ReadonlySet<(told: T) => void>, told: T, log: Log
 
 async function prepare(writer: Client, clock: Clock, random: () => number, site: SiteId): Promise<SiteId> {
   const deadline = steady(clock) + WRITE_WAIT_MS
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     let transaction: Transaction | undefined
     try {
+      // As in the queue: what was refused stays unfinished on its connection.
+      if (attempt > 0) await writer.reconnect()
       if (writer.protocol === 'file') await writer.execute('PRAGMA journal_mode = WAL')
       await configure(writer, true)
       transaction = await writer.transaction('write')
@@ -149,8 +151,6 @@ async function prepare(writer: Client, clock: Clock, random: () => number, site:
       return known
     } catch (error) {
       if (!isBusy(error)) throw error
-      // As in the queue: what was refused stays unfinished on its connection.
-      await reopen(writer, true)
       if (steady(clock) >= deadline) throw unavailable('The database is held by another process.', error)
       await pause(clock, random() * BUSY_PAUSE_LIMIT_MS)
     } finally {

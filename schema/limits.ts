@@ -8,6 +8,8 @@ export const COMMIT_GROUP_LIMIT = 64
 export const WRITE_WAIT_MS = 10_000
 /** How long a group of writes may take from its begin to its commit, in milliseconds. Only a far database comes near it. */
 export const COMMIT_TIME_MS = 30_000
+/** How long a read waits while another process opens or closes the database, in milliseconds; nothing else of SQLite holds a reader up. */
+export const READ_WAIT_MS = 1_000
 /** Between two tries for a lock that another process holds, in milliseconds: a random time up to this, doubled at each try. */
 export const BUSY_PAUSE_MS = 5
 export const BUSY_PAUSE_LIMIT_MS = 100

@@ -157,6 +157,33 @@ describe('writes', () => {
     other.close()
   })
 
+  it('of two processes that make one database at once: the second waits until it is made', async () => {
+    const url = held.url.replace('atoll.db', 'new.db')
+    const other = createClient({ url })
+    const lock = await other.transaction('write')
+    await lock.executeMultiple('COMMIT; BEGIN EXCLUSIVE')
+    const pauses = Promise.withResolvers<void>()
+    let count = 0
+    const opening = openDatabase({
+      url,
+      clock: {
+        now: () => 0,
+        after: (ms, run) =>
+          systemClock.after(Math.min(ms, 1), () => {
+            if (++count === 3) pauses.resolve()
+            run()
+          }),
+      },
+    })
+    await Promise.race([pauses.promise, opening])
+    await lock.commit()
+    const db = await opening
+    expect(count).toBeGreaterThanOrEqual(3)
+    expect(await headOfChanges(db)).toBe(0)
+    await db.close()
+    other.close()
+  })
+
   it('of two processes on one file all arrive, each seen by the other', async () => {
     const other = await openDatabase({ url: held.url, clock: systemClock })
     await Promise.all(Array.from({ length: 100 }, (_, i) => appendChange(i % 2 ? held.db : other, change(`s${i}`))))

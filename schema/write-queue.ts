@@ -124,8 +124,8 @@ export class WriteQueue {
       } catch (error) {
         const busy = isBusy(error)
         // The driver leaves the refused BEGIN unfinished on its connection, which could then open no savepoint.
-        if (busy) await this.#options.reopen()
-        if (!busy) this.#options.log?.error({ err: error }, 'a transaction could not be opened')
+        if (busy) this.#reopen = true
+        else this.#options.log?.error({ err: error }, 'a transaction could not be opened')
         this.#rejectLate(busy ? steady(clock) : Number.POSITIVE_INFINITY, error)
         if (this.#waiting.length === 0) return undefined
       }
