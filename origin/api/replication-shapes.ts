@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { readFilters } from '../../control-plane/replication/filters.ts'
+import { filterBeside } from '../../control-plane/replication/reach.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { isRepositoryName } from '../../registry/spec/names.ts'
 import { filterOfProject } from '../../schema/customers.ts'
@@ -151,6 +152,12 @@ export async function readPolicy(
   // Whatever the rule says besides, a customer gets what is of its project.
   const project = destination?.projectId ? await findProjectById(db, destination.projectId) : undefined
   const own = project && filterOfProject(project.name)
+  const beside = project && filterBeside(filters, project.name)
+  if (project && beside !== undefined)
+    throw badField(
+      'filters',
+      `${destination?.name} is a customer of the project ${project.name} and gets nothing else, and ${beside} lets nothing of it through`,
+    )
   return {
     name: body.name,
     description: body.description ?? '',

@@ -100,7 +100,7 @@ export const originSettings = defineSettings({
   'outbound.private_networks': setting(
     networks,
     [],
-    'Private networks that webhooks may be sent to, for instance `10.20.0.0/16`. Without them, a webhook reaches public addresses only.',
+    'Private networks that webhooks may be sent to and customers may be in, for instance `10.20.0.0/16`. Without them, webhooks and deliveries to customers reach public addresses only.',
   ),
   'garbage.grace': setting(
     duration(600, 30 * 86_400),

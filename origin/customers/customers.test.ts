@@ -91,6 +91,13 @@ test('keep their project: no rule makes more of them, and no project is deleted 
       { type: 'name', value: '**' },
     ],
   })
+  for (const value of ['other/**', 't?am2/*', 'team']) {
+    const beside = { ...wider, filters: [{ type: 'name', value }] }
+    const refused = await ask('PUT', `/api/v2.0/replication/policies/${rule.id}`, beside)
+    expect(refused.status, value).toBe(400)
+    expect(await refused.text()).toContain(`${value} lets nothing of it through`)
+    expect((await ask('POST', '/api/v2.0/replication/policies', { ...beside, name: 'beside' })).status).toBe(400)
+  }
   expect((await ask('POST', '/api/v2.0/replication/policies', { name: 'back', src_registry: { id } })).status).toBe(400)
   expect((await ask('POST', '/api/v2.0/projects', { project_name: 'proxied', registry_id: id })).status).toBe(400)
   expect((await ask('DELETE', '/api/v2.0/projects/team')).status).toBe(412)

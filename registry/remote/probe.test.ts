@@ -64,6 +64,32 @@ describe('a look at an endpoint tells', () => {
     })
   })
 
+  it('a port that no request goes to, and a server of another protocol', async () => {
+    expect(await look(new URL('http://127.0.0.1:1'), { fetch: createFetch() })).toMatchObject({
+      step: 'connection',
+      message: expect.stringMatching(/^connection: no request is sent to 127\.0\.0\.1:1: /),
+    })
+    const server = createPlainServer((socket) => socket.end('220 mail.example.com\r\n'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    expect(await look(new URL(`http://127.0.0.1:${port}`), { fetch: createFetch() })).toMatchObject({
+      step: 'answer',
+      message: `answer: what answers at 127.0.0.1:${port} does not speak HTTP.`,
+    })
+    server.close()
+  })
+
+  it('a token service that does not take the credential, in one sentence', async () => {
+    const url: URL = await serve((_request, response, { url: path }) => {
+      if (path.startsWith('/v2/')) return response.writeHead(401, { 'www-authenticate': `Bearer realm="${url.origin}/token",service="r"` }).end()
+      return response.writeHead(401).end()
+    })
+    expect(await look(url)).toMatchObject({
+      step: 'login',
+      message: `login: ${url.host} gives no token: it does not accept the user name or password of "replicator".`,
+    })
+  })
+
   it('a server without TLS where TLS is asked for', async () => {
     const url = await serve((_request, response) => response.writeHead(200).end())
     const result = await look(new URL(`https://${url.host}`))
@@ -106,7 +132,11 @@ describe('a look at an endpoint tells', () => {
   it('a credential that is not accepted, without repeating it', async () => {
     const url = await serve(registry())
     const result = await look(url, { credentials: { username: 'replicator', password: 'not the secret' } })
-    expect(result).toMatchObject({ ok: false, step: 'login', message: expect.stringMatching(/^login: .* does not take this credential\./) })
+    expect(result).toMatchObject({
+      ok: false,
+      step: 'login',
+      message: expect.stringMatching(/^login: 127\.0\.0\.1:\d+ does not accept our credentials/),
+    })
     expect(JSON.stringify(result)).not.toContain('not the secret')
   })
 

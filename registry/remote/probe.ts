@@ -105,6 +105,9 @@ const CONNECTION_CODES: readonly string[] = [
   'UND_ERR_SOCKET',
 ]
 
+/** What a fetch says of a port that it never asks ("port blocking" in the Fetch standard); there is no code for it. */
+const BAD_PORT = 'bad port'
+
 /** Which of the steps on the way failed, for a person. */
 export function explain(error: unknown, url: URL): { readonly step: ProbeStep; readonly message: string } {
   const say = (step: ProbeStep, message: string) => ({ step, message: `${step}: ${message}` })
@@ -121,8 +124,11 @@ export function explain(error: unknown, url: URL): { readonly step: ProbeStep; r
     return say('TLS', `the certificate of ${host} is not trusted (${code}); give its CA certificate, or do not verify it.`)
   }
   if (error instanceof RegistryError && (error.code === 'DENIED' || error.code === 'UNAUTHORIZED')) {
-    return say('login', `${host} does not take this credential. ${error.message}`)
+    return say('login', error.message)
   }
+  if (last instanceof Error && last.message === BAD_PORT)
+    return say('connection', `no request is sent to ${host}: its port is one of those that the Fetch standard keeps for other protocols.`)
+  if (last instanceof Error && last.name === 'HTTPParserError') return say('answer', `what answers at ${host} does not speak HTTP.`)
   if (error instanceof RegistryError) return say('answer', error.message)
   return say('connection', `${host} could not be asked.`)
 }

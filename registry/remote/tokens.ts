@@ -83,10 +83,14 @@ export class Tokens {
     if (reply.status !== 200) {
       await reply.discard()
       if (reply.status === 400 || reply.status === 401 || reply.status === 403) {
-        throw new RegistryError('DENIED', `${url.host} refuses a token for ${scopes.join(' ')}: it does not accept ${who}.`, {
-          upstream: url.host,
-          status: reply.status,
-        })
+        throw new RegistryError(
+          'DENIED',
+          `${url.host} gives no token${scopes.length === 0 ? '' : ` for ${scopes.join(' ')}`}: it does not accept ${who}.`,
+          {
+            upstream: url.host,
+            status: reply.status,
+          },
+        )
       }
       throw upstreamError({ ...reply, now: transport.clock.now() }, '', 'a token')
     }
