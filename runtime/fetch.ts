@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
-import type { ReachableNetworks } from './public-networks.ts'
+import { lookupBeyondLink, type ReachableNetworks } from './public-networks.ts'
 import type { ForwardProxy } from './settings/proxy.ts'
 
 export interface FetchOptions {
@@ -7,7 +7,7 @@ export interface FetchOptions {
   readonly verifyTls?: boolean
   /** Certificates (PEM) of authorities to trust besides the system's. */
   readonly ca?: string | undefined
-  /** Where it may go; anywhere when absent. */
+  /** Where it may go; when absent anywhere, but to link-local addresses by no name. */
   readonly reachable?: ReachableNetworks | undefined
   /** What requests go through. */
   readonly proxy?: ForwardProxy | undefined
@@ -27,7 +27,7 @@ export function createFetch({ verifyTls = true, ca, reachable, proxy }: FetchOpt
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: CONNECT_MS, ...tls, ...(reachable && { lookup: reachable.lookup }) },
+    connect: { timeout: CONNECT_MS, ...tls, lookup: reachable?.lookup ?? lookupBeyondLink },
   }
   const dispatcher: Dispatcher = proxy === undefined ? new Agent(options) : throughProxy(options, proxy, tls)
   return async (input, init) => {

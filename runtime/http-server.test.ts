@@ -196,6 +196,34 @@ describe('serveHttp', () => {
     expect(await outcome.promise).toBe('broken after half')
   })
 
+  it('takes no request with two Hosts: whoever stands before it may have read the other', async () => {
+    const server = await serve(() => new Response('served'))
+    for (const second of ['b', 'a']) {
+      const raw = await exchange(server, `GET / HTTP/1.1\r\nHost: a\r\nHOST: ${second}\r\nConnection: close\r\n\r\n`)
+      expect(raw).toMatch(/^HTTP\/1\.1 400 /)
+      expect(raw).not.toContain('served')
+    }
+  })
+
+  it('asks for the body of a client that waits for that once somebody reads it, and never where the head alone is refused', async () => {
+    const server = await serve(async (request) =>
+      request.headers.has('authorization') ? new Response(`got ${await request.text()}`) : new Response('who?', { status: 401 }),
+    )
+    const head = 'PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n'
+    const refused = await exchange(server, `${head}\r\n`)
+    expect(refused).toMatch(/^HTTP\/1\.1 401 /)
+    expect(refused.toLowerCase()).toContain('connection: close')
+    const socket = await dial(server)
+    const answer = text(socket)
+    socket.write(`${head}Authorization: yes\r\nConnection: close\r\n\r\n`)
+    const [asked] = (await once(socket, 'data')) as [Buffer]
+    expect(asked.toString()).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+    socket.write('hello')
+    expect(await answer).toMatch(/\r\n\r\nHTTP\/1\.1 200 OK[\s\S]*got hello/)
+    // Who does not wait loses nothing.
+    expect(await exchange(server, `${head}Authorization: yes\r\nConnection: close\r\n\r\nhello`)).toMatch(/200 OK[\s\S]*got hello/)
+  })
+
   it('answers 408 to a body that stalls, and closes', async () => {
     const outcome = Promise.withResolvers<string>()
     const server = await serve(

@@ -9,7 +9,7 @@ import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
 import { LoopTurns } from './http/loop-turns.ts'
 import { Pieces } from './http/pieces.ts'
 import { TrustedProxies } from './http/proxies.ts'
-import { BadRequest, hasBody, webRequest } from './http/request.ts'
+import { BadRequest, hasBody, type WebRequestOptions, webRequest } from './http/request.ts'
 import { sendResponse } from './http/response.ts'
 
 /** What a handler may know of the connection that a request came by. Hono gives it as `c.env`. */
@@ -54,13 +54,14 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const state = { closing: false }
   const turns = new LoopTurns()
   const pieces = options.pieces ?? new Pieces()
-  const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse, awaits100: boolean) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns, pieces }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns, pieces, awaits100 }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
   }
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse) => answer(incoming, outgoing, false)
   const serverOptions = {
     headersTimeout: limits.headersTimeout,
     // A whole request has no time limit: a large layer on a slow line takes an hour. Its pauses have one.
@@ -74,6 +75,8 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const server: Server = options.tls
     ? createTlsServer({ ...serverOptions, ...options.tls, handshakeTimeout: limits.headersTimeout }, listener)
     : createServer(serverOptions, listener)
+  // Node would ask for the body before anybody has looked at the head.
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => answer(incoming, outgoing, true))
   server.on('clientError', refuseConnection)
   const unused = unusedConnections(server, options.tls !== undefined)
   await new Promise<void>((resolve, reject) => {
@@ -102,6 +105,8 @@ interface Exchange extends ServeHttpOptions {
   readonly proxies: TrustedProxies
   readonly turns: LoopTurns
   readonly pieces: Pieces
+  /** The client sends its body when it is asked for it (`Expect: 100-continue`), and need not where its head alone is refused. */
+  readonly awaits100: boolean
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -124,9 +129,21 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
   }
   const endings: (() => void)[] = []
   const withBody = hasBody(incoming)
-  const stopWatch = withBody ? watchBody(incoming, outgoing, limits) : undefined
+  let stopWatch: (() => void) | undefined
+  let invited = !context.awaits100
+  const watch = () => {
+    if (withBody) stopWatch = watchBody(incoming, outgoing, limits)
+  }
+  // An answer that has begun is the final one: then nothing is asked for any more.
+  const onRead = () => {
+    if (invited || outgoing.headersSent || outgoing.destroyed) return
+    invited = true
+    outgoing.writeContinue()
+    watch()
+  }
+  if (invited) watch()
   try {
-    const response = await answerOf(incoming, context, signal, (run) => endings.push(run))
+    const response = await answerOf(incoming, context, { signal, onRead }, (run) => endings.push(run))
     if (outgoing.headersSent) {
       await response.body?.cancel()
       return
@@ -145,12 +162,12 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
 async function answerOf(
   incoming: IncomingMessage,
   context: Exchange,
-  signal: () => AbortSignal,
+  options: WebRequestOptions,
   onEnd: (run: () => void) => void,
 ): Promise<Response> {
   try {
     const { scheme, address, believed } = context.proxies.sighting(incoming, context.scheme)
-    return await context.fetch(webRequest(incoming, scheme, signal), { remoteAddress: address, believed, onEnd })
+    return await context.fetch(webRequest(incoming, scheme, options), { remoteAddress: address, believed, onEnd })
   } catch (error) {
     if (error instanceof BadRequest) return refusal(error.status, error.message)
     context.log.error({ err: error, path: incoming.url?.split('?', 1)[0] }, 'A request failed for a reason of our own.')
@@ -237,7 +254,8 @@ function unusedConnections(server: Server, secure: boolean): ReadonlySet<Socket>
     unused.add(socket)
     socket.once('close', () => unused.delete(socket))
   })
-  server.on('request', ({ socket }: IncomingMessage) => unused.delete(socket))
+  const used = ({ socket }: IncomingMessage) => unused.delete(socket)
+  server.on('request', used).on('checkContinue', used)
   return unused
 }
 

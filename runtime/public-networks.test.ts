@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFetch } from './fetch.ts'
-import { PrivateAddress, ReachableNetworks } from './public-networks.ts'
+import { lookupBeyondLink, PrivateAddress, ReachableNetworks } from './public-networks.ts'
 
 const PRIVATE = [
   '127.0.0.1',
@@ -53,4 +53,13 @@ describe('networks that URLs of users may lead to', () => {
       expect(causes.some((cause) => cause instanceof PrivateAddress)).toBe(true)
     },
   )
+})
+
+test('no name leads to a link-local address, where clouds keep credentials; every other goes on', async () => {
+  const found = (hostname: string) =>
+    new Promise((resolve) => lookupBeyondLink(hostname, { all: true }, (error, addresses) => resolve(error ?? addresses)))
+  for (const address of ['169.254.169.254', 'fe80::1', 'fd00:ec2::254', '::ffff:169.254.169.254'])
+    expect(await found(address)).toBeInstanceOf(PrivateAddress)
+  expect(await found('10.0.0.1')).toEqual([{ address: '10.0.0.1', family: 4 }])
+  expect(await found('localhost')).toContainEqual(expect.objectContaining({ address: expect.stringMatching(/^(127\.0\.0\.1|::1)$/) }))
 })

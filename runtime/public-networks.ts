@@ -78,6 +78,21 @@ export class ReachableNetworks {
   }
 }
 
+/** Looks a name up, and leaves out addresses of this wire alone, where clouds keep the credentials of their machines: a name is no reason to go there. */
+export const lookupBeyondLink: LookupFunction = (hostname, options, callback) => {
+  resolve(hostname, { ...options, all: true }, (error, addresses) => {
+    const beyond = error ? [] : addresses.filter(({ address }) => !LINK_LOCAL.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
+    const [first] = beyond
+    if (error) callback(error, '', 0)
+    else if (first === undefined)
+      callback(new PrivateAddress(`${hostname} leads to link-local addresses alone, which are never asked by a name.`), '', 0)
+    else if (options.all === true) callback(null, beyond)
+    else callback(null, first.address, first.family)
+  })
+}
+
+const LINK_LOCAL = blockList(['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254'])
+
 function refused(address: string): PrivateAddress {
   return new PrivateAddress(`${address} is a private address; an administrator can allow its network by the setting outbound.private_networks.`)
 }

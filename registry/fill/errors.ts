@@ -26,9 +26,13 @@ export class Abandoned extends Error {
 }
 
 export function wrongBytes(source: string, reason: string): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', `${source} sends something else than this digest: ${reason}. Nothing of it was kept.`, {
-    upstream: source,
-  })
+  return new RegistryError(
+    'UPSTREAM_INVALID',
+    `${source} sends something else than this digest: ${reason.replace(/\.$/, '')}. Nothing of it was kept.`,
+    {
+      upstream: source,
+    },
+  )
 }
 
 export function sourceFails(source: string, what: string, cause?: unknown): RegistryError {

@@ -18,12 +18,21 @@ const PASSED_ON: ReadonlySet<string> = new Set<ErrorCode>([
 const MESSAGE_LIMIT = 300
 const RETRY_AFTER_LIMIT_S = 24 * 3600
 
+export interface Failure {
+  readonly status: number
+  readonly headers: Headers
+  readonly url: URL
+  /** false: not the registry itself said it, but somebody to whom it redirected us: what stands there is not for our clients to read. */
+  readonly direct?: boolean
+  readonly now: number
+}
+
 /** An answer that is not a success, as the error our own callers see. `body` is the beginning of its text. */
-export function upstreamError(answer: { status: number; headers: Headers; url: URL; now: number }, body: string, what: string): RegistryError {
+export function upstreamError(answer: Failure, body: string, what: string): RegistryError {
   const { status, headers, url } = answer
   const host = url.host
   const said = firstError(body)
-  const words = said.message === '' ? '' : ` It says: ${said.message}`
+  const words = said.message === '' || answer.direct === false ? '' : ` It says: ${said.message}`
   const detail = { upstream: host, status, ...(said.code !== undefined && { code: said.code }) }
   if (status === 401) return new RegistryError('DENIED', `${host} does not accept our credentials for ${what}.${words}`, detail)
   // An upload that another request is still writing to: the registry says so with a code of uploads.

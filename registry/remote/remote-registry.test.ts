@@ -236,14 +236,35 @@ describe('redirects', () => {
     expect(storage.seen[0]?.headers.authorization).toBeUndefined()
   })
 
-  it.each(['ftp://x/', 'http://', 'http://u:p@127.0.0.1/', '/loop', 'file:///etc/passwd'])(
-    '%s is not followed for ever, or at all',
-    async (location) => {
-      const server = await serve((_request, response) => response.writeHead(302, { location }).end())
-      await expect(remote(server.url).with().repository(name).blobs.open(sha256('x'))).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
-      expect(server.seen.length).toBeLessThanOrEqual(6)
-    },
-  )
+  it.each([
+    'ftp://x/',
+    'http://',
+    'http://u:p@127.0.0.1/',
+    '/loop',
+    'file:///etc/passwd',
+    'http://169.254.169.254/latest',
+    'http://2852039166/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://metadata.google.internal/',
+    'http://[fe80::1]/',
+  ])('%s is not followed for ever, or at all', async (location) => {
+    const server = await serve((_request, response) => response.writeHead(302, { location }).end())
+    await expect(remote(server.url).with().repository(name).blobs.open(sha256('x'))).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    expect(server.seen.length).toBeLessThanOrEqual(6)
+  })
+
+  it('what somebody elsewhere says of a failure is not told to our clients, and what the registry says is', async () => {
+    const words = JSON.stringify({ errors: [{ code: 'DENIED', message: 'the inner words' }] })
+    const storage = await serve((_request, response) => response.writeHead(403, { 'content-type': 'application/json' }).end(words))
+    const server = await serve((_request, response, seen) =>
+      seen.url.includes('/manifests/') ? response.writeHead(403).end(words) : response.writeHead(307, { location: storage.url.href }).end(),
+    )
+    const { blobs, manifests } = remote(server.url).with().repository(name)
+    const elsewhere = await blobs.open(sha256(blob)).catch((error: unknown) => error)
+    expect(elsewhere).toMatchObject({ code: 'DENIED' })
+    expect(String(elsewhere)).not.toContain('inner')
+    await expect(manifests.get({ tag })).rejects.toMatchObject({ code: 'DENIED', message: expect.stringContaining('the inner words') })
+  })
 
   it('what is sent as a stream is not sent elsewhere, and says so', async () => {
     const server = await serve((request, response) => {

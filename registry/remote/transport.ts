@@ -4,6 +4,7 @@ import { emptyStream } from '../empty-stream.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { retryAfterSeconds, TimedOut, unreachable, upstreamInvalid } from './errors.ts'
 import type { RemoteLimits } from './limits.ts'
+import { isLinkLocal } from './link-local.ts'
 
 export type Fetch = (input: URL, init: RequestInit & { duplex?: 'half' }) => Promise<Response>
 
@@ -280,6 +281,9 @@ function redirectTarget(from: URL, location: string): URL {
     throw upstreamInvalid(from, 'redirects to what is no address.')
   if (from.protocol === 'https:' && target.protocol === 'http:') throw upstreamInvalid(from, 'redirects from https to http, which is not followed.')
   if (target.username !== '' || target.password !== '') throw upstreamInvalid(from, 'redirects to an address with a password in it.')
+  // An upstream that is there itself is one that an administrator has named so.
+  if (isLinkLocal(target.hostname) && !isLinkLocal(from.hostname))
+    throw upstreamInvalid(from, 'redirects to a link-local address, which is not followed.')
   return target
 }
 

@@ -10,6 +10,8 @@ export interface LightRequestParts {
   readonly body: boolean
   /** Asked for when somebody wants to know that the client has left. */
   readonly signal: () => AbortSignal
+  /** Called whenever somebody is about to read of the body. */
+  readonly onRead: () => void
 }
 
 /**
@@ -22,16 +24,18 @@ export class LightRequest implements Request {
   readonly #incoming: IncomingMessage
   readonly #hasBody: boolean
   readonly #signal: () => AbortSignal
+  readonly #onRead: () => void
   #headers: LightHeaders | undefined
   #body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined
   #platform: Request | undefined
 
-  constructor(incoming: IncomingMessage, { method, url, body, signal }: LightRequestParts) {
+  constructor(incoming: IncomingMessage, { method, url, body, signal, onRead }: LightRequestParts) {
     this.method = method
     this.url = url
     this.#incoming = incoming
     this.#hasBody = body
     this.#signal = signal
+    this.#onRead = onRead
   }
 
   get headers(): Headers {
@@ -41,7 +45,7 @@ export class LightRequest implements Request {
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     if (!this.#hasBody) return null
-    this.#body ??= requestBody(this.#incoming)
+    this.#body ??= requestBody(this.#incoming, this.#onRead)
     return this.#body
   }
 

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 
 /**
  * The body of a request as a web stream. Nothing is read before it is asked for; Node's own buffer (64 KiB) is the read-ahead.
- * It fails if the connection ends before the body does.
+ * It fails if the connection ends before the body does. `onRead` is called each time somebody is about to read.
  */
-export function requestBody(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+export function requestBody(incoming: IncomingMessage, onRead: () => void = () => {}): ReadableStream<Uint8Array<ArrayBuffer>> {
   let settle: (() => void) | undefined
   const wake = () => {
     settle?.()
@@ -20,6 +20,7 @@ export function requestBody(incoming: IncomingMessage): ReadableStream<Uint8Arra
         incoming.on('close', wake)
       },
       async pull(controller) {
+        onRead()
         for (;;) {
           const chunk: Buffer<ArrayBuffer> | null = incoming.read()
           if (chunk !== null) {
