@@ -41,13 +41,7 @@ function shownType(table: 'manifests' | 'n'): SQL {
 /** What they are searched and sorted by. */
 const searched = {
   id: manifests.id,
-  /** Harbor's name of its kind, as `kindOf` says it of one. */
-  type: raw`CASE WHEN substr(coalesce(${manifests.configMediaType}, ''), 1, 26) = 'application/vnd.cncf.helm.' THEN 'CHART'
-    WHEN substr(coalesce(${manifests.configMediaType}, ''), 1, 21) = 'application/vnd.wasm.' THEN 'WASM'
-    WHEN ${manifests.artifactType} IS NOT NULL AND ${manifests.artifactType} IS NOT ${manifests.configMediaType} THEN 'UNKNOWN'
-    WHEN instr(${manifests.mediaType}, 'manifest.list') OR instr(${manifests.mediaType}, 'image.index') THEN 'IMAGE'
-    WHEN instr(coalesce(${manifests.configMediaType}, ''), 'container.image') THEN 'IMAGE'
-    WHEN ${manifests.configMediaType} = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END`,
+  type: manifests.kind,
   media_type: shownType('manifests'),
   manifest_media_type: manifests.mediaType,
   artifact_type: manifests.artifactType,

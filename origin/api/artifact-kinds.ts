@@ -10,20 +10,16 @@ export interface ArtifactKind {
   readonly additions: readonly string[]
 }
 
-const IMAGE: ArtifactKind = { name: 'IMAGE', icon: ICONS.image, additions: ['build_history'] }
-const INDEX: ArtifactKind = { ...IMAGE, additions: [] }
-const CHART: ArtifactKind = { name: 'CHART', icon: ICONS.chart, additions: ['values.yaml', 'readme.md', 'dependencies'] }
-const WASM: ArtifactKind = { name: 'WASM', icon: ICONS.wasm, additions: [] }
-const UNKNOWN: ArtifactKind = { name: 'UNKNOWN', icon: ICONS.other, additions: [] }
+const KINDS: Readonly<Record<Artifact['kind'], Omit<ArtifactKind, 'name'>>> = {
+  IMAGE: { icon: ICONS.image, additions: ['build_history'] },
+  CHART: { icon: ICONS.chart, additions: ['values.yaml', 'readme.md', 'dependencies'] },
+  WASM: { icon: ICONS.wasm, additions: [] },
+  UNKNOWN: { icon: ICONS.other, additions: [] },
+}
 
-export function kindOf({ mediaType, configMediaType, artifactType }: Pick<Artifact, 'mediaType' | 'configMediaType' | 'artifactType'>): ArtifactKind {
-  const config = configMediaType ?? ''
-  if (config.startsWith('application/vnd.cncf.helm.')) return CHART
-  if (config.startsWith('application/vnd.wasm.')) return WASM
-  // A manifest that names no artifact type is kept under the media type of its config.
-  if (artifactType !== null && artifactType !== configMediaType) return UNKNOWN
-  if (isIndex(mediaType)) return INDEX
-  return config.includes('container.image') || config === 'application/vnd.oci.image.config.v1+json' ? IMAGE : UNKNOWN
+export function kindOf({ kind, mediaType }: Pick<Artifact, 'kind' | 'mediaType'>): ArtifactKind {
+  const { icon, additions } = KINDS[kind]
+  return { name: kind, icon, additions: isIndex(mediaType) ? [] : additions }
 }
 
 export function isIndex(mediaType: string): boolean {

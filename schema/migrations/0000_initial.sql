@@ -458,6 +458,12 @@ CREATE TABLE `manifests` (
 	`media_type` text NOT NULL,
 	`artifact_type` text,
 	`config_media_type` text,
+	`kind` text GENERATED ALWAYS AS (CASE WHEN config_media_type GLOB 'application/vnd.cncf.helm.*' THEN 'CHART'
+          WHEN config_media_type GLOB 'application/vnd.wasm.*' THEN 'WASM'
+          WHEN artifact_type IS NOT NULL AND artifact_type IS NOT config_media_type THEN 'UNKNOWN'
+          WHEN instr(media_type, 'manifest.list') OR instr(media_type, 'image.index') THEN 'IMAGE'
+          WHEN instr(coalesce(config_media_type, ''), 'container.image') THEN 'IMAGE'
+          WHEN config_media_type = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END) VIRTUAL NOT NULL,
 	`size` integer NOT NULL,
 	`total_size` integer NOT NULL,
 	`subject` text,
@@ -474,11 +480,11 @@ CREATE TABLE `manifests` (
 CREATE UNIQUE INDEX `manifests_digest` ON `manifests` (`repository_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_of_project` ON `manifests` (`project_id`,`digest`);--> statement-breakpoint
 CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`);--> statement-breakpoint
-CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`top`,`pushed_at`,`tagged`);--> statement-breakpoint
+CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`top`,`pushed_at`,`tagged`,`kind`);--> statement-breakpoint
 CREATE INDEX `manifests_by_type` ON `manifests` (`repository_id`,CASE WHEN config_media_type IS NULL THEN media_type ELSE config_media_type END,`top`,`pushed_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_pull` ON `manifests` (`repository_id`,`top`,`pulled_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_size` ON `manifests` (`repository_id`,`top`,`total_size`);--> statement-breakpoint
-CREATE INDEX `manifests_of_project_by_push` ON `manifests` (`project_id`,`top`,`pushed_at`);--> statement-breakpoint
+CREATE INDEX `manifests_of_project_by_push` ON `manifests` (`project_id`,`top`,`pushed_at`,`tagged`,`kind`);--> statement-breakpoint
 CREATE INDEX `manifests_by_subject` ON `manifests` (`repository_id`,`subject`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `manifests_by_subject_type` ON `manifests` (`repository_id`,`subject`,`artifact_type`,`digest`) WHERE "manifests"."subject" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `repositories` (

@@ -45,6 +45,18 @@ export const manifests = sqliteTable(
     mediaType: text('media_type').notNull(),
     artifactType: text('artifact_type'),
     configMediaType: text('config_media_type'),
+    /** What Harbor calls its kind. A manifest that names no artifact type is kept under the media type of its config. */
+    kind: text({ enum: ['IMAGE', 'CHART', 'WASM', 'UNKNOWN'] })
+      .notNull()
+      .generatedAlwaysAs(
+        sql`CASE WHEN config_media_type GLOB 'application/vnd.cncf.helm.*' THEN 'CHART'
+          WHEN config_media_type GLOB 'application/vnd.wasm.*' THEN 'WASM'
+          WHEN artifact_type IS NOT NULL AND artifact_type IS NOT config_media_type THEN 'UNKNOWN'
+          WHEN instr(media_type, 'manifest.list') OR instr(media_type, 'image.index') THEN 'IMAGE'
+          WHEN instr(coalesce(config_media_type, ''), 'container.image') THEN 'IMAGE'
+          WHEN config_media_type = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END`,
+        { mode: 'virtual' },
+      ),
     /** Of the manifest itself, in bytes. */
     size: integer().notNull(),
     /** Of the manifest and everything it names, in bytes. */
@@ -64,7 +76,7 @@ export const manifests = sqliteTable(
     uniqueIndex('manifests_digest').on(t.repositoryId, t.digest),
     index('manifests_of_project').on(t.projectId, t.digest),
     index('manifests_by_digest').on(t.digest),
-    index('manifests_by_push').on(t.repositoryId, t.top, t.pushedAt, t.tagged),
+    index('manifests_by_push').on(t.repositoryId, t.top, t.pushedAt, t.tagged, t.kind),
     // By the media type that is shown: what the newest of a type in each repository is found by.
     index('manifests_by_type').on(
       t.repositoryId,
@@ -74,7 +86,7 @@ export const manifests = sqliteTable(
     ),
     index('manifests_by_pull').on(t.repositoryId, t.top, t.pulledAt),
     index('manifests_by_size').on(t.repositoryId, t.top, t.totalSize),
-    index('manifests_of_project_by_push').on(t.projectId, t.top, t.pushedAt),
+    index('manifests_of_project_by_push').on(t.projectId, t.top, t.pushedAt, t.tagged, t.kind),
     index('manifests_by_subject').on(t.repositoryId, t.subject, t.digest).where(sql`${t.subject} IS NOT NULL`),
     index('manifests_by_subject_type').on(t.repositoryId, t.subject, t.artifactType, t.digest).where(sql`${t.subject} IS NOT NULL`),
   ],
