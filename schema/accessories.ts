@@ -65,7 +65,7 @@ export async function accessoriesOf(
     .select({ ...shown, subject: subjectInTag })
     .from(tags)
     .innerJoin(manifests, and(eq(manifests.repositoryId, tags.repositoryId), eq(manifests.digest, tags.digest)))
-    .where(and(eq(tags.repositoryId, repositoryId), inArray(tags.name, subjects.flatMap(tagNames)), isCosignTag))
+    .where(and(inArray(tags.id, tagsNamed(repositoryId, subjects)), isCosignTag))
   const ids = await idsOf(db, repositoryId, subjects)
   const found = new Map<number, Accessory>()
   for (const { subject, ...row } of [...referring, ...beside]) {
@@ -107,7 +107,10 @@ async function idsOf(db: Database, repositoryId: number, digests: readonly Diges
 function belongsTo(repositoryId: number, subject: Digest): SQL {
   return raw`${manifests.id} IN (SELECT m.id FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.subject = ${subject}
     UNION SELECT m.id FROM tags t JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest
-      WHERE t.repository_id = ${repositoryId} AND t.name IN ${tagNames(subject)})`
+      WHERE t.id IN ${tagsNamed(repositoryId, [subject])})`
 }
 
-const tagNames = (subject: Digest) => tagsBeside(subject) as (typeof tags.$inferSelect)['name'][]
+/** The ids of the tags that set something beside these. SQLite is told the index: it would read all tags of the repository, by one that has their digests. */
+function tagsNamed(repositoryId: number, subjects: readonly Digest[]): SQL {
+  return raw`(SELECT id FROM tags INDEXED BY tags_name WHERE repository_id = ${repositoryId} AND name IN ${subjects.flatMap(tagsBeside)})`
+}

@@ -198,7 +198,9 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
     filter.proxy === undefined ? undefined : filter.proxy ? isNotNull(projects.endpointId) : isNull(projects.endpointId),
     filter.memberOf === undefined ? undefined : membershipOf(filter.memberOf),
     isVisible(filter),
-    filter.ownerName === undefined ? undefined : eq(users.username, filter.ownerName),
+    filter.ownerName === undefined
+      ? undefined
+      : inArray(projects.ownerId, sql.select({ id: users.id }).from(users).where(eq(users.username, filter.ownerName))),
     filter.ids === undefined ? undefined : inArray(projects.id, [...filter.ids]),
     wished(listing, searched),
   )
@@ -208,7 +210,6 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
   const page = sql
     .select({ id: projects.id })
     .from(projects)
-    .innerJoin(users, eq(users.id, projects.ownerId))
     .where(condition)
     .orderBy(...order)
     .limit(limit)
@@ -216,7 +217,7 @@ export async function listProjects(db: Database, filter: ProjectFilter, listing:
   const items = await select(sql)
     .where(inArray(projects.id, page))
     .orderBy(...order)
-  const counted = await sql.select({ total: COUNT }).from(projects).innerJoin(users, eq(users.id, projects.ownerId)).where(condition).get()
+  const counted = await sql.select({ total: COUNT }).from(projects).where(condition).get()
   return { items, total: counted?.total ?? 0 }
 }
 

@@ -3,6 +3,7 @@ import type { Database } from '../database.ts'
 import { COUNT, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
 import { type Match, matches, wished } from '../matching.ts'
 import { auditLog } from '../tables/audit.ts'
+import { countAudit } from './counts.ts'
 import { NAMED, type Named, namesWith } from './names.ts'
 
 export type AuditRow = typeof auditLog.$inferSelect
@@ -36,7 +37,7 @@ export async function listAudit(db: Database, filter: AuditFilter, listing: List
   const wishes = wished(listing, sortable)
   const narrow = and(conditionOf(filter, names), wishes)
   // Counted first, by an index: what is not there is then not looked for in every row as well.
-  const total = (await db.read.sql.select({ total: COUNT }).from(auditLog).where(narrow).get())?.total ?? 0
+  const total = await countAudit(db, [filter, listing.where], narrow)
   if (total <= offset) return { items: [], total }
   const page = db.read.sql
     .select({ id })

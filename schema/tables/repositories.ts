@@ -55,7 +55,7 @@ export const manifests = sqliteTable(
           WHEN instr(media_type, 'manifest.list') OR instr(media_type, 'image.index') THEN 'IMAGE'
           WHEN instr(coalesce(config_media_type, ''), 'container.image') THEN 'IMAGE'
           WHEN config_media_type = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END`,
-        { mode: 'virtual' },
+        { mode: 'stored' },
       ),
     /** Of the manifest itself, in bytes. */
     size: integer().notNull(),

@@ -119,10 +119,6 @@ export const REASONS: readonly Reason[] = [
     why: 'A name by its project or none: robots are as many as people made.',
     covers: says('where "robots"."project_id" is null', /^select count\(\*\) from "robots"$/),
   },
-  {
-    why: 'Projects of a person are found by his memberships, and sorted by name or as asked.',
-    covers: (costly) => sorts(costly) && says('"projects"."id" in (select "projects"."id" from "projects"')(costly),
-  },
   { why: 'The images above one are found from it, level by level.', covers: says('WITH RECURSIVE above(digest)') },
   {
     why: 'A step of the collection is a page of links, each looked at.',

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { and, eq, gt, sql as raw, type SQL } from 'drizzle-orm'
+import { LRUCache } from 'lru-cache'
+import type { Database } from '../database.ts'
+import { COUNT } from '../listing.ts'
+import { auditLog } from '../tables/audit.ts'
+
+/** Questions whose counts are remembered, a hundred bytes each. */
+const COUNTS_KEPT = 1_000
+
+/** The log as it was at some moment. */
+interface Moment {
+  /** The last entry then: its hash stands for all before it. */
+  readonly id: number
+  readonly hash: string
+  /** What purges change. */
+  readonly first: number
+  readonly purged: number
+}
+
+interface Counted extends Moment {
+  readonly total: number
+}
+
+const counts = new WeakMap<Database, LRUCache<string, Counted>>()
+
+/**
+ * How many entries a condition leaves. The log only grows, so for a question that was asked before only what came since is counted:
+ * whoever turns pages counts once. `question` says what the condition asks, in any form that is the same each time.
+ */
+export async function countAudit(db: Database, question: unknown, condition: SQL | undefined): Promise<number> {
+  const known = counts.get(db) ?? new LRUCache({ max: COUNTS_KEPT })
+  counts.set(db, known)
+  // Somebody may see thousands of projects.
+  const key = createHash('sha256').update(JSON.stringify(question)).digest('base64')
+  const now = await momentOf(db)
+  if (now === undefined) return 0
+  const before = known.get(key)
+  const counted = before !== undefined && (await stillHolds(db, before, now)) ? before : undefined
+  const since = counted === undefined ? undefined : gt(auditLog.id, counted.id)
+  // With a plus no index is looked up by it.
+  const upto = raw`+${auditLog.id} <= ${now.id}`
+  const found = await db.read.sql
+    .select({ total: COUNT })
+    .from(auditLog)
+    .where(and(condition, since, upto))
+    .get()
+  const total = (counted?.total ?? 0) + (found?.total ?? 0)
+  known.set(key, { ...now, total })
+  return total
+}
+
+async function momentOf(db: Database): Promise<Moment | undefined> {
+  const [moment] = await db.read.sql.all<Moment>(raw`SELECT id, hash, (SELECT min(id) FROM audit_log) AS first,
+    (SELECT count(*) FROM audit_log WHERE purged = 1) AS purged FROM audit_log WHERE id = (SELECT max(id) FROM audit_log)`)
+  return moment
+}
+
+async function stillHolds(db: Database, before: Moment, now: Moment): Promise<boolean> {
+  if (before.first !== now.first || before.purged !== now.purged) return false
+  const row = await db.read.sql.select({ hash: auditLog.hash }).from(auditLog).where(eq(auditLog.id, before.id)).get()
+  return row?.hash === before.hash
+}
