@@ -5,6 +5,7 @@ import type { Manifest, ManifestHead } from '../../registry/registry.ts'
 import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { Reference, RepositoryName } from '../../registry/spec/names.ts'
+import { artifactKind } from '../artifact-kind.ts'
 import { tell, tellAll } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -80,6 +81,7 @@ const writes = (sql: LibSQLDatabase) => ({
       mediaType: raw.placeholder('mediaType'),
       artifactType: raw.placeholder('artifactType'),
       configMediaType: raw.placeholder('configMediaType'),
+      kind: raw.placeholder('kind'),
       size: raw.placeholder('size'),
       totalSize: raw.placeholder('totalSize'),
       subject: raw.placeholder('subject'),
@@ -186,13 +188,17 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { addContent, add } = connection.prepared(writes)
   await addContent.run({ digest, bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]
+  const types = {
+    mediaType: descriptor.mediaType,
+    artifactType: parsed.artifactType ?? null,
+    configMediaType: parsed.blobs[0]?.mediaType ?? null,
+  }
   const { id } = await add.get({
     repositoryId,
     projectId,
     digest,
-    mediaType: descriptor.mediaType,
-    artifactType: parsed.artifactType ?? null,
-    configMediaType: parsed.blobs[0]?.mediaType ?? null,
+    ...types,
+    kind: artifactKind(types),
     size,
     totalSize: references.reduce((sum, reference) => sum + reference.size, size),
     subject: parsed.subject?.digest ?? null,

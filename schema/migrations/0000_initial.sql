@@ -458,12 +458,7 @@ CREATE TABLE `manifests` (
 	`media_type` text NOT NULL,
 	`artifact_type` text,
 	`config_media_type` text,
-	`kind` text GENERATED ALWAYS AS (CASE WHEN config_media_type GLOB 'application/vnd.cncf.helm.*' THEN 'CHART'
-          WHEN config_media_type GLOB 'application/vnd.wasm.*' THEN 'WASM'
-          WHEN artifact_type IS NOT NULL AND artifact_type IS NOT config_media_type THEN 'UNKNOWN'
-          WHEN instr(media_type, 'manifest.list') OR instr(media_type, 'image.index') THEN 'IMAGE'
-          WHEN instr(coalesce(config_media_type, ''), 'container.image') THEN 'IMAGE'
-          WHEN config_media_type = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END) STORED NOT NULL,
+	`kind` text NOT NULL,
 	`size` integer NOT NULL,
 	`total_size` integer NOT NULL,
 	`subject` text,

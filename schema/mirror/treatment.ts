@@ -120,9 +120,7 @@ function namesOf(treatment: Treatment): TableExport[] {
 }
 
 function describe(table: SQLiteTable): MirroredTable {
-  const { name, columns: all, primaryKeys } = getTableConfig(table)
-  // What is made of other columns is made again on the other side.
-  const columns = all.filter(({ generated }) => generated === undefined)
+  const { name, columns, primaryKeys } = getTableConfig(table)
   const composite = primaryKeys[0]?.columns.map(columnName)
   const key = composite ?? columns.filter((column) => column.primary).map(columnName)
   if (key.length === 0) throw new TypeError(`${name} has no primary key, and cannot be mirrored.`)

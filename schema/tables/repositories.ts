@@ -3,6 +3,7 @@ import { foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex 
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Dot } from '../../registry/versions/version.ts'
+import { ARTIFACT_KINDS } from '../artifact-kind.ts'
 import { bytes, flag, time } from './columns.ts'
 import { projects } from './projects.ts'
 
@@ -45,18 +46,8 @@ export const manifests = sqliteTable(
     mediaType: text('media_type').notNull(),
     artifactType: text('artifact_type'),
     configMediaType: text('config_media_type'),
-    /** What Harbor calls its kind. A manifest that names no artifact type is kept under the media type of its config. */
-    kind: text({ enum: ['IMAGE', 'CHART', 'WASM', 'UNKNOWN'] })
-      .notNull()
-      .generatedAlwaysAs(
-        sql`CASE WHEN config_media_type GLOB 'application/vnd.cncf.helm.*' THEN 'CHART'
-          WHEN config_media_type GLOB 'application/vnd.wasm.*' THEN 'WASM'
-          WHEN artifact_type IS NOT NULL AND artifact_type IS NOT config_media_type THEN 'UNKNOWN'
-          WHEN instr(media_type, 'manifest.list') OR instr(media_type, 'image.index') THEN 'IMAGE'
-          WHEN instr(coalesce(config_media_type, ''), 'container.image') THEN 'IMAGE'
-          WHEN config_media_type = 'application/vnd.oci.image.config.v1+json' THEN 'IMAGE' ELSE 'UNKNOWN' END`,
-        { mode: 'stored' },
-      ),
+    /** What Harbor calls its kind (`artifactKind`). */
+    kind: text({ enum: ARTIFACT_KINDS }).notNull(),
     /** Of the manifest itself, in bytes. */
     size: integer().notNull(),
     /** Of the manifest and everything it names, in bytes. */

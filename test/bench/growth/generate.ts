@@ -201,7 +201,7 @@ async function insertContent(insert: Insert, amounts: Amounts): Promise<void> {
   }
   await insert(
     'manifests',
-    'id, repository_id, project_id, digest, media_type, artifact_type, config_media_type, size, total_size, pusher, pushed_at, pulled_at, top, tagged',
+    'id, repository_id, project_id, digest, media_type, artifact_type, config_media_type, kind, size, total_size, pusher, pushed_at, pulled_at, top, tagged',
     made(artifacts, (n) => {
       const { repository, project } = placeOf(n)
       return [
@@ -212,6 +212,7 @@ async function insertContent(insert: Insert, amounts: Amounts): Promise<void> {
         IMAGE,
         null,
         CONFIG,
+        'IMAGE',
         500,
         1_000_000 + ((n * 31) % 999_983),
         'user:1',
