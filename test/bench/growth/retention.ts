@@ -2,17 +2,21 @@ import { Tenant } from '../../support/tenant.ts'
 import { printSeen } from '../table.ts'
 import { BIG_PROJECT } from './generate.ts'
 import { grownOrigin, type Ran, ranLine, runBeside } from './grown.ts'
-import { pusher } from './pusher.ts'
+import { type Pusher, pusher } from './pusher.ts'
 
 const TAGS = Number(process.env.ATOLL_BENCH_TAGS ?? 100_000)
 const KEPT = 1_000
+const NOBODY: Pusher = { beside: (run) => run(), took: () => [] }
 
-/** Retention of a repository of a hundred thousand tags: a dry run that says of each what would become of it, and a run that does it. */
+/**
+ * Retention of a repository of a hundred thousand tags: a dry run that says of each what would become of it, and a run that does it.
+ * By environment: ATOLL_BENCH_TAGS (how many), ATOLL_BENCH_ALONE (nobody pushes meanwhile).
+ */
 export async function retention(): Promise<void> {
   const amounts = { projects: 20, repositories: 1, artifacts: TAGS, blobsOfAnArtifact: 5, auditEntries: 100, people: 20 }
   await using atoll = await grownOrigin(amounts)
   const tenant = new Tenant(atoll)
-  const push = await pusher(atoll)
+  const push = process.env.ATOLL_BENCH_ALONE === undefined ? await pusher(atoll) : NOBODY
   const quiet = await runBeside(atoll, push, after(15))
   const { project_id } = (await (await tenant.call('GET', `/api/v2.0/projects/${BIG_PROJECT}`)).json()) as { project_id: number }
   const pattern = (decoration: string) => [{ kind: 'doublestar', decoration, pattern: '**' }]
