@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Repository } from '../../registry/registry.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
-import { CONFIG_LIMIT, CONFIGS_KEPT } from './limits.ts'
+import { CONFIG_KEPT_LIMIT, CONFIG_LIMIT, CONFIGS_BYTES } from './limits.ts'
 
 /** The parts of an image's or a chart's config that the API tells of, whatever else it holds. */
 export type Config = Readonly<Record<string, unknown>>
@@ -19,16 +19,18 @@ export async function readBlob(repository: Repository, digest: Digest, limit: nu
 
 /** Configs, read once: lists show the same ones again and again, and a digest's bytes never change. */
 export class Configs {
-  readonly #known = new LRUCache<Digest, Config>({ max: CONFIGS_KEPT })
+  readonly #known = new LRUCache<Digest, Config>({ maxSize: CONFIGS_BYTES, maxEntrySize: CONFIG_KEPT_LIMIT })
 
   /** undefined: it is not here, is no JSON object, or is larger than CONFIG_LIMIT. */
   async read(repository: Repository, digest: Digest): Promise<Config | undefined> {
     const known = this.#known.get(digest)
     if (known !== undefined) return known
     const bytes = await readBlob(repository, digest, CONFIG_LIMIT)
-    const config = bytes && parseObject(bytes)
-    if (config !== undefined) this.#known.set(digest, withoutHistory(config))
-    return config === undefined ? undefined : withoutHistory(config)
+    const whole = bytes && parseObject(bytes)
+    if (whole === undefined) return undefined
+    const config = withoutHistory(whole)
+    this.#known.set(digest, config, { size: JSON.stringify(config).length })
+    return config
   }
 }
 

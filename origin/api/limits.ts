@@ -38,8 +38,10 @@ export const ALLOWLIST_LIMIT = 1_000
 
 /** Of an image's or a chart's config that the API reads, in bytes; a larger one is not shown. */
 export const CONFIG_LIMIT = 1024 * 1024
-/** Configs kept in memory, of some KiB each. */
-export const CONFIGS_KEPT = 500
+/** What is kept of configs, in bytes of JSON: a usual one takes 1 KiB without its history. */
+export const CONFIGS_BYTES = 8 * 1024 * 1024
+/** A config of which more would be kept is read each time. */
+export const CONFIG_KEPT_LIMIT = 64 * 1024
 /** Configs read at once for one answer. */
 export const CONFIGS_AT_ONCE = 8
 /** Of a page for which configs are read, in artifacts: a list of everything has none. */
