@@ -293,6 +293,40 @@ test('endpoints, rules and executions, from nothing to their end', async () => {
   await cli('replicate endpoint rm away')
 })
 
+test('what a rule lets through is said at its making, changed piece by piece and taken away', async () => {
+  await cli('replicate endpoint add there http://127.0.0.1:1')
+  await cli('replicate rule create picky --push-to there --tag v* --exclude-tag *-rc --label released --kind image --speed 1MiB')
+  await cli('replicate rule set picky', { code: EXIT.usage })
+  await cli('replicate rule set none --disable', { code: EXIT.notFound })
+  await cli('replicate rule set picky --manual --on-push', { code: EXIT.usage })
+  await cli('replicate rule set picky --kind sbom', { code: EXIT.usage })
+  await cli('replicate rule set picky --tag semver:nonsense', { code: EXIT.failed })
+  const tag = { type: 'tag', value: 'v*', decoration: 'matches' }
+  const rest = [
+    { type: 'tag', value: '*-rc', decoration: 'excludes' },
+    { type: 'label', value: ['released'] },
+    { type: 'resource', value: 'image' },
+  ]
+  expect(await json('replicate rule set picky --disable')).toMatchObject({
+    enabled: false,
+    override: true,
+    speed: 1024,
+    trigger: { type: 'manual' },
+    filters: [tag, ...rest],
+  })
+  expect(await json('replicate rule set picky --enable --tag v2* --on-push --speed 0')).toMatchObject({
+    enabled: true,
+    override: true,
+    speed: 0,
+    trigger: { type: 'event_based' },
+    filters: expect.arrayContaining([...rest, { ...tag, value: 'v2*' }]),
+    dest_registry: { name: 'there' },
+  })
+  expect(await json('replicate rule set picky --tag= --label=')).toMatchObject({ filters: [rest[0], rest[2]] })
+  await cli('replicate rule rm picky')
+  await cli('replicate endpoint rm there')
+})
+
 test('how much an endpoint is used is said at its making, changed and shown', async () => {
   await cli('replicate endpoint add far http://127.0.0.1:1 --jobs-at-once 3')
   await cli('replicate endpoint set far', { code: EXIT.usage })

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { type Context, contextOf } from '../../context.ts'
+import { type Context, contextOf, parseSize } from '../../context.ts'
 import { CliError, EXIT } from '../../exit-codes.ts'
 import { endpointId } from '../project.ts'
 import type { Endpoint } from './endpoints.ts'
@@ -11,6 +11,13 @@ export interface Rule {
   readonly src_registry?: Endpoint | null
   readonly dest_registry?: Endpoint | null
   readonly trigger?: { readonly type?: string }
+  readonly filters?: readonly Filter[] | null
+}
+
+interface Filter {
+  readonly type: string
+  readonly value: unknown
+  readonly decoration?: string
 }
 
 export const RULES = '/api/v2.0/replication/policies'
@@ -36,19 +43,12 @@ export function ruleCommands(replicate: Command): void {
       )
     })
 
-  rule
+  const create = rule
     .command('create <name>')
     .description('make a rule')
     .addOption(new Option('--push-to <endpoint>', 'copy from here to there').conflicts('pullFrom'))
     .option('--pull-from <endpoint>', 'copy from there to here')
-    .option('--repository <pattern>', 'only repositories like this, for instance team/**')
-    .option('--tag <pattern>', 'only tags like this, for instance v*')
-    .option(
-      '--platform <platforms...>',
-      'of an index only the parts for these, for instance linux/amd64 linux/arm64; the destination must take sparse indexes',
-    )
-    .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').default(false).conflicts('schedule'))
-    .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
+  changeable(create)
     .option('--namespace <project>', 'the project at the destination, in which everything keeps its name; without it, the same as at the source')
     .option('--flatten', 'with --namespace: of a name only its last part stays, so team/web/app becomes PROJECT/app', false)
     .option('--deletions', 'what is deleted at the source is deleted at the destination', false)
@@ -57,6 +57,19 @@ export function ruleCommands(replicate: Command): void {
       const { api, out } = await contextOf(command)
       const made = await api.create<Rule>(RULES, await ruleBody({ api }, name, options))
       out.item(made, `Made the rule ${name}.${options.onPush || options.schedule !== undefined ? '' : ` Run it: atoll replicate run ${name}`}`)
+    })
+
+  changeable(rule.command('set <name>').description('change a rule: what is not given stays as it is, and "" takes a filter away'))
+    .addOption(new Option('--manual', 'run only when told to').conflicts(['onPush', 'schedule']))
+    .addOption(new Option('--enable', 'let it run again').conflicts('disable'))
+    .option('--disable', 'let it run no more, whoever asks')
+    .action(async (name: string, options: ChangeOptions, command: Command) => {
+      const { api, out } = await contextOf(command)
+      if (Object.keys(options).length === 0) throw new CliError('Say what to change. See: atoll replicate rule set --help', EXIT.usage)
+      const { id } = await findRule({ api }, name)
+      const before = await api.get<Rule>(`${RULES}/${id}`)
+      await api.call('PUT', `${RULES}/${id}`, { ...before, ...changesOf(before.filters ?? [], options) })
+      out.item(await api.get<Rule>(`${RULES}/${id}`), `Changed the rule ${name}.`)
     })
 
   rule
@@ -70,18 +83,83 @@ export function ruleCommands(replicate: Command): void {
     })
 }
 
-interface RuleOptions {
+/** What a rule can be made with, and what can be changed of it. */
+function changeable(command: Command): Command {
+  return command
+    .option('--repository <pattern>', 'only repositories like this, for instance team/**')
+    .option('--exclude-repository <pattern>', 'none like this')
+    .option('--tag <pattern>', 'only tags like this, for instance v*, or versions in a range: "semver:>=1.2 <3"')
+    .option('--exclude-tag <pattern>', 'none like this')
+    .option('--label <names...>', 'only artifacts that carry all of these labels')
+    .addOption(new Option('--kind <kind>', 'only artifacts of this kind').choices(['image', 'chart', 'artifact']))
+    .option(
+      '--platform <platforms...>',
+      'of an index only the parts for these, for instance linux/amd64 linux/arm64; the destination must take sparse indexes',
+    )
+    .option('--speed <size>', 'bytes a second for all of it, such as 20MiB; 0: as fast as it goes', parseSize)
+    .addOption(new Option('--on-push', 'run by itself for whatever is pushed here; else it runs when told to').conflicts('schedule'))
+    .option('--schedule <cron>', 'run by itself at times: six fields in UTC, seconds first, such as "0 0 3 * * *"')
+}
+
+interface CommonOptions {
+  readonly repository?: string
+  readonly excludeRepository?: string
+  readonly tag?: string
+  readonly excludeTag?: string
+  readonly label?: readonly string[]
+  readonly kind?: string
+  readonly platform?: readonly string[]
+  readonly speed?: number
+  readonly onPush?: boolean
+  readonly schedule?: string
+}
+
+interface RuleOptions extends CommonOptions {
   readonly pushTo?: string
   readonly pullFrom?: string
-  readonly repository?: string
-  readonly tag?: string
-  readonly platform?: readonly string[]
-  readonly onPush: boolean
-  readonly schedule?: string
   readonly namespace?: string
   readonly flatten: boolean
   readonly keepExisting: boolean
   readonly deletions: boolean
+}
+
+interface ChangeOptions extends CommonOptions {
+  readonly manual?: boolean
+  readonly enable?: boolean
+  readonly disable?: boolean
+}
+
+/** The fields of a rule that were asked for. */
+function changesOf(filters: readonly Filter[], options: ChangeOptions): Record<string, unknown> {
+  const wished = filtersOf(options)
+  const isReplaced = (filter: Filter) => wished.some((wish) => wish.type === filter.type && isExcluding(wish) === isExcluding(filter))
+  return {
+    filters: [...filters.filter((filter) => !isReplaced(filter)), ...wished.filter(({ value }) => `${value}` !== '')],
+    ...(options.speed !== undefined && { speed: kibOf(options.speed) }),
+    ...(options.enable && { enabled: true }),
+    ...(options.disable && { enabled: false }),
+    ...(options.manual && { trigger: { type: 'manual' } }),
+    ...(options.onPush && { trigger: { type: 'event_based' } }),
+    ...(options.schedule !== undefined && { trigger: { type: 'scheduled', trigger_settings: { cron: options.schedule } } }),
+  }
+}
+
+const isExcluding = ({ decoration }: Filter) => decoration === 'excludes'
+
+/** The API counts in KiB, and 0 is no limit: a few bytes are some. */
+const kibOf = (bytes: number) => Math.ceil(bytes / 1024)
+
+function filtersOf(options: CommonOptions): Filter[] {
+  const { repository, excludeRepository, tag, excludeTag, label, kind, platform } = options
+  return [
+    { type: 'name', value: repository },
+    { type: 'name', value: excludeRepository, decoration: 'excludes' },
+    { type: 'tag', value: tag, decoration: 'matches' },
+    { type: 'tag', value: excludeTag, decoration: 'excludes' },
+    { type: 'label', value: label },
+    { type: 'resource', value: kind },
+    { type: 'platform', value: platform },
+  ].filter(({ value }) => value !== undefined)
 }
 
 async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: RuleOptions): Promise<unknown> {
@@ -97,15 +175,8 @@ async function ruleBody({ api }: Pick<Context, 'api'>, name: string, options: Ru
     enabled: true,
     override: !options.keepExisting,
     replicate_deletion: options.deletions,
-    trigger:
-      options.schedule === undefined
-        ? { type: options.onPush ? 'event_based' : 'manual' }
-        : { type: 'scheduled', trigger_settings: { cron: options.schedule } },
-    filters: [
-      ...(options.repository === undefined ? [] : [{ type: 'name', value: options.repository }]),
-      ...(options.tag === undefined ? [] : [{ type: 'tag', value: options.tag, decoration: 'matches' }]),
-      ...(options.platform === undefined ? [] : [{ type: 'platform', value: options.platform }]),
-    ],
+    trigger: { type: 'manual' },
+    ...changesOf([], options),
     ...(options.namespace !== undefined && { dest_namespace: options.namespace, dest_namespace_replace_count: options.flatten ? -1 : 1 }),
     ...(options.pushTo === undefined ? { src_registry: endpoint } : { dest_registry: endpoint }),
   }
