@@ -285,6 +285,7 @@ export async function openOrigin({
     authorize: (principal, target, project) => authorities.authorize(principal, target, project),
     projectFacts: (project) => facts.project(project),
     registry: local.as('system'),
+    blobs: stores.blobs,
     registryFor: (principal) => restrict(local.as(principal.id), principalGate(principal, authorities)),
     baseUrl: baseUrlOf(config),
     health: () => healthCheck.health(),

@@ -1,5 +1,6 @@
 import type { Decision } from '../policy/decide.ts'
 import type { Principal, ProjectFacts, Target } from '../policy/facts.ts'
+import type { BlobStore } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -52,6 +53,8 @@ export interface OriginServices {
   registryFor(principal: Principal): Registry
   /** The same without a gate, for reading what a route's guard has allowed already. */
   readonly registry: Registry
+  /** The bytes of blobs, whoever has them: for those that a manifest names which a route's guard has allowed already. */
+  readonly blobs: Pick<BlobStore, 'open'>
   /** The URL that the sender of this request knows us by, without a trailing slash. */
   baseUrl(request: Request): string
   health(): Promise<Health>

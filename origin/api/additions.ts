@@ -55,7 +55,7 @@ export const additions = ({ services, guard }: ApiParts) => {
   const blobOf = async (row: Artifact, name: RepositoryName, isWanted: (mediaType: string, at: number) => boolean, limit: number) => {
     const bytes = (await contentsOf(db, [row.digest])).get(row.digest)
     const blob = bytes && parseManifest(bytes, row.mediaType).blobs.find(({ mediaType }, at) => isWanted(mediaType, at))
-    const found = blob && (await readBlob(services.registry.repository(name), blob.digest, limit))
+    const found = blob && (await readBlob(services.registry.repository(name).blobs, blob.digest, limit))
     if (found === undefined) throw notFound(`the content of ${name}@${row.digest}, or it is too large to show: it`)
     return found
   }

@@ -1,6 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import PQueue from 'p-queue'
-import type { Registry } from '../../registry/registry.ts'
+import type { BlobStore } from '../../registry/blob-store.ts'
 import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { parseManifest } from '../../registry/spec/manifests.ts'
@@ -40,7 +40,7 @@ export function detailsOf(query: Readonly<Record<string, unknown>>): Details {
 
 export interface ArtifactAnswersOptions {
   readonly db: Database
-  readonly registry: Registry
+  readonly blobs: Pick<BlobStore, 'open'>
   readonly configs: Configs
 }
 
@@ -64,7 +64,7 @@ export class ArtifactAnswers {
     const accessories = details.accessories ? await accessoriesOf(db, first.repositoryId, digestsOf(rows)) : undefined
     const inherited = details.inherited ? await this.#inherited(rows, first.repositoryId) : undefined
     const isImmutable = details.tags ? await immutability(db.read, { projectId: first.projectId, name }) : undefined
-    const configs = await this.#configs(rows, name, (row) => parts(row.id).config)
+    const configs = await this.#configs(rows, (row) => parts(row.id).config)
     return rows.map((row) =>
       showArtifact(row, name, {
         children: parts(row.id).children.map((child) => ({ ...child, descriptor: descriptors.get(row.digest)?.get(child.digest) })),
@@ -109,14 +109,13 @@ export class ArtifactAnswers {
     return new Map([...parents].map(([child, above]) => [child, above.flatMap((parent) => (signatures.get(parent) ?? []).filter(isSignature))]))
   }
 
-  async #configs(rows: readonly Row[], name: RepositoryName, digestOf: (row: Row) => Digest | undefined) {
+  async #configs(rows: readonly Row[], digestOf: (row: Row) => Digest | undefined) {
     if (rows.length > CONFIGS_PAGE) return new Map<number, Readonly<Record<string, unknown>>>()
-    const { registry, configs } = this.#options
-    const repository = registry.repository(name)
+    const { blobs, configs } = this.#options
     const read = await new PQueue({ concurrency: CONFIGS_AT_ONCE }).addAll(
       rows.map((row) => async () => {
         const digest = row.configMediaType === null ? undefined : digestOf(row)
-        return [row.id, digest && (await configs.read(repository, digest))] as const
+        return [row.id, digest && (await configs.read(blobs, digest))] as const
       }),
     )
     return new Map(read.flatMap(([id, config]) => (config === undefined ? [] : [[id, config]])))

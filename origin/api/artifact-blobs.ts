@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Repository } from '../../registry/registry.ts'
+import type { BlobStore } from '../../registry/blob-store.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { CONFIG_KEPT_LIMIT, CONFIG_LIMIT, CONFIGS_BYTES } from './limits.ts'
 
@@ -7,8 +7,8 @@ import { CONFIG_KEPT_LIMIT, CONFIG_LIMIT, CONFIGS_BYTES } from './limits.ts'
 export type Config = Readonly<Record<string, unknown>>
 
 /** A blob whole; undefined: it is not here, or larger than `limit` bytes. */
-export async function readBlob(repository: Repository, digest: Digest, limit: number): Promise<Uint8Array | undefined> {
-  const body = await repository.blobs.open(digest)
+export async function readBlob(blobs: Pick<BlobStore, 'open'>, digest: Digest, limit: number): Promise<Uint8Array | undefined> {
+  const body = await blobs.open(digest)
   if (body?.stream === undefined) return undefined
   if (body.size > limit) {
     await body.stream.cancel()
@@ -22,10 +22,10 @@ export class Configs {
   readonly #known = new LRUCache<Digest, Config>({ maxSize: CONFIGS_BYTES, maxEntrySize: CONFIG_KEPT_LIMIT })
 
   /** undefined: it is not here, is no JSON object, or is larger than CONFIG_LIMIT. */
-  async read(repository: Repository, digest: Digest): Promise<Config | undefined> {
+  async read(blobs: Pick<BlobStore, 'open'>, digest: Digest): Promise<Config | undefined> {
     const known = this.#known.get(digest)
     if (known !== undefined) return known
-    const bytes = await readBlob(repository, digest, CONFIG_LIMIT)
+    const bytes = await readBlob(blobs, digest, CONFIG_LIMIT)
     const whole = bytes && parseObject(bytes)
     if (whole === undefined) return undefined
     const config = withoutHistory(whole)

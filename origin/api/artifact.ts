@@ -34,7 +34,7 @@ const details = {
 
 export const artifacts = ({ services, guard }: ApiParts) => {
   const { db } = services
-  const answers = new ArtifactAnswers({ db, registry: services.registry, configs: new Configs() })
+  const answers = new ArtifactAnswers({ db, blobs: services.blobs, configs: new Configs() })
 
   const list = createRoute({
     method: 'get',

@@ -55,7 +55,7 @@ const statements = (sql: LibSQLDatabase) => ({
   beside: sql
     .select({ digest: raw<Digest>`digest` })
     .from(
-      raw`(SELECT digest FROM tags WHERE repository_id = ${raw.placeholder('repositoryId')} AND name IN (SELECT value FROM json_each(${raw.placeholder('names')})))`,
+      raw`(SELECT digest FROM tags INDEXED BY tags_name WHERE repository_id = ${raw.placeholder('repositoryId')} AND name IN (SELECT value FROM json_each(${raw.placeholder('names')})))`,
     )
     .prepare(),
 })
