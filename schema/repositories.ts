@@ -97,6 +97,10 @@ function conditionOf(db: Database, { projectId, visible, name }: RepositoryFilte
   )
 }
 
+export async function repositoryId(db: Database, name: RepositoryName): Promise<number | undefined> {
+  return (await findRepository(db.read, name))?.id
+}
+
 export function findRepositorySummary(db: Database, name: RepositoryName): Promise<RepositorySummary | undefined> {
   return db.read.sql.select(summary).from(repositories).where(eq(repositories.name, name)).get()
 }

@@ -5,7 +5,7 @@ import { type ArtifactFilter, addTag, listArtifacts, listTagRows } from '../../s
 import { deleteArtifact } from '../../schema/delete-artifact.ts'
 import { immutability } from '../../schema/immutable-rules.ts'
 import type { Listing } from '../../schema/listing.ts'
-import { findRepositorySummary, repositoryNames } from '../../schema/repositories.ts'
+import { repositoryId, repositoryNames } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
 import { ArtifactAnswers, detailsOf } from './artifact-answers.ts'
 import { Configs } from './artifact-blobs.ts'
@@ -138,10 +138,10 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     .openapi(list, async (c) => {
       const query = c.req.valid('query')
       const name = repositoryIn(c.var.project, c.req.valid('param').repository_name)
-      const summary = await findRepositorySummary(db, name)
-      if (summary === undefined) throw notFound(`repository ${name}`)
+      const id = await repositoryId(db, name)
+      if (id === undefined) throw notFound(`repository ${name}`)
       const listing = SEARCHES.artifacts.listing(query)
-      const { items, total } = await listArtifacts(db, { repositoryId: summary.id }, filterOf(query, listing), listing)
+      const { items, total } = await listArtifacts(db, { repositoryId: id }, filterOf(query, listing), listing)
       describePage(c, query, total, SEARCHES.artifacts)
       return c.json(await answers.ofRepository(items, name, detailsOf(query)), 200)
     })
