@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, eq, gt, sql as raw, type SQL } from 'drizzle-orm'
+import { and, eq, gt, lte, sql as raw, type SQL } from 'drizzle-orm'
 import { LRUCache } from 'lru-cache'
 import type { Database } from '../database.ts'
 import { COUNT } from '../listing.ts'
@@ -7,6 +7,8 @@ import { auditLog } from '../tables/audit.ts'
 
 /** Questions whose counts are remembered, a hundred bytes each. */
 const COUNTS_KEPT = 1_000
+/** Of more entries than these that came since, an index counts sooner. */
+const SINCE_LIMIT = 20_000
 
 /** The log as it was at some moment. */
 interface Moment {
@@ -36,18 +38,29 @@ export async function countAudit(db: Database, question: unknown, condition: SQL
   const now = await momentOf(db)
   if (now === undefined) return 0
   const before = known.get(key)
-  const counted = before !== undefined && (await stillHolds(db, before, now)) ? before : undefined
-  const since = counted === undefined ? undefined : gt(auditLog.id, counted.id)
-  // With a plus no index is looked up by it.
-  const upto = raw`+${auditLog.id} <= ${now.id}`
-  const found = await db.read.sql
-    .select({ total: COUNT })
-    .from(auditLog)
-    .where(and(condition, since, upto))
-    .get()
-  const total = (counted?.total ?? 0) + (found?.total ?? 0)
+  const counted = before !== undefined && now.id - before.id <= SINCE_LIMIT && (await stillHolds(db, before, now)) ? before : undefined
+  const found = counted === undefined ? await countUpto(db, condition, now.id) : await countBetween(db, condition, counted.id, now.id)
+  const total = (counted?.total ?? 0) + found
   known.set(key, { ...now, total })
   return total
+}
+
+/** With a plus nothing is looked up by the id: an index that answers for the condition alone is. */
+async function countUpto(db: Database, condition: SQL | undefined, last: number): Promise<number> {
+  const row = await db.read.sql
+    .select({ total: COUNT })
+    .from(auditLog)
+    .where(and(condition, raw`+${auditLog.id} <= ${last}`))
+    .get()
+  return row?.total ?? 0
+}
+
+/** The other way round: by the id alone, for what came since is little, whatever the condition leaves of the rest. */
+async function countBetween(db: Database, condition: SQL | undefined, after: number, last: number): Promise<number> {
+  const [row] = await db.read.sql.all<{ total: number }>(
+    raw`SELECT count(*) AS total FROM audit_log NOT INDEXED WHERE ${and(gt(auditLog.id, after), lte(auditLog.id, last), condition)}`,
+  )
+  return row?.total ?? 0
 }
 
 async function momentOf(db: Database): Promise<Moment | undefined> {
