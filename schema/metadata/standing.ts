@@ -52,6 +52,7 @@ const statements = (sql: LibSQLDatabase) => ({
         AND top IS NOT ${STANDS}`,
     )
     .prepare(),
+  // By the names: left alone, SQLite reads all tags of the repository by an index that has their digests.
   beside: sql
     .select({ digest: raw<Digest>`digest` })
     .from(
