@@ -10,12 +10,12 @@ const COUNTS_KEPT = 1_000
 /** Of more entries than these that came since, an index counts sooner. */
 const SINCE_LIMIT = 20_000
 
-/** The log as it was at some moment. */
+/** The log as it was at some moment: all entries from `first` to `id`, for ids have no holes. */
 interface Moment {
   /** The last entry then: its hash stands for all before it. */
   readonly id: number
   readonly hash: string
-  /** What purges change. */
+  /** What purges change: the first entry that is left, and how many of the others are empty. */
   readonly first: number
   readonly purged: number
 }
@@ -63,7 +63,8 @@ async function countBetween(db: Database, condition: SQL | undefined, after: num
   return row?.total ?? 0
 }
 
-async function momentOf(db: Database): Promise<Moment | undefined> {
+/** undefined: there is no entry. */
+export async function momentOf(db: Database): Promise<Moment | undefined> {
   const [moment] = await db.read.sql.all<Moment>(raw`SELECT id, hash, (SELECT min(id) FROM audit_log) AS first,
     (SELECT count(*) FROM audit_log WHERE purged = 1) AS purged FROM audit_log WHERE id = (SELECT max(id) FROM audit_log)`)
   return moment

@@ -1,9 +1,9 @@
 import { and, asc, desc, eq, gt, inArray, lte, sql as raw, type SQL } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { COUNT, type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
+import { type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
 import { type Match, matches, wished } from '../matching.ts'
 import { auditLog } from '../tables/audit.ts'
-import { countAudit } from './counts.ts'
+import { countAudit, momentOf } from './counts.ts'
 import { NAMED, type Named, namesWith } from './names.ts'
 
 export type AuditRow = typeof auditLog.$inferSelect
@@ -70,22 +70,17 @@ async function namesOf(db: Database, { username, operation, resource, resourceTy
 
 /** Everything, the newest first: ids have no holes, so that nothing needs to be counted or passed over but what was purged behind the beginning. */
 async function listAll(db: Database, limit: number, offset: number): Promise<Listed<AuditRow>> {
-  const { sql } = db.read
-  const [ends, purged] = [
-    await sql.get<{ first: number | null; last: number | null }>(
-      raw`SELECT (SELECT min(id) FROM audit_log) AS first, (SELECT max(id) FROM audit_log) AS last`,
-    ),
-    (await sql.select({ total: COUNT }).from(auditLog).where(raw`${auditLog.purged} = 1`).get())?.total ?? 0,
-  ]
-  if (ends.first === null || ends.last === null) return { items: [], total: 0 }
-  const items = await sql
+  const moment = await momentOf(db)
+  if (moment === undefined) return { items: [], total: 0 }
+  const { first, id: last, purged } = moment
+  const items = await db.read.sql
     .select()
     .from(auditLog)
-    .where(and(eq(auditLog.purged, false), purged === 0 ? lte(auditLog.id, ends.last - offset) : undefined))
+    .where(and(eq(auditLog.purged, false), purged === 0 ? lte(auditLog.id, last - offset) : undefined))
     .orderBy(desc(auditLog.id))
     .limit(limit)
     .offset(purged === 0 ? 0 : offset)
-  return { items, total: ends.last - ends.first + 1 - purged }
+  return { items, total: last - first + 1 - purged }
 }
 
 /** Those after `after`, in order, at most `limit`; with what was purged where `purged` says so. */
