@@ -182,7 +182,7 @@ export async function openOrigin({
     soon: setImmediate,
     limit: config['cache.enabled'] ? MANIFEST_MEMORY : 1,
   })
-  const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, createHasher, newId, onStep: tellStep })
+  const local = new LocalRegistry({ blobs: stores.blobs, metadata, manifests, clock, createHasher, newId, onStep: tellStep })
   const identity = new RequestIdentity(newId)
   const reachable = new ReachableNetworks(config['outbound.private_networks'])
   const proxy = proxyFor(config, 'core')

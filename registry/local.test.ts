@@ -7,7 +7,10 @@ import type { Database } from '../schema/database.ts'
 import { fsBlobStore } from '../stores/fs-blob-store.ts'
 import { createHasher } from '../stores/hasher.ts'
 import { addProjects, bareMetadata } from '../test/support/bare-registry.ts'
+import { TestClock } from '../test/support/clock.ts'
 import type { BlobStore } from './blob-store.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { STATUS_WAIT_MS } from './local/uploads.ts'
 import { LocalRegistry } from './local.ts'
 import type { MetadataStore } from './metadata-store.ts'
 import type { Repository } from './registry.ts'
@@ -54,8 +57,10 @@ describe('LocalRegistry', () => {
   let database: Database
   let metadata: MetadataStore
   let blobs: BlobStore
-  const open = (parts: Partial<{ metadata: MetadataStore; blobs: BlobStore }> = {}, name = `p/${randomUUID()}`): Repository =>
-    new LocalRegistry({ blobs, metadata, createHasher, newId: randomUUID, ...parts }).as('system').repository(parseRepositoryName(name))
+  const open = (parts: Partial<{ metadata: MetadataStore; blobs: BlobStore; clock: Clock }> = {}, name = `p/${randomUUID()}`): Repository =>
+    new LocalRegistry({ blobs, metadata, clock: systemClock, createHasher, newId: randomUUID, ...parts })
+      .as('system')
+      .repository(parseRepositoryName(name))
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'atoll-local-'))
@@ -123,6 +128,27 @@ describe('LocalRegistry', () => {
     slow.end()
     expect(await first).toEqual({ id, size: 5 })
     await repository.uploads.finish(id, digestOf(bytesOf('alone')))
+  })
+
+  it('tells how far an upload is once the request that writes to it has ended, and does not wait for it forever', async () => {
+    const clock = new TestClock()
+    const repository = open({ clock })
+    const { id } = await repository.uploads.begin()
+    const slow = handStream()
+    const first = repository.uploads.append(id, slow.stream)
+    await slow.asked
+    const impatient = repository.uploads.stat(id)
+    await clock.waitedFor(STATUS_WAIT_MS)
+    clock.advance(STATUS_WAIT_MS)
+    expect(await impatient).toEqual({ id, size: 0 })
+
+    const patient = repository.uploads.stat(id)
+    await clock.waitedFor(STATUS_WAIT_MS)
+    slow.give(bytesOf('half'))
+    slow.end()
+    await first
+    expect(await patient).toEqual({ id, size: 4 })
+    expect(clock.pending).toBe(0)
   })
 
   it('keeps what arrived before a body broke off', async () => {

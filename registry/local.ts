@@ -39,7 +39,7 @@ export class LocalRegistry {
   readonly #parts: LocalParts
 
   constructor(options: LocalRegistryOptions) {
-    this.#parts = { ...options, hashes: new RunningHashes(RUNNING_HASHES), locks: new Set() }
+    this.#parts = { ...options, hashes: new RunningHashes(RUNNING_HASHES), locks: new Map() }
   }
 
   /** The registry as `actor` changes it; the actor is what the feed will say. `versions`: whether he may say when tags were set, and is told. */

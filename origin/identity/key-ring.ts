@@ -153,11 +153,12 @@ async function unsealed({ kid, sealedPrivate }: StoredKey, secrets: Secrets): Pr
   return (await importJWK(jwk, 'EdDSA')) as CryptoKey
 }
 
-/** A new key, its private half sealed for the database. */
+/** A new key, its private half sealed for the database. Its id never begins with a dash: a command line would take that for an option. */
 export async function makeKey(secrets: Secrets): Promise<NewKey> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   const half = await exportJWK(publicKey)
   const kid = await keyId(half)
+  if (kid.startsWith('-')) return makeKey(secrets)
   return {
     kid,
     publicJwk: { ...half, kid, alg: 'EdDSA', use: 'sig' },

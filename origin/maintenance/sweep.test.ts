@@ -27,7 +27,7 @@ async function origin() {
   const held = await temporaryDatabase({ clock: { now: () => clock.now(), after: systemClock.after } })
   await seed(held.db)
   const blobs = slicedBlobStore(memoryObjectStore())
-  const local = new LocalRegistry({ blobs, metadata: metadataStore(held.db), createHasher, newId: randomUUID })
+  const local = new LocalRegistry({ blobs, metadata: metadataStore(held.db), clock: systemClock, createHasher, newId: randomUUID })
   const log = memoryLog()
   const sweeper = () =>
     new Sweeper({

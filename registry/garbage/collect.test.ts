@@ -38,7 +38,7 @@ async function registry(between: () => Promise<void> = async () => {}) {
   const blobs = slow(slicedBlobStore(memoryObjectStore()), between)
   const metadata = slow(metadataStore(held.db, GRACE_MS), between)
   const index = slow(garbageIndex(held.db, GRACE_MS), between)
-  const local = new LocalRegistry({ blobs, metadata, createHasher, newId: randomUUID })
+  const local = new LocalRegistry({ blobs, metadata, clock: systemClock, createHasher, newId: randomUUID })
   const collect = (options: Partial<CollectOptions> = {}) =>
     collectGarbage({
       index,

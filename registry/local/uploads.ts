@@ -1,4 +1,5 @@
 import type { Draft, DraftWriter, Hasher } from '../blob-store.ts'
+import { pause } from '../clock.ts'
 import type { Actor, UploadRecord } from '../metadata-store.ts'
 import type { Upload, Uploads } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
@@ -8,6 +9,9 @@ import { OCTETS } from '../spec/media-types.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import type { LocalParts } from './parts.ts'
+
+/** Milliseconds that a question how far an upload is waits for a request that writes to it to end. */
+export const STATUS_WAIT_MS = 1_000
 
 /**
  * Upload sessions over drafts. A session is a record in the metadata (who may write to it: this repository) and a draft (its bytes).
@@ -44,9 +48,14 @@ export class LocalUploads implements Uploads {
     return { id: record.id, size: 0 }
   }
 
+  /**
+   * Who asks has mostly lost the connection that it wrote by, which we may see later than it does: as long as its request goes on, what we
+   * have grows, and whoever went on from here would be refused or send bytes twice.
+   */
   async stat(id: string): Promise<Upload | undefined> {
-    const record = await this.#parts.metadata.findUpload(this.#name, id)
-    const size = record && (await this.#parts.blobs.draft(id).size())
+    if ((await this.#parts.metadata.findUpload(this.#name, id)) === undefined) return undefined
+    await this.#quiet(id)
+    const size = await this.#parts.blobs.draft(id).size()
     return size === undefined ? undefined : { id, size }
   }
 
@@ -187,12 +196,25 @@ export class LocalUploads implements Uploads {
         },
       )
     }
-    locks.add(id)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    locks.set(id, promise)
     try {
       return await work()
     } finally {
       locks.delete(id)
+      resolve()
     }
+  }
+
+  /** Resolves once no request is changing the upload, or after STATUS_WAIT_MS. */
+  async #quiet(id: string): Promise<void> {
+    const { locks, clock } = this.#parts
+    const change = locks.get(id)
+    if (change === undefined) return
+    const waited = new AbortController()
+    const late = pause(clock, STATUS_WAIT_MS, waited.signal).catch(ignore)
+    await Promise.race([change, late])
+    waited.abort()
   }
 }
 
@@ -245,7 +267,7 @@ async function pump(
   }
 }
 
-/** For the cancelling of a stream that we have done with: that it fails tells us nothing. */
+/** For the end of what we have done with: how it ends tells us nothing. */
 function ignore(): void {}
 
 function unknownUpload(id: string): RegistryError {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Clock } from '../../registry/clock.ts'
 import { LocalRegistry } from '../../registry/local.ts'
 import type { Repository } from '../../registry/registry.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
@@ -70,12 +71,13 @@ class Site {
   #name: RepositoryName = parseRepositoryName('team/app')
   #cursor = 0
 
-  private constructor(index: number, database: TemporaryDatabase) {
+  private constructor(index: number, database: TemporaryDatabase, clock: Clock) {
     this.index = index
     this.database = database
     this.#local = new LocalRegistry({
       blobs: slicedBlobStore(memoryObjectStore()),
       metadata: metadataStore(database.db),
+      clock,
       createHasher,
       newId: () => 'unused',
     })
@@ -85,7 +87,7 @@ class Site {
     const clock = { now: () => world?.now(index) ?? START, after: () => () => {} }
     const database = await temporaryDatabase({ clock, site: index.toString(16).padStart(16, '0') as SiteId })
     await seed(database.db)
-    return new Site(index, database)
+    return new Site(index, database, clock)
   }
 
   /** The next run is about this repository. */

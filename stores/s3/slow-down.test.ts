@@ -112,7 +112,13 @@ describe.skipIf(program === undefined)('a collection in an S3 store that says Sl
           },
         }),
       )
-      const local = new LocalRegistry({ blobs: store, metadata: metadataStore(held.db, GRACE_MS), createHasher, newId: randomUUID })
+      const local = new LocalRegistry({
+        blobs: store,
+        metadata: metadataStore(held.db, GRACE_MS),
+        clock: systemClock,
+        createHasher,
+        newId: randomUUID,
+      })
       const repository = local.as('user:1').repository(parseRepositoryName('team/app'))
       const upload = async (n: number) => {
         const { id } = await repository.uploads.begin()

@@ -55,9 +55,9 @@ function cutOnce(repository: Repository, bytes: number): { repository: Repositor
   return { repository: { ...repository, blobs: { ...repository.blobs, open } }, read: () => read }
 }
 
-async function arrives(url: URL): Promise<{ read: number; bytes: number }> {
+async function arrives(url: URL, name = 'team/app'): Promise<{ read: number; bytes: number }> {
   const { repository, manifest, layer } = source()
-  const destination = new RemoteRegistry({ url, fetch, clock: systemClock, createHasher }).with().repository(parseRepositoryName('team/app'))
+  const destination = new RemoteRegistry({ url, fetch, clock: systemClock, createHasher }).with().repository(parseRepositoryName(name))
   const broken = cutOnce(repository.open(), SIZE / 2)
   const report = await copy(broken.repository, destination, { tag }, { createHasher, parallel: 1, referrers: true })
   expect((await destination.manifests.stat({ tag }))?.descriptor.digest).toBe(manifest.digest)
@@ -72,9 +72,10 @@ async function arrives(url: URL): Promise<{ read: number; bytes: number }> {
 describe('a copy whose link is cut in the middle of a blob', () => {
   it('goes on at Atoll with the bytes that are missing', async () => {
     await using there = await bareRegistry({ projects: ['team'] })
-    const { read } = await arrives(new URL(there.server.url))
+    // So many at once that the destination often hears of a cut after the question how far it has come.
+    const copies = await Promise.all(Array.from({ length: 12 }, (_, index) => arrives(new URL(there.server.url), `team/app-${index}`)))
     // What was between the source and the destination's disk when the link was cut.
-    expect(read).toBeLessThan(SIZE * 1.2)
+    for (const { read } of copies) expect(read).toBeLessThan(SIZE * 1.2)
   })
 
   it.skipIf(DISTRIBUTION === undefined)('comes to its end at distribution, too', async () => {

@@ -79,7 +79,7 @@ async function openIn(directory: string, options: BareRegistryOptions): Promise<
     limit: MANIFEST_MEMORY,
   })
   const blobs = fsBlobStore(join(directory, 'store'))
-  const local = new LocalRegistry({ blobs, metadata, manifests, createHasher, newId: randomUUID })
+  const local = new LocalRegistry({ blobs, metadata, manifests, clock: systemClock, createHasher, newId: randomUUID })
   const log = memoryLog()
   const gate: Gate = options.gate ?? { require: async () => undefined, allows: async () => true }
   const registry = restrict(local.as('system'), gate)
