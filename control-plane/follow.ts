@@ -60,9 +60,14 @@ async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal)
       saved = cursor
       savedAt = steady(clock)
     }
-    if (!(await changesWithin(db, clock, cursor, cursor > saved ? due : undefined, signal))) continue
+    const head = await changesWithin(db, clock, cursor, cursor > saved ? due : undefined, signal)
+    if (head === undefined) continue
+    const policies = await enabledReplicationPolicies(db, 'event_based')
+    if (policies.length === 0) {
+      cursor = head
+      continue
+    }
     const batch = await readChanges(db, cursor, CHANGES_BATCH)
-    const policies = batch.some(isFollowed) ? await enabledReplicationPolicies(db, 'event_based') : []
     for (const change of batch.filter(isFollowed)) for (const policy of policies) await react(db, log, change, policy, signal)
     cursor = batch.at(-1)?.seq ?? cursor
     // Whoever makes a rule means what comes after it: nothing from before is looked at again.
@@ -70,19 +75,15 @@ async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal)
   }
 }
 
-/** Waits for changes behind the cursor; false: none came in so many milliseconds (undefined: waits for ever). @throws the signal's reason */
-async function changesWithin(db: Database, clock: Clock, cursor: number, ms: number | undefined, signal: AbortSignal): Promise<boolean> {
-  if (ms === undefined) {
-    await db.changesAvailable(cursor, signal)
-    return true
-  }
+/** Waits for changes behind the cursor and resolves with the last; undefined: none came in so many milliseconds (undefined: waits for ever). @throws the signal's reason */
+async function changesWithin(db: Database, clock: Clock, cursor: number, ms: number | undefined, signal: AbortSignal): Promise<number | undefined> {
+  if (ms === undefined) return await db.changesAvailable(cursor, signal)
   const ending = new AbortController()
   const stop = clock.after(ms, () => ending.abort(TIME_OVER))
   try {
-    await db.changesAvailable(cursor, AbortSignal.any([signal, ending.signal]))
-    return true
+    return await db.changesAvailable(cursor, AbortSignal.any([signal, ending.signal]))
   } catch (error) {
-    if (error === TIME_OVER) return false
+    if (error === TIME_OVER) return undefined
     throw error
   } finally {
     stop()

@@ -54,6 +54,8 @@ export const FORWARD_BACKOFF_LIMIT_MS = 60_000
 
 /** How often it is looked whether there is something to begin or to do. */
 export const RUNS_POLL_MS = 250
+/** How often a follower writes down how far it has come while nobody wants to hear of anything, in milliseconds: a write for each look would be many. */
+export const PASSED_SAVE_MS = 5_000
 /** Receivers that are sent to at once. */
 export const WEBHOOKS_AT_ONCE = 64
 /** Until a receiver has answered. */

@@ -107,8 +107,8 @@ export function startControlPlane(options: ControlPlaneOptions): RunningControlP
     followSchedules({ db, clock, log, signal }),
     watchEndpoints({ db, clock, log, signal, fetchFor: options.fetchFor, unseal: options.unseal }),
     beThere({ db, clock, log, signal, owner, concurrency }),
-    followAudit({ db, clock, log, signal, consumer: 'webhooks', react: webhooksFor({ db, log, enabled: options.webhooksEnabled }) }),
-    followAudit({ db, clock, log, signal, consumer: 'preheat', react: preheatsFor({ db, log }) }),
+    followAudit({ db, clock, log, signal, consumer: 'webhooks', ...webhooksFor({ db, log, enabled: options.webhooksEnabled }) }),
+    followAudit({ db, clock, log, signal, consumer: 'preheat', ...preheatsFor({ db, log }) }),
     dispatchRuns({
       ...{ db, clock, log, signal, owner, random },
       kind: 'webhook',

@@ -86,12 +86,13 @@ export class RecentChanges {
   async #look(): Promise<void> {
     const startedAt = steady(this.#clock)
     const announced = this.#head
-    const changes = await readChanges(this.#db, this.#heard, AT_ONCE)
+    const head = await headOfChanges(this.#db)
+    const many = head - this.#heard >= AT_ONCE
+    const changes = many || head <= this.#heard ? [] : await readChanges(this.#db, this.#heard, AT_ONCE)
     const last = changes.at(-1)
-    if (changes.length === AT_ONCE) {
-      const head = await headOfChanges(this.#db)
+    if (many || changes.length === AT_ONCE) {
       this.#tell(undefined)
-      this.#reach(head)
+      this.#reach(Math.max(head, last?.seq ?? head))
     } else if (last !== undefined) {
       this.#tell(changes)
       this.#reach(last.seq)

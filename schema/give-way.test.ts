@@ -25,12 +25,12 @@ async function restOf(clock: Clock): Promise<number> {
   return await giveWay(clock, -400)
 }
 
-it('a step that nobody waited for is followed by a short rest, and one that held others up by as much time as it took', async () => {
+it('a step that nobody waited for is followed by a short rest, and one that held others up by a longer one', async () => {
   expect(await restOf(lateBy(0))).toBe(100)
   const busy = lateBy(20)
   await restOf(busy)
-  expect(busy.waits).toEqual([100, 280])
-  // Others had as much meanwhile as the step took: nothing is left to give.
+  expect(busy.waits).toEqual([100, 80])
+  // Others had more meanwhile than they are given: nothing is left.
   expect(await restOf(lateBy(300))).toBe(400)
 })
 

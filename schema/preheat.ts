@@ -208,6 +208,13 @@ export function preheatOnPush(db: Database, projectId: number): Promise<PreheatP
     .where(and(eq(preheatPolicies.projectId, projectId), eq(preheatPolicies.enabled, true), eq(preheatPolicies.trigger, 'event_based')))
 }
 
+/** Whether any project has one that follows pushes. */
+export async function anyPreheatOnPush(db: Database): Promise<boolean> {
+  const { id, enabled, trigger } = preheatPolicies
+  const found = await db.read.sql.select({ id }).from(preheatPolicies).where(raw`${enabled} = 1 AND ${trigger} = 'event_based'`).limit(1).get()
+  return found !== undefined
+}
+
 /** A tagged artifact, with the names of the labels it carries. */
 export interface TaggedArtifact {
   readonly repository: RepositoryName

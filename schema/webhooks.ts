@@ -1,4 +1,4 @@
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, eq, inArray, sql as raw } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -96,6 +96,12 @@ export function enabledWebhooks(db: Database, projectIds: readonly number[]): Pr
     .select()
     .from(webhookPolicies)
     .where(and(inArray(webhookPolicies.projectId, [...projectIds]), eq(webhookPolicies.enabled, true)))
+}
+
+/** Whether there is any that wants to be told of something. */
+export async function anyWebhook(db: Database): Promise<boolean> {
+  const found = await db.read.sql.select({ id: webhookPolicies.id }).from(webhookPolicies).where(raw`${webhookPolicies.enabled} = 1`).limit(1).get()
+  return found !== undefined
 }
 
 async function refuseTaken({ sql }: WriteConnection, { projectId, name }: NewWebhookPolicy): Promise<void> {

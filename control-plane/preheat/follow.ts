@@ -3,22 +3,25 @@ import { isDigest } from '../../registry/spec/digests.ts'
 import { isRepositoryName, isTag } from '../../registry/spec/names.ts'
 import type { AuditRow } from '../../schema/audit/read.ts'
 import type { Database } from '../../schema/database.ts'
-import { preheatOnPush, type TaggedArtifact } from '../../schema/preheat.ts'
+import { anyPreheatOnPush, preheatOnPush, type TaggedArtifact } from '../../schema/preheat.ts'
+import type { FollowAuditOptions } from '../runs/follow-audit.ts'
 import { startPreheat } from './start.ts'
 
 /** Begins the policies that follow pushes, for each tag that was pushed; what is begun is begun once. */
-export function preheatsFor({ db, log }: { readonly db: Database; readonly log: Log }): (rows: readonly AuditRow[]) => Promise<void> {
-  return async (rows) => {
-    for (const row of rows) {
-      const only = pushedTag(row)
-      if (only === undefined || row.projectId === null) continue
-      for (const policy of await preheatOnPush(db, row.projectId)) {
-        try {
-          await startPreheat(db, policy, { trigger: 'EVENT', only, key: `preheat:${policy.id}:${row.id}` })
-        } catch (error) {
-          // One policy that cannot be read must not keep the others from theirs.
-          log.warn({ err: error, policy: policy.id }, 'A preheat policy could not be begun.')
-        }
+export function preheatsFor({ db, log }: { readonly db: Database; readonly log: Log }): Pick<FollowAuditOptions, 'wanted' | 'react'> {
+  return { wanted: () => anyPreheatOnPush(db), react: (rows) => react(db, log, rows) }
+}
+
+async function react(db: Database, log: Log, rows: readonly AuditRow[]): Promise<void> {
+  for (const row of rows) {
+    const only = pushedTag(row)
+    if (only === undefined || row.projectId === null) continue
+    for (const policy of await preheatOnPush(db, row.projectId)) {
+      try {
+        await startPreheat(db, policy, { trigger: 'EVENT', only, key: `preheat:${policy.id}:${row.id}` })
+      } catch (error) {
+        // One policy that cannot be read must not keep the others from theirs.
+        log.warn({ err: error, policy: policy.id }, 'A preheat policy could not be begun.')
       }
     }
   }

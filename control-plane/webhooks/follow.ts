@@ -3,7 +3,8 @@ import type { AuditRow } from '../../schema/audit/read.ts'
 import type { Database } from '../../schema/database.ts'
 import { findProjectById } from '../../schema/projects.ts'
 import { startRun } from '../../schema/runs.ts'
-import { enabledWebhooks, type WebhookPolicy } from '../../schema/webhooks.ts'
+import { anyWebhook, enabledWebhooks, type WebhookPolicy } from '../../schema/webhooks.ts'
+import type { FollowAuditOptions } from '../runs/follow-audit.ts'
 import { webhookEvent, webhookEventType } from './events.ts'
 import { shownAddress } from './secrets.ts'
 
@@ -17,9 +18,10 @@ export function webhooksFor({
   readonly log: Log
   /** What happens while they are off is nobody's news. */
   readonly enabled: () => Promise<boolean>
-}): (rows: readonly AuditRow[]) => Promise<void> {
-  return async (rows) => {
-    if (await enabled()) await react(db, log, rows)
+}): Pick<FollowAuditOptions, 'wanted' | 'react'> {
+  return {
+    wanted: async () => (await enabled()) && (await anyWebhook(db)),
+    react: (rows) => react(db, log, rows),
   }
 }
 

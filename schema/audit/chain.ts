@@ -4,6 +4,7 @@ import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { z } from 'zod'
 import { cause } from '../cause.ts'
 import type { Connection, WriteConnection } from '../connection.ts'
+import type { Database } from '../database.ts'
 import { auditLog } from '../tables/audit.ts'
 import { projects } from '../tables/projects.ts'
 import { robots } from '../tables/robots.ts'
@@ -101,6 +102,11 @@ export async function headOf(connection: Connection): Promise<Link> {
   const { last, given } = connection.prepared(statements)
   const { hash } = (await last.get()) ?? (await baseOf(connection))
   return { id: (await given.get())?.id ?? 0, hash }
+}
+
+/** The id of the last entry that is there; 0: there is none. */
+export async function lastAuditId(db: Database): Promise<number> {
+  return (await db.read.sql.get<{ last: number | null }>(raw`SELECT max(id) AS last FROM audit_log`)).last ?? 0
 }
 
 /** What came before the oldest row that is left. */

@@ -4,6 +4,7 @@ import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { contains } from '../listing.ts'
 import { auditLog, auditNamed, auditNames } from '../tables/audit.ts'
+import { lastAuditId } from './chain.ts'
 
 /** The columns of the audit log whose values are written down by name, each once. */
 export const NAMED = ['username', 'operation', 'resource_type', 'resource'] as const
@@ -35,8 +36,8 @@ export async function createGrams(transaction: Transaction): Promise<void> {
 
 /** Writes down the names of some more entries of the log. Resolves with whether there may be more. */
 export async function noteAuditNames(db: Database): Promise<boolean> {
-  const { last } = await db.read.sql.get<{ last: number | null }>(raw`SELECT max(id) AS last FROM audit_log`)
-  if (last === null || last <= (await named(db))) return false
+  const last = await lastAuditId(db)
+  if (last <= (await named(db))) return false
   return await db.writeLocal(async ({ sql }) => {
     // Another process may have come here meanwhile.
     const from = (await sql.select({ upto: auditNamed.upto }).from(auditNamed).get())?.upto ?? 0

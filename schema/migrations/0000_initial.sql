@@ -295,6 +295,7 @@ CREATE TABLE `preheat_policies` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `preheat_policies_name` ON `preheat_policies` (`project_id`,`name`);--> statement-breakpoint
 CREATE INDEX `preheat_policies_of_instance` ON `preheat_policies` (`instance_id`);--> statement-breakpoint
+CREATE INDEX `preheat_policies_on_push` ON `preheat_policies` (`id`) WHERE "preheat_policies"."enabled" = 1 AND "preheat_policies"."trigger" = 'event_based';--> statement-breakpoint
 CREATE TABLE `group_users` (
 	`group_id` integer NOT NULL,
 	`user_id` integer NOT NULL,
@@ -473,8 +474,7 @@ CREATE TABLE `manifests` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `manifests_digest` ON `manifests` (`repository_id`,`digest`);--> statement-breakpoint
-CREATE INDEX `manifests_of_project` ON `manifests` (`project_id`,`digest`);--> statement-breakpoint
-CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`);--> statement-breakpoint
+CREATE INDEX `manifests_by_digest` ON `manifests` (`digest`,`project_id`);--> statement-breakpoint
 CREATE INDEX `manifests_by_push` ON `manifests` (`repository_id`,`top`,`pushed_at`,`tagged`,`kind`);--> statement-breakpoint
 CREATE INDEX `manifests_by_type` ON `manifests` (`repository_id`,CASE WHEN config_media_type IS NULL THEN media_type ELSE config_media_type END,`top`,`pushed_at`);--> statement-breakpoint
 CREATE INDEX `manifests_by_pull` ON `manifests` (`repository_id`,`top`,`pulled_at`);--> statement-breakpoint
@@ -716,6 +716,7 @@ CREATE TABLE `webhook_policies` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `webhook_policies_name` ON `webhook_policies` (`project_id`,`name`);--> statement-breakpoint
+CREATE INDEX `webhook_policies_enabled` ON `webhook_policies` (`id`) WHERE "webhook_policies"."enabled" = 1;--> statement-breakpoint
 CREATE TABLE `worker_pools` (
 	`id` text PRIMARY KEY NOT NULL,
 	`host` text NOT NULL,

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 import { projects } from './projects.ts'
@@ -42,7 +43,11 @@ export const preheatPolicies = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('preheat_policies_name').on(t.projectId, t.name), index('preheat_policies_of_instance').on(t.instanceId)],
+  (t) => [
+    uniqueIndex('preheat_policies_name').on(t.projectId, t.name),
+    index('preheat_policies_of_instance').on(t.instanceId),
+    index('preheat_policies_on_push').on(t.id).where(sql`${t.enabled} = 1 AND ${t.trigger} = 'event_based'`),
+  ],
 )
 
 /** Patterns; an artifact is meant that each of them matches. */

@@ -65,8 +65,7 @@ export const manifests = sqliteTable(
   },
   (t) => [
     uniqueIndex('manifests_digest').on(t.repositoryId, t.digest),
-    index('manifests_of_project').on(t.projectId, t.digest),
-    index('manifests_by_digest').on(t.digest),
+    index('manifests_by_digest').on(t.digest, t.projectId),
     index('manifests_by_push').on(t.repositoryId, t.top, t.pushedAt, t.tagged, t.kind),
     // By the media type that is shown: what the newest of a type in each repository is found by.
     index('manifests_by_type').on(

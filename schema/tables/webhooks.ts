@@ -1,4 +1,5 @@
-import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { flag, time } from './columns.ts'
 import { projects } from './projects.ts'
 
@@ -30,5 +31,5 @@ export const webhookPolicies = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('webhook_policies_name').on(t.projectId, t.name)],
+  (t) => [uniqueIndex('webhook_policies_name').on(t.projectId, t.name), index('webhook_policies_enabled').on(t.id).where(sql`${t.enabled} = 1`)],
 )

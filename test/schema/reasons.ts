@@ -49,6 +49,15 @@ export const REASONS: readonly Reason[] = [
     covers: ({ by, steps }) => by.endsWith(SEARCHED) && steps.every((step) => step.startsWith('USE TEMP') || LISTED.test(step)),
   },
   {
+    why: 'Whether there is any of something is known with the first row of an index that has nothing else.',
+    covers: ({ sql, steps }) =>
+      /\blimit \?$/i.test(sql) && steps.length === 1 && /COVERING INDEX (?:webhook_policies_enabled|preheat_policies_on_push)$/.test(steps[0] ?? ''),
+  },
+  {
+    why: 'What a project holds is counted again when somebody asks for that: an index by project and digest would cost each push and each deletion more.',
+    covers: (costly) => sorts(costly) && says('FROM (SELECT size FROM manifests WHERE project_id = ? GROUP BY digest)')(costly),
+  },
+  {
     why: 'A page of everything in the order of an index ends where it is full; then it alone may be sorted.',
     covers: ({ sql, steps }) => {
       const [first = '', second, ...more] = steps

@@ -25,6 +25,7 @@ import { acknowledge, beginMirroring, endMirroring, resumeMirroring } from '../.
 import { announcePair, promotePair } from '../../../schema/mirror/promote.ts'
 import { MIRRORED } from '../../../schema/mirror/treatment.ts'
 import {
+  anyPreheatOnPush,
   createPreheatInstance,
   createPreheatPolicy,
   deletePreheatInstance,
@@ -90,6 +91,7 @@ export const sites: readonly Step[] = [
       const id = await createPreheatPolicy(db, policy, ME)
       await updatePreheatPolicy(db, id, { ...policy, name: 'q', trigger: 'event_based', cron: null }, ME)
       await listPreheatPolicies(db, 1, listing)
+      await anyPreheatOnPush(db)
       await preheatOnPush(db, 1)
       await taggedArtifacts(db, 1, undefined, 10)
       await Promise.all([findPreheatPolicy(db, 1, 'q'), preheatPolicy(db, id)])

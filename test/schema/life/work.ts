@@ -102,6 +102,7 @@ import { deleteSchedule, enqueueDue, findSchedule, listSchedules, nextDue, putSc
 import { useOfEndpoint } from '../../../schema/speeds.ts'
 import { findTransfer, forgetTransfer, forgetTransfersBefore, rememberTransfer } from '../../../schema/transfers.ts'
 import {
+  anyWebhook,
   createWebhookPolicy,
   deleteWebhookPolicy,
   enabledWebhooks,
@@ -343,6 +344,7 @@ export const work: readonly Step[] = [
       await findWebhookPolicy(db, 1, id)
       await webhookPolicy(db, id)
       await listWebhookPolicies(db, 1, listing)
+      await anyWebhook(db)
       await enabledWebhooks(db, [1])
     },
   ],
