@@ -4,6 +4,7 @@ import type { Log } from '../registry/log.ts'
 import type { RegistryError } from '../registry/spec/errors.ts'
 import type { SiteId } from '../registry/versions/version.ts'
 import { ChangeWatch } from './change-watch.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
 import { isBusy, unavailable } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, CHECKPOINT_PAGES, READ_WAIT_MS, WRITE_WAIT_MS, WRITER_CACHE_KIB } from './limits.ts'
@@ -70,6 +71,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
   const read = new Connection(reader)
   const watch = new ChangeWatch(read, clock)
+  const checkpoints = await checkpointsOf(writer, log)
   const listeners = new Set<(commit: Commit) => void>()
   const mirrors = new Set<(mark: number) => void>()
   let fence: (() => RegistryError | undefined) | undefined
@@ -87,6 +89,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
     onCommit: (commit) => {
       watch.reached(commit.lastChange)
+      checkpoints?.committed(commit.rows)
       tellAll(listeners, commit, log)
       if (mark !== undefined) tellAll(mirrors, mark, log)
     },
@@ -117,6 +120,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     changesAvailable: (after, signal) => watch.available(after, signal),
     close: async () => {
       await queue.close()
+      await checkpoints?.close()
       watch.close()
       reader.close()
       writer.close()
@@ -166,6 +170,13 @@ async function configure(writer: Client, references: boolean): Promise<void> {
   await writer.execute(`PRAGMA cache_size = -${WRITER_CACHE_KIB}`)
   await writer.execute(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
   await writer.execute(`PRAGMA foreign_keys = ${references ? 'ON' : 'OFF'}`)
+}
+
+/** undefined: a server decides that for itself. */
+async function checkpointsOf(writer: Client, log: Log | undefined): Promise<Checkpoints | undefined> {
+  if (writer.protocol !== 'file') return undefined
+  const { rows } = await writer.execute('PRAGMA database_list')
+  return new Checkpoints(String(rows[0]?.file), log)
 }
 
 async function reopen(writer: Client, references: boolean): Promise<void> {

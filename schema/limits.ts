@@ -38,5 +38,7 @@ export const CHANGE_ROWS = 500
 export const LATE_MS = 5
 /** What a writer keeps of the database in memory: deletions touch many indexes, again and again. */
 export const WRITER_CACHE_KIB = 16 * 1024
-/** Pages of 4 KiB that the log of writes grows by before they go to where they belong, so that what is written often goes there once. */
-export const CHECKPOINT_PAGES = 4_000
+/** Rows that are changed before what was written goes from the log of writes to where it belongs: what is written often goes there once. */
+export const CHECKPOINT_ROWS = 1_000
+/** Pages of 4 KiB that the log grows to where that does not keep up: then the next commit waits for it. */
+export const CHECKPOINT_PAGES = 20_000

@@ -16,6 +16,8 @@ export interface Commit {
   readonly lastChange: number
   /** Whether there is a job in it that can be taken up. */
   readonly jobs: boolean
+  /** How many rows it changed, without those that went with others. */
+  readonly rows: number
 }
 
 interface Waiting {
@@ -55,6 +57,8 @@ export class WriteQueue {
   #loop: Promise<void> | undefined
   #closed = false
   #reopen = false
+  /** Changed in this transaction. */
+  #rows = 0
 
   constructor(options: WriteQueueOptions) {
     this.#options = options
@@ -62,7 +66,9 @@ export class WriteQueue {
     this.#connection = new WriteConnection({
       execute: async (statement) => {
         if (this.#transaction === undefined) throw unavailable('This write has ended; nothing can be added to it.')
-        return await this.#transaction.execute(statement as string)
+        const result = await this.#transaction.execute(statement as string)
+        this.#rows += result.rowsAffected
+        return result
       },
     })
   }
@@ -148,6 +154,7 @@ export class WriteQueue {
       transaction.close()
     })
     this.#transaction = transaction
+    this.#rows = 0
     Object.assign(this.#connection, { lastChange: 0, hasJobs: false })
     try {
       const settle: (() => void)[] = []
@@ -156,7 +163,7 @@ export class WriteQueue {
       await transaction.commit()
       this.#transaction = undefined
       const { lastChange, hasJobs } = this.#connection
-      this.#options.onCommit({ lastChange, jobs: hasJobs })
+      this.#options.onCommit({ lastChange, jobs: hasJobs, rows: this.#rows })
       // Who lost the right to write while the disk was busy has told nobody yet, and must not now.
       const refusal = this.#options.fence?.()
       for (const [index, answer] of settle.entries()) {

@@ -5,15 +5,16 @@ import { grownOrigin, type Ran, ranLine, runBeside } from './grown.ts'
 import { type Pusher, pusher } from './pusher.ts'
 
 const TAGS = Number(process.env.ATOLL_BENCH_TAGS ?? 100_000)
+const BLOBS = Number(process.env.ATOLL_BENCH_BLOBS ?? 5)
 const KEPT = 1_000
 const NOBODY: Pusher = { beside: (run) => run(), took: () => [] }
 
 /**
  * Retention of a repository of a hundred thousand tags: a dry run that says of each what would become of it, and a run that does it.
- * By environment: ATOLL_BENCH_TAGS (how many), ATOLL_BENCH_ALONE (nobody pushes meanwhile).
+ * By environment: ATOLL_BENCH_TAGS (how many), ATOLL_BENCH_BLOBS (what each has that no other has), ATOLL_BENCH_ALONE (nobody pushes meanwhile).
  */
 export async function retention(): Promise<void> {
-  const amounts = { projects: 20, repositories: 1, artifacts: TAGS, blobsOfAnArtifact: 5, auditEntries: 100, people: 20 }
+  const amounts = { projects: 20, repositories: 1, artifacts: TAGS, blobsOfAnArtifact: BLOBS, auditEntries: 100, people: 20 }
   await using atoll = await grownOrigin(amounts)
   const tenant = new Tenant(atoll)
   const push = process.env.ATOLL_BENCH_ALONE === undefined ? await pusher(atoll) : NOBODY
