@@ -5,7 +5,7 @@ import type { Reference, RepositoryName, Tag } from '../registry/spec/names.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound } from './errors.ts'
 import { carrying } from './labels.ts'
-import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
+import { COUNT, type Listed, type Listing, nearerEnd, ordering, window } from './listing.ts'
 import { type Match, matches, wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { setTag } from './metadata/tags.ts'
@@ -61,14 +61,13 @@ export async function listArtifacts(db: Database, place: ArtifactPlace, filter: 
   const { sql } = db.read
   const selective = isSelective(filter, listing)
   const condition = and(conditionOf(sql, place, filter, selective), wished(listing, wanted))
-  const order = (listing.sort ?? []).length > 0 ? ordering(listing, searched, manifests.id) : [desc(manifests.pushedAt), desc(manifests.id)]
-  const { ids, total } = await pageOfIds(db, condition, order, selective, listing)
+  const { ids, total } = await pageOfIds(db, condition, selective, listing)
   if (ids.length === 0) return { items: [], total }
   const rows = await sql
     .select()
     .from(manifests)
     .where(inArray(manifests.id, ids))
-    .orderBy(...order)
+    .orderBy(...orderOf(listing, false))
   return { items: await withTags(db, rows), total }
 }
 
@@ -79,27 +78,32 @@ const isSelective = ({ tag, labels, latest }: ArtifactFilter, { where = [] }: Li
   latest !== undefined ||
   where.some(({ field, match: { match } }) => (field === 'id' || field === 'digest') && match !== 'range' && match !== 'part')
 
-/** The ids of a page, and how many rows there are on all pages. */
+function orderOf(listing: Listing, reversed: boolean): SQL[] {
+  if ((listing.sort ?? []).length > 0) return ordering(listing, searched, manifests.id, reversed)
+  const term = reversed ? asc : desc
+  return [term(manifests.pushedAt), term(manifests.id)]
+}
+
+/** The ids of a page, in any order, and how many rows there are on all pages. */
 async function pageOfIds(
   db: Database,
   condition: SQL | undefined,
-  order: readonly SQL[],
   selective: boolean,
   listing: Listing,
 ): Promise<{ readonly ids: readonly number[]; readonly total: number }> {
   const { sql } = db.read
-  const { limit, offset } = window(listing)
   const count = async () => (await sql.select({ total: COUNT }).from(manifests).where(condition).get())?.total ?? 0
-  // What is hard to find is found once; what is many rows of an index is counted there, and not carried along.
-  const found = { id: manifests.id, total: selective ? raw<number>`count(*) OVER ()`.mapWith(Number) : raw<null>`NULL` }
+  // What is many rows of an index is counted there, and read from the nearer end; what is hard to find is found and counted at once.
+  const known = selective ? undefined : await count()
+  const { limit, offset, fromEnd } = known === undefined ? { ...window(listing), fromEnd: false } : nearerEnd(listing, known)
   const rows = await sql
-    .select(found)
+    .select({ id: manifests.id, total: selective ? raw<number>`count(*) OVER ()`.mapWith(Number) : raw<null>`NULL` })
     .from(manifests)
     .where(condition)
-    .orderBy(...order)
+    .orderBy(...orderOf(listing, fromEnd))
     .limit(limit)
     .offset(offset)
-  return { ids: rows.map(({ id }) => id), total: rows[0]?.total ?? (await count()) }
+  return { ids: rows.map(({ id }) => id), total: known ?? rows[0]?.total ?? (await count()) }
 }
 
 function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter, selective: boolean): SQL | undefined {

@@ -22,13 +22,25 @@ export function window({ page, pageSize }: Listing): { readonly limit: number; r
   return { limit: pageSize, offset: (page - 1) * pageSize }
 }
 
+/**
+ * The same page of a list of so many rows, counted from whichever end is nearer: what lies before it is read for nothing. From the end, the
+ * list is read in the order reversed, and the page is to be turned round.
+ */
+export function nearerEnd(listing: Listing, total: number): { readonly limit: number; readonly offset: number; readonly fromEnd: boolean } {
+  const { limit, offset } = window(listing)
+  if (offset <= total / 2) return { limit, offset, fromEnd: false }
+  const end = Math.min(offset + limit, total)
+  return { limit: Math.max(0, end - offset), offset: total - end, fromEnd: true }
+}
+
 /** ORDER BY terms; `tie` makes every order total. */
-export function ordering(listing: Listing, fields: Fields, tie: SQLiteColumn): SQL[] {
+export function ordering(listing: Listing, fields: Fields, tie: SQLiteColumn, reversed = false): SQL[] {
+  const term = (column: SQLiteColumn | SQL, descending: boolean) => (descending === reversed ? asc(column) : desc(column))
   const terms = (listing.sort ?? []).flatMap(({ field, descending }) => {
     const column = Object.hasOwn(fields, field) ? fields[field] : undefined
-    return column === undefined ? [] : [descending ? desc(column) : asc(column)]
+    return column === undefined ? [] : [term(column, descending)]
   })
-  return [...terms, asc(tie)]
+  return [...terms, term(tie, false)]
 }
 
 /** The same where the newest come first as long as nobody says otherwise. */
