@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Gate, restrict } from '../../registry/access.ts'
 import type { BlobStore } from '../../registry/blob-store.ts'
-import { systemClock } from '../../registry/clock.ts'
+import { type Clock, systemClock } from '../../registry/clock.ts'
 import { registryRoutes } from '../../registry/http/routes.ts'
 import { ManifestCache } from '../../registry/local/manifest-cache.ts'
 import { LocalRegistry } from '../../registry/local.ts'
@@ -54,6 +54,8 @@ export interface BareRegistryOptions {
   readonly projects: readonly string[]
   readonly gate?: Gate
   readonly limits?: Partial<HttpLimits>
+  /** The database's; the system's when absent. */
+  readonly clock?: Clock
 }
 
 /** A local registry in a folder of its own behind the /v2 routes, without an origin around it: nobody logs in, and the gate lets everybody do everything. */
@@ -71,7 +73,7 @@ export async function bareRegistry(options: BareRegistryOptions): Promise<BareRe
 }
 
 async function openIn(directory: string, options: BareRegistryOptions): Promise<BareRegistry> {
-  const { database, metadata } = await bareMetadata(directory)
+  const { database, metadata } = await bareMetadata(directory, options.clock)
   const manifests = new ManifestCache({
     metadata,
     changes: { head: () => headOfChanges(database), since: (after, limit) => readChanges(database, after, limit) },
@@ -101,8 +103,8 @@ async function openIn(directory: string, options: BareRegistryOptions): Promise<
   }
 }
 
-export async function bareMetadata(directory: string): Promise<{ database: Database; metadata: MetadataStore }> {
-  const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock: systemClock })
+export async function bareMetadata(directory: string, clock: Clock = systemClock): Promise<{ database: Database; metadata: MetadataStore }> {
+  const database = await openDatabase({ url: `file:${join(directory, 'atoll.db')}`, clock })
   return { database, metadata: metadataStore(database) }
 }
 
