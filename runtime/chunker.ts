@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { Hasher } from 'gearhash-jit'
 import { type Chunk, type Chunker, ID_BYTES } from '../registry/delta/chunks.ts'
 import { CHUNK_MAX_TIMES, CHUNK_MIN_SHARE } from '../registry/delta/limits.ts'
@@ -25,19 +25,21 @@ class GearChunker implements Chunker {
 
   push(piece: Uint8Array): readonly Chunk[] {
     const chunks: Chunk[] = []
+    let begin = 0
     for (let at = 0; at < piece.byteLength; ) {
       const [length, cut] = this.#look(piece.subarray(at))
-      this.#hash ??= createHash('sha256')
-      this.#hash.update(piece.subarray(at, at + length))
       this.#length += length
       at += length
-      if (cut) chunks.push(this.#cut(this.#hash))
+      if (!cut) continue
+      chunks.push(this.#cut(piece.subarray(begin, at)))
+      begin = at
     }
+    if (begin < piece.byteLength) this.#hash = (this.#hash ?? createHash('sha256')).update(piece.subarray(begin))
     return chunks
   }
 
   end(): readonly Chunk[] {
-    return this.#hash === undefined ? [] : [this.#cut(this.#hash)]
+    return this.#length === 0 ? [] : [this.#cut(new Uint8Array(0))]
   }
 
   /** How many of these bytes belong to this chunk for sure, and whether it ends with them. No border is looked for before a chunk has its least length. */
@@ -50,8 +52,10 @@ class GearChunker implements Chunker {
     return [length, border >= 0 || this.#length + length === this.#most]
   }
 
-  #cut(hash: Hash): Chunk {
-    const chunk: Chunk = { id: hash.digest().subarray(0, ID_BYTES), length: this.#length }
+  #cut(last: Uint8Array): Chunk {
+    // Most chunks lie within one piece, and a hash that goes on costs as much to make as two kilobytes to hash.
+    const digest = this.#hash === undefined ? hash('sha256', last, 'buffer') : this.#hash.update(last).digest()
+    const chunk: Chunk = { id: digest.subarray(0, ID_BYTES), length: this.#length }
     this.#hash = undefined
     this.#length = 0
     this.#gear.resetHash()

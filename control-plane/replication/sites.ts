@@ -1,6 +1,7 @@
 import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { type Deltas, deltasOver } from '../../registry/delta/deltas.ts'
+import { ListTurns } from '../../registry/delta/support.ts'
 import type { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
@@ -50,6 +51,8 @@ export interface SitesOptions {
 export class Sites {
   readonly #options: SitesOptions
   readonly #remotes = new Map<number, { readonly updatedAt: number; readonly site: Site }>()
+  /** No more wait than there are copies on their way. */
+  readonly #turns = new ListTurns(Number.POSITIVE_INFINITY)
 
   constructor(options: SitesOptions) {
     this.#options = options
@@ -74,7 +77,7 @@ export class Sites {
       key: 'local',
       name: 'this registry',
       open: (_signal, actor) => local.as(actor, { versions: true }),
-      deltas: (repository, _signal, actor) => deltasOver(local.as(actor).repository(repository), createChunker),
+      deltas: (repository, signal, actor) => deltasOver(local.as(actor).repository(repository), { createChunker, turns: this.#turns }, signal),
       facts: localFacts(db),
       prepare: async (name) => {
         const project = splitProject(name).project

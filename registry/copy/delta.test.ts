@@ -5,6 +5,7 @@ import { createHasher } from '../../stores/hasher.ts'
 import { MemoryRepository } from '../../test/support/memory-repository.ts'
 import { type Deltas, deltasOver } from '../delta/deltas.ts'
 import { DELTA_MIN_BLOB } from '../delta/limits.ts'
+import { ListTurns } from '../delta/support.ts'
 import { RegistryError } from '../spec/errors.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../spec/media-types.ts'
 import { parseTag } from '../spec/names.ts'
@@ -14,6 +15,7 @@ const TAR = 'application/vnd.oci.image.layer.v1.tar'
 const SIZE = DELTA_MIN_BLOB + 100_000
 const CHANGED = 50_000
 const tag = parseTag('v2')
+const support = { createChunker, turns: new ListTurns() }
 
 /** Two builds of a layer, of which the destination has the first, and how the two ends move deltas unless told otherwise. */
 function rebuilt(mediaType = TAR) {
@@ -34,8 +36,8 @@ function rebuilt(mediaType = TAR) {
         createHasher,
         parallel: 1,
         delta: {
-          source: { ...deltasOver(source.open(), createChunker), ...ends.source },
-          destination: { ...deltasOver(destination.open(), createChunker), ...ends.destination },
+          source: { ...deltasOver(source.open(), support), ...ends.source },
+          destination: { ...deltasOver(destination.open(), support), ...ends.destination },
           bases: async () => [{ digest: old, size: SIZE }],
         },
       },
@@ -80,7 +82,7 @@ describe('a copy between sites of ours', () => {
   it('sends a blob whole when what was made of a wrong list is not the blob', async () => {
     const made = rebuilt()
     const { destination, before, old } = made
-    const lists = deltasOver(destination.open(), createChunker)
+    const lists = deltasOver(destination.open(), support)
     // It says that the new blob is the old one.
     await made.moving({ source: { chunks: (_, target) => lists.chunks({ digest: old, size: before.length }, target) } })
     expect(made.arrived()).toBe(true)

@@ -4,9 +4,10 @@ import type { Blobs, Repository, Upload } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { ByteRange } from '../spec/ranges.ts'
-import { ChunkList, type CreateChunker, encodeChunks } from './chunks.ts'
+import { ChunkList, encodeChunks } from './chunks.ts'
 import type { Step } from './plan.ts'
 import { assembled, concatenated } from './streams.ts'
+import type { DeltaSupport } from './support.ts'
 
 /** What is added to an upload: parts of blobs that its repository has, and between them bytes that travel. */
 export interface Delta {
@@ -29,11 +30,21 @@ export interface Deltas {
 }
 
 /** Over a repository whose bytes are at hand: what its caller may do to blobs and uploads is all that this may. */
-export function deltasOver({ blobs, uploads }: Pick<Repository, 'blobs' | 'uploads'>, createChunker: CreateChunker): Deltas {
+export function deltasOver(
+  { blobs, uploads }: Pick<Repository, 'blobs' | 'uploads'>,
+  { createChunker, turns }: Pick<DeltaSupport, 'createChunker' | 'turns'>,
+  signal?: AbortSignal,
+): Deltas {
   return {
     chunks: async ({ digest, size }, target) => {
-      const stream = await openStream(blobs, digest)
-      return stream && (await ChunkList.decode(encodeChunks(stream, createChunker(target)), size))
+      const end = await turns.begin()
+      try {
+        signal?.throwIfAborted()
+        const stream = await openStream(blobs, digest)
+        return stream && (await ChunkList.decode(encodeChunks(stream, createChunker(target)), size))
+      } finally {
+        end()
+      }
     },
     read: async (digest, ranges) => ((await blobs.stat(digest)) === undefined ? undefined : concatenated(blobs, digest, ranges)),
     append: (id, { range, bases, steps, literals }) => uploads.append(id, assembled({ blobs, bases, steps, literals }), range),

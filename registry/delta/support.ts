@@ -11,13 +11,22 @@ export interface DeltaSupport {
   readonly turns: ListTurns
 }
 
-/** Who may make a list of chunks now: it takes a core for as long as the blob takes to be read, and that is others' too. */
+/**
+ * Who may make a list of chunks now: it takes a core for as long as the blob takes to be read, and that is others' too. In the order in which
+ * they are asked for, so that the first blob is on its way while the others are still being compared.
+ */
 export class ListTurns {
   readonly #queue = new PQueue({ concurrency: LISTS_AT_ONCE })
+  readonly #waiting: number
+
+  /** `waiting`: how many may wait; whose number is bounded otherwise may all. */
+  constructor(waiting = LISTS_WAITING) {
+    this.#waiting = waiting
+  }
 
   /** Resolves with what ends the turn. @throws RegistryError UNAVAILABLE when too many wait */
   async begin(): Promise<() => void> {
-    if (this.#queue.size >= LISTS_WAITING) {
+    if (this.#queue.size >= this.#waiting) {
       const headers = { 'Retry-After': String(LISTS_RETRY_AFTER) }
       throw new RegistryError('UNAVAILABLE', 'Too many blobs are being compared already; try again shortly, or send this one whole.', undefined, {
         headers,
