@@ -111,6 +111,31 @@ it('takes only the tag of what an index needs, and nothing that is immutable', a
   expect(await repository('team/app').manifests.get({ digest: digestOf(image(1)) })).toBeDefined()
 })
 
+it('takes with an index its children, and with each what is signed of it; and counts no signature', async () => {
+  const { database: db } = site
+  const named = (bytes: Uint8Array, mediaType = OCI_MANIFEST) => ({ mediaType, digest: digestOf(bytes), size: bytes.length })
+  const beside = (bytes: Uint8Array) => `${digestOf(bytes).replace(':', '-')}.sig`
+  const index = (of: Uint8Array) => json({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [named(of)] })
+  const old = index(image(1))
+  await put('team/app', image(1), [])
+  await put('team/app', old, ['old'], OCI_INDEX)
+  const signature = json({ schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [], subject: named(old, OCI_INDEX) })
+  await put('team/app', signature, [])
+  await put('team/app', image(2), [beside(image(1))])
+  await put('team/app', image(3), [])
+  await put('team/app', index(image(3)), ['new'], OCI_INDEX)
+  await put('team/app', image(4), [beside(image(3))])
+  const policy = (await createRetentionPolicy(db, { projectId: 1, rules: [rule()], cron: null }, 'user:1')) ?? 0
+  expect(await run(policy)).toEqual({ 'team/app': 'old: deleted\nnew: kept by rule 1 (latestPushedK 1)\n' })
+  expect(await tagsOf('team/app')).toEqual(['new', beside(image(3))])
+  const stays = await Promise.all(
+    [image(1), old, signature, image(2), image(3), image(4)].map(
+      async (bytes) => (await repository('team/app').manifests.stat({ digest: digestOf(bytes) })) !== undefined,
+    ),
+  )
+  expect(stays).toEqual([false, false, false, false, true, true])
+})
+
 it('leaves what was tagged again since it was looked at', async () => {
   await put('team/app', image(1), ['v1'])
   const seen = [{ digest: digestOf(image(1)), tags: [parseTag('v1')] }]

@@ -23,7 +23,7 @@ export interface ArtifactFilter {
   readonly tag?: Match | undefined
   /** Only those that carry any, or all, of these labels. */
   readonly labels?: { readonly match: 'any' | 'all'; readonly ids: readonly number[] } | undefined
-  /** Only those that are no child of an index of the repository and no referrer of another (Harbor lists so). */
+  /** Only those that stand by themselves: with a tag or no child of an index, and said about no other (Harbor lists so). */
   readonly top?: boolean | undefined
   /** Of each repository only the one that was pushed last, of those of a type that are no child and no referrer. */
   readonly latest?: { readonly of: 'media_type' | 'artifact_type'; readonly match: Match } | undefined

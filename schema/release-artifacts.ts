@@ -5,7 +5,8 @@ import { tellAll } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { immutability } from './immutable-rules.ts'
-import { removeManifests } from './metadata/manifests.ts'
+import { type FoundManifest, withDependents } from './metadata/dependents.ts'
+import { type ManifestRow, removeManifests } from './metadata/manifests.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { standAfterTags, tagAgain } from './metadata/standing.ts'
 import { buryTags } from './metadata/tombstones.ts'
@@ -19,18 +20,15 @@ export interface SeenArtifact {
 /** What became of it: gone; or only its tags are, since an index needs it; or kept, since its tags are not what they were, or may not go. */
 export type Outcome = 'deleted' | 'untagged' | 'changed' | 'immutable'
 
-interface Row {
-  readonly id: number
-  readonly digest: Digest
-  readonly size: number
-  /** JSON: the names of its tags, and the ids of the indexes that name it. */
+interface Row extends ManifestRow {
+  /** JSON: the names of its tags, and the digests of the indexes that name it. */
   readonly tags: string
   readonly parents: string
 }
 
 /**
- * Takes artifacts away that are still as they were seen, in one transaction, by sets: everybody else's writes wait meanwhile. Resolves with what
- * became of each.
+ * Takes artifacts away that are still as they were seen, with all that is there for them alone, in one transaction, by sets: everybody else's writes
+ * wait meanwhile. Resolves with what became of each.
  */
 export function releaseArtifacts(db: Database, name: RepositoryName, seen: readonly SeenArtifact[], actor: string): Promise<Map<Digest, Outcome>> {
   return db.write(async (connection) => {
@@ -43,7 +41,7 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
     const rows = await sql.all<Row>(
       raw`SELECT m.id, m.digest, m.size,
           (SELECT json_group_array(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tags,
-          (SELECT json_group_array(p.manifest_id) FROM manifest_references p
+          (SELECT json_group_array(i.digest) FROM manifest_references p JOIN manifests i ON i.id = p.manifest_id
             WHERE p.repository_id = m.repository_id AND p.digest = m.digest AND p.kind = 'manifest') AS parents
         FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.digest IN ${listOf(seen.map(({ digest }) => digest))} ORDER BY m.id`,
     )
@@ -53,7 +51,7 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
       const known = before.get(row.digest) ?? []
       const changed = now.length !== known.length || now.some((tag) => !known.includes(tag))
       const outcome = changed ? 'changed' : isImmutable !== undefined && now.some(isImmutable) ? 'immutable' : undefined
-      if (outcome === undefined) return [{ ...row, tags: now, parents: JSON.parse(parents) as number[] }]
+      if (outcome === undefined) return [{ ...row, tags: now, tagged: now.length, parents: JSON.parse(parents) as Digest[] }]
       outcomes.set(row.digest, outcome)
       return []
     })
@@ -72,19 +70,34 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
       untagged.flatMap(({ tags }) => tags),
       untagged.map(({ digest }) => digest),
     )
-    await removeManifests(db, connection, { id: repositoryId, projectId, name }, [...deleted], actor)
+    const all = await withDependents(connection, repository, [...deleted])
+    await removeTags(db, connection, repository, await tagsOf(connection, repositoryId, all.slice(deleted.size)), actor)
+    await removeManifests(db, connection, { id: repositoryId, projectId, name }, all, actor)
     return outcomes
   })
 }
 
 /** Those of them that no index names that stays. */
-function withoutParts<T extends { readonly id: number; readonly parents: readonly number[] }>(going: readonly T[]): ReadonlySet<T> {
-  const deleted = new Map(going.map((row) => [row.id, row]))
+function withoutParts<T extends FoundManifest>(going: readonly T[]): ReadonlySet<T> {
+  const deleted = new Map(going.map((row) => [row.digest, row]))
   for (let before = -1; before !== deleted.size; ) {
     before = deleted.size
-    for (const { id, parents } of deleted.values()) if (parents.some((parent) => !deleted.has(parent))) deleted.delete(id)
+    for (const { digest, parents } of deleted.values()) if (parents.some((parent) => !deleted.has(parent))) deleted.delete(digest)
   }
   return new Set(deleted.values())
+}
+
+async function tagsOf(
+  { sql }: WriteConnection,
+  repositoryId: number,
+  list: readonly FoundManifest[],
+): Promise<readonly { readonly digest: Digest; readonly tags: readonly Tag[] }[]> {
+  const digests = list.filter(({ tagged }) => tagged > 0).map(({ digest }) => digest)
+  if (digests.length === 0) return []
+  const rows = await sql.all<{ digest: Digest; tags: string }>(
+    raw`SELECT digest, json_group_array(name) AS tags FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${listOf(digests)} GROUP BY digest`,
+  )
+  return rows.map(({ digest, tags }) => ({ digest, tags: JSON.parse(tags) as Tag[] }))
 }
 
 async function removeTags(

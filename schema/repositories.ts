@@ -33,7 +33,7 @@ const summary = {
   projectId: repositories.projectId,
   name: repositories.name,
   description: repositories.description,
-  artifactCount: raw<number>`(SELECT count(*) FROM manifests WHERE manifests.repository_id = repositories.id)`.mapWith(Number),
+  artifactCount: raw<number>`(SELECT count(*) FROM manifests WHERE manifests.repository_id = repositories.id AND manifests.top = 1)`.mapWith(Number),
   pullCount: repositories.pullCount,
   createdAt: repositories.createdAt,
   updatedAt: repositories.updatedAt,

@@ -283,27 +283,19 @@ export async function repositoriesAfter(
   )
 }
 
-/**
- * Artifacts of a repository by their digests, after `after` (empty: from the first), with their tags: those that have one, and those without that
- * are no part of an index and refer to nothing.
- */
+/** Artifacts of a repository that stand by themselves, by their digests, after `after` (empty: from the first), with their tags. */
 export async function retentionCandidates(
   db: Database,
   repositoryId: number,
   after: string,
   limit: number,
 ): Promise<{ readonly items: readonly Candidate[]; readonly next: string | undefined }> {
-  const rows = await db.read.sql.all<Omit<Candidate, 'tags'> & { tags: string; free: number }>(
+  const rows = await db.read.sql.all<Omit<Candidate, 'tags'> & { tags: string }>(
     raw`SELECT m.digest, m.pushed_at AS pushedAt, m.pulled_at AS pulledAt,
-        (SELECT json_group_array(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tags,
-        m.subject IS NULL AND NOT EXISTS (SELECT 1 FROM manifest_references p
-          WHERE p.repository_id = m.repository_id AND p.digest = m.digest AND p.kind = 'manifest') AS free
-      FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.digest > ${after} ORDER BY m.digest LIMIT ${limit}`,
+        (SELECT json_group_array(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tags
+      FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.digest > ${after} AND +m.top = 1 ORDER BY m.digest LIMIT ${limit}`,
   )
-  const items = rows.flatMap(({ tags, free, ...row }) => {
-    const names = JSON.parse(tags) as Tag[]
-    return names.length > 0 || free === 1 ? [{ ...row, tags: names }] : []
-  })
+  const items = rows.map(({ tags, ...row }) => ({ ...row, tags: JSON.parse(tags) as Tag[] }))
   return { items, next: rows.length < limit ? undefined : rows.at(-1)?.digest }
 }
 

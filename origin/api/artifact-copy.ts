@@ -1,7 +1,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { copy } from '../../registry/copy.ts'
-import { isDigest } from '../../registry/spec/digests.ts'
-import { isRepositoryName, isTag, parseReference, type Reference, type RepositoryName, splitProject } from '../../registry/spec/names.ts'
+import type { Repository } from '../../registry/registry.ts'
+import { type Digest, isDigest } from '../../registry/spec/digests.ts'
+import { parseManifest } from '../../registry/spec/manifests.ts'
+import {
+  isRepositoryName,
+  isTag,
+  parseReference,
+  parseTag,
+  type Reference,
+  type RepositoryName,
+  splitProject,
+  type Tag,
+} from '../../registry/spec/names.ts'
+import { tagsBeside } from '../../schema/metadata/standing.ts'
 import { createHasher } from '../../stores/hasher.ts'
 import { empty, refusals } from './answers.ts'
 import { artifactAt, artifactPath, inRepository, REPOSITORY } from './artifact-lookup.ts'
@@ -30,22 +42,21 @@ export const artifactCopies = ({ services, guard }: ApiParts) => {
     await guard.requireProject(principal, { resource: 'repository', action: 'pull' }, splitProject(name).project)
     const source = await artifactAt(services.db, name, reference.digest ?? reference.tag)
     const registry = services.registryFor(principal)
-    const { digest } = await copy(
-      registry.repository(name),
-      registry.repository(destination),
-      { digest: source.digest },
-      {
-        createHasher,
-        tags: source.tags.map((tag) => tag.name),
-        referrers: true,
-        missingChildren: 'skip',
-        mountFrom: async () => [name],
-        clock: services.clock,
-        signal: c.req.raw.signal,
-      },
-    )
+    const [here, there] = [registry.repository(name), registry.repository(destination)]
+    const options = { createHasher, missingChildren: 'skip', mountFrom: async () => [name], clock: services.clock, signal: c.req.raw.signal } as const
+    const { digest } = await copy(here, there, { digest: source.digest }, { ...options, tags: source.tags.map((tag) => tag.name), referrers: true })
+    for (const tag of await setBeside(here, digest)) await copy(here, there, { tag }, options)
     return created(c, artifactPath(destination, digest))
   })
+}
+
+/** The tags that set signatures and the like beside an artifact and its children, as cosign does where it names no subject. */
+async function setBeside({ manifests }: Repository, digest: Digest): Promise<readonly Tag[]> {
+  const manifest = await manifests.get({ digest })
+  const children = manifest === undefined ? [] : parseManifest(manifest.bytes, manifest.descriptor.mediaType).manifests
+  const names = [digest, ...children.map((child) => child.digest)].flatMap(tagsBeside).map(parseTag)
+  const found = await Promise.all(names.map(async (tag) => ((await manifests.stat({ tag })) === undefined ? [] : [tag])))
+  return found.flat()
 }
 
 /** `project/repository:tag` or `project/repository@digest`. @throws ApiError BAD_REQUEST */

@@ -204,12 +204,13 @@ export const artifacts = ({ services, guard }: ApiParts) => {
     })
 }
 
-/** `tags=*` is any tag, `tags=nil` none; otherwise names. Only what is no child of an index and refers to nothing is listed, but by its digest. */
+/** `tags=*` is any tag, `tags=nil` none; otherwise names. Only what stands by itself is listed, but by its digest or with `base=*`. */
 function filterOf(query: { readonly q?: string | undefined }, { where = [] }: Listing): ArtifactFilter {
-  const { tags: tag, labels } = SEARCHES.artifacts.conditions(query)
+  const { tags: tag, labels, base } = SEARCHES.artifacts.conditions(query)
+  if (base !== undefined && !(base.match === 'exact' && base.value === '*')) throw badField('q', 'base takes base=*')
   const word = tag?.match === 'exact' ? tag.value : undefined
   const tagged = word === '*' ? true : word === 'nil' ? false : undefined
-  return { top: !where.some(({ field }) => field === 'digest'), tagged, tag: tagged === undefined ? tag : undefined, labels }
+  return { top: base === undefined && !where.some(({ field }) => field === 'digest'), tagged, tag: tagged === undefined ? tag : undefined, labels }
 }
 
 /** The newest of a repository is the newest of its kind, as in Harbor. @throws ApiError BAD_REQUEST where no kind, or two, are asked for */

@@ -96,6 +96,24 @@ describe.skipIf(!CONTRACT_PRESENT)('artifacts keep to the contract', () => {
     await ask('GET /icons/{digest}', `/icons/${arm.digest}`, 404, undefined, '')
   })
 
+  test('a child that has a tag is listed, one that has none only with all others', async () => {
+    const [arm, amd] = [await app.image('a tagged child', CONFIG, 'arm64'), await app.image('another child', CONFIG)]
+    const index = await app.index([arm, amd], 'both')
+    const shown = async (query: string) => {
+      const list = await ask(`GET ${R}`, at('web/app', `?page_size=100&q=${encodeURIComponent(query)}`), 200)
+      return (list.body as Shown[]).map(({ digest }) => digest)
+    }
+    expect(await shown('tags=arm64')).toEqual([arm.digest])
+    expect(await shown('')).toEqual(expect.arrayContaining([arm.digest, index.digest]))
+    expect(await shown('')).not.toContain(amd.digest)
+    expect(await shown('base=*')).toContain(amd.digest)
+    await ask(`GET ${R}`, at('web/app', '?q=base=all'), 400)
+    const repository = await ask('GET /projects/{project_name}/repositories/{repository_name}', '/projects/team/repositories/web%252Fapp', 200)
+    expect(repository.body).toMatchObject({ artifact_count: (await shown('')).length })
+    await ask(`DELETE ${A}/tags/{tag_name}`, at('web/app', '/arm64/tags/arm64'), 200)
+    expect(await shown('')).not.toContain(arm.digest)
+  })
+
   test('a chart is looked into', async () => {
     const charts = new TestRepository(origin, 'team/chart')
     const chart = async (files: Record<string, string>, tag: string) => {
@@ -188,11 +206,15 @@ describe.skipIf(!CONTRACT_PRESENT)('artifacts keep to the contract', () => {
     const image = await from.image('to copy', CONFIG, 'a', 'b')
     const empty = await from.blob('{}', 'application/vnd.oci.empty.v1+json')
     await from.artifact({ artifactType: 'application/vnd.cncf.notary.signature', config: empty, layers: [empty], subject: image })
+    await from.image('a signature by its tag', CONFIG, `${image.digest.replace(':', '-')}.sig`)
     const copied = await ask(`POST ${R}`, at('copies', '?from=other/source:a'), 201)
     expect(copied.headers.get('Location')).toBe(`/api/v2.0/projects/team/repositories/copies/artifacts/${image.digest}`)
     expect((await ask(`GET ${A}`, at('copies', `/${image.digest}?with_accessory=true`), 200)).body).toMatchObject({
       tags: [{ name: 'a' }, { name: 'b' }],
-      accessories: [{ type: 'signature.notation' }],
+      accessories: expect.arrayContaining([
+        expect.objectContaining({ type: 'signature.notation' }),
+        expect.objectContaining({ type: 'signature.cosign' }),
+      ]),
     })
     await ask(`POST ${R}`, at('copies', `?from=other/source@${image.digest}`), 201)
     await ask(`POST ${R}`, at('copies', '?from=other/source:none'), 404)

@@ -84,7 +84,7 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
     })
     await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { audit_retention_hour: 24, include_event_types: 'create_tag,delete_tag' } })
     for (const parameters of [
-      { ...daily.parameters, audit_retention_hour: -1 },
+      ...[-1, '', null, [], true].map((audit_retention_hour) => ({ ...daily.parameters, audit_retention_hour })),
       { ...daily.parameters, include_event_types: 'dance' },
       { ...daily.parameters, include_operations: 'dance' },
       { ...daily.parameters, dry_run: 'may be' },

@@ -72,7 +72,8 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     const { id } = await ask('POST /retentions', '/retentions', 201, policy)
     await ask('POST /retentions', '/retentions', 400, policy)
     const [rule] = policy.rules
-    for (const wrong of [{ template: 'latestPushedK', params: {} }, { template: 'sometimes' }, { tag_selectors: [] }]) {
+    const counts = [undefined, null, '', [], [5], true, '0x5', 1.5, -1].map((latestPushedK) => ({ params: { latestPushedK } }))
+    for (const wrong of [...counts, { template: 'sometimes' }, { tag_selectors: [] }]) {
       await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: [{ ...rule, ...wrong }] })
     }
     for (const cron of ['* * *']) {
@@ -117,7 +118,7 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     expect((await ask(`GET ${S}`, S, 200)).body).toEqual({})
     await ask(`POST ${S}`, S, 201, daily)
     await ask(`POST ${S}`, S, 409, daily)
-    for (const time_window of [-1, 1.5, 'soon']) await ask(`PUT ${S}`, S, 400, { ...daily, parameters: { time_window } })
+    for (const time_window of [-1, 1.5, 'soon', '', null, []]) await ask(`PUT ${S}`, S, 400, { ...daily, parameters: { time_window } })
     await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { time_window: 2 } })
     await ask(`PUT ${S}`, S, 200, { schedule: { type: 'Weekly', cron: '0 0 0 * * 0' } })
     expect((await ask(`GET ${S}`, S, 200)).body).toMatchObject({ schedule: { type: 'Weekly', cron: '0 0 0 * * 0' }, job_status: 'Scheduled' })

@@ -44,6 +44,24 @@ export function plainText(c: Context, text: string, contentType = 'text/plain; c
   return answer
 }
 
+/**
+ * A whole number in JSON, or its digits as a text, as some clients write it. Nothing else becomes one: what was left empty must not mean 0 where 0
+ * keeps nothing.
+ */
+export const wholeNumber = (error: string) =>
+  z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^\d{1,15}$/)
+          .transform(Number),
+      ],
+      { error },
+    )
+    .pipe(z.number({ error }).int(error).min(0, error))
+
 /** An id in a path. */
 export const id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
 

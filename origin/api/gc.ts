@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { COLLECT_GARBAGE, type GarbagePayload, garbageJob, garbageProgress } from '../../schema/garbage-jobs.ts'
-import { type ApiParts, invalid } from './environment.ts'
+import { type ApiParts, invalid, wholeNumber } from './environment.ts'
 import { WORKERS_LIMIT } from './limits.ts'
 import { parameterFlag, scheduledJobs } from './scheduled-jobs.ts'
 
@@ -9,8 +9,8 @@ const Parameters = z.object({
   delete_untagged: parameterFlag('delete_untagged'),
   dry_run: parameterFlag('dry_run'),
   /** Hours. Harbor has its own put in the place of whatever it is sent; here `garbage.grace` says it. */
-  time_window: z.coerce.number({ error: 'is a number of hours' }).int().min(0).optional(),
-  workers: z.coerce.number().int().min(1).max(WORKERS_LIMIT).optional(),
+  time_window: wholeNumber('parameters.time_window is a number of hours').optional(),
+  workers: wholeNumber('parameters.workers is a whole number').pipe(z.number().min(1).max(WORKERS_LIMIT)).optional(),
 })
 
 export const garbageCollection = (parts: ApiParts) =>

@@ -1,16 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { AUDIT_EVENT_TYPES } from '../../schema/audit/events.ts'
 import { PURGE_AUDIT, type PurgePayload, purgeJob, purgeProgress } from '../../schema/audit/purge-jobs.ts'
-import { type ApiParts, invalid } from './environment.ts'
+import { type ApiParts, invalid, wholeNumber } from './environment.ts'
 import { badField } from './errors.ts'
 import { parameterFlag, scheduledJobs } from './scheduled-jobs.ts'
 
 const Parameters = z.object({
-  audit_retention_hour: z.coerce
-    .number({ error: 'parameters.audit_retention_hour is a number of hours' })
-    .int()
-    .min(0)
-    .max(24 * 365 * 100),
+  audit_retention_hour: wholeNumber('parameters.audit_retention_hour is a number of hours').pipe(z.number().max(24 * 365 * 100)),
   /** Of the API's first years: `create,delete,pull`. */
   include_operations: z.string().max(1_000).optional(),
   include_event_types: z.string().max(4_000).optional(),

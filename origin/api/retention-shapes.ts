@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { checkRetentionRule, RETENTION_TEMPLATES, type RetentionTemplate } from '../../policy/retention.ts'
 import type { NewRetentionPolicy, NumberedRule, RetentionExecution, RetentionTask, RetentionPolicy as Row } from '../../schema/retention.ts'
-import { instant } from './environment.ts'
+import { instant, wholeNumber } from './environment.ts'
 import { ApiError, badField } from './errors.ts'
 import { RETENTION_RULES_LIMIT } from './limits.ts'
 import { refuseBadCron } from './schedules.ts'
@@ -138,10 +138,13 @@ function readRule({ priority, disabled, template, params, tag_selectors, scope_s
   return rule
 }
 
+const COUNT_LIMIT = 1_000_000
+const Count = wholeNumber('is a whole number').pipe(z.number().max(COUNT_LIMIT))
+
 function countOf(template: RetentionTemplate, params: Readonly<Record<string, unknown>> | null | undefined): number {
-  const count = Number(params?.[template])
-  if (!Number.isInteger(count) || count < 0 || count > 1_000_000) throw badField(`params.${template}`, 'is a whole number')
-  return count
+  const read = Count.safeParse(params?.[template])
+  if (!read.success) throw badField(`params.${template}`, `is a whole number up to ${COUNT_LIMIT}`)
+  return read.data
 }
 
 /** Harbor writes `{"untagged":true}` as a text into a selector of tags. */

@@ -34,7 +34,7 @@ export const SEARCHES = {
       push_time: 'time',
       pull_time: 'time',
     },
-    special: { tags: 'text', labels: 'ids' },
+    special: { tags: 'text', labels: 'ids', base: 'text' },
   }),
   auditLog: searchable({
     columns: { id: 'number', op_time: 'time' },

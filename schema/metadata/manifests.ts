@@ -85,8 +85,8 @@ const writes = (sql: LibSQLDatabase) => ({
       size: raw.placeholder('size'),
       totalSize: raw.placeholder('totalSize'),
       subject: raw.placeholder('subject'),
-      top: raw`${raw.placeholder('subject')} IS NULL AND NOT EXISTS (SELECT 1 FROM manifest_references p
-        WHERE p.repository_id = ${raw.placeholder('repositoryId')} AND p.digest = ${raw.placeholder('digest')} AND p.kind = 'manifest')`,
+      top: raw`${raw.placeholder('subject')} IS NULL AND (${raw.placeholder('tagged')} OR NOT EXISTS (SELECT 1 FROM manifest_references p
+        WHERE p.repository_id = ${raw.placeholder('repositoryId')} AND p.digest = ${raw.placeholder('digest')} AND p.kind = 'manifest'))`,
       tagged: raw`${raw.placeholder('tagged')}`,
       annotations: raw.placeholder('annotations'),
       pusher: raw.placeholder('pusher'),

@@ -46,7 +46,8 @@ describe('what stands by itself in lists', () => {
             const parsed = {
               mediaType: 'application/x',
               blobs: [],
-              manifests: children.map(descriptor),
+              // Nothing can hold its own digest.
+              manifests: children.filter((child) => child !== n).map(descriptor),
               ...(subject !== undefined && { subject: descriptor(subject) }),
             }
             await store.putManifest(at, { descriptor: descriptor(n), bytes: bytesOf(n), parsed, tags: tags.map((name) => parseTag(name)) }, 'user:1')

@@ -29,16 +29,16 @@ const NAMED = raw`EXISTS (SELECT 1 FROM manifest_references p
 const SET_BESIDE = raw`EXISTS (SELECT 1 FROM tags t JOIN manifests s ON s.repository_id = t.repository_id AND s.digest = 'sha256:' || substr(t.name, 8, 64)
   WHERE t.repository_id = manifests.repository_id AND t.digest = manifests.digest AND t.name GLOB 'sha256-*' AND substr(t.name, 72) IN ${[...SUFFIXES]})`
 
-/** For a condition on `manifests`: no index of the repository names it, it refers to nothing, and it is set beside nothing. */
-export const STANDS = raw`(manifests.subject IS NULL AND NOT ${NAMED} AND NOT ${SET_BESIDE})`
-
 /** For a condition on `manifests`: a tag points at it. */
 export const TAGGED = raw`EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = manifests.repository_id AND t.digest = manifests.digest)`
+
+/** For a condition on `manifests`: it has a tag or no index of the repository names it, it refers to nothing, and it is set beside nothing. */
+export const STANDS = raw`(manifests.subject IS NULL AND (${TAGGED} OR NOT ${NAMED}) AND NOT ${SET_BESIDE})`
 
 const statements = (sql: LibSQLDatabase) => ({
   tagged: sql
     .update(manifests)
-    .set({ tagged: TAGGED })
+    .set({ tagged: TAGGED, top: STANDS })
     .where(
       raw`repository_id = ${raw.placeholder('repositoryId')} AND digest IN (SELECT value FROM json_each(${raw.placeholder('digests')}))
         AND tagged IS NOT ${TAGGED}`,
@@ -72,7 +72,7 @@ export async function digestsBeside(connection: WriteConnection, repositoryId: n
   return rows.map((row) => row.digest)
 }
 
-/** Looks again whether tags point at these. */
+/** Looks again whether tags point at these, and so whether they stand by themselves. */
 export async function tagAgain(connection: WriteConnection, repositoryId: number, digests: readonly Digest[]): Promise<void> {
   if (digests.length > 0) await connection.prepared(statements).tagged.run({ repositoryId, digests: JSON.stringify(digests) })
 }

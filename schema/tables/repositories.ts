@@ -53,7 +53,7 @@ export const manifests = sqliteTable(
     /** Of the manifest and everything it names, in bytes. */
     totalSize: integer('total_size').notNull(),
     subject: text().$type<Digest>(),
-    /** It stands by itself in lists: no index of the repository names it, it refers to nothing, and no tag sets it beside another. */
+    /** It stands by itself in lists: it has a tag or no index of the repository names it, it refers to nothing, and no tag sets it beside another. */
     top: flag().notNull(),
     /** A tag points at it. */
     tagged: flag().notNull(),

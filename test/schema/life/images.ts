@@ -169,7 +169,15 @@ export const images: readonly Step[] = [
   ['tags that were deleted, further', (db) => listDeletedTags(db, { after: { repository: app, name: old }, only: app }, 10)],
   ['forget deleted tags', (db) => forgetDeletedTagsBefore(db, db.clock.now() + 1, 10)],
   ['untag', (db) => metadataStore(db).deleteTag(app, moved, ME)],
-  ['release artifacts', (db) => releaseArtifacts(db, app, [{ digest: numbered(3), tags: [latest] }], ME)],
+  [
+    'release artifacts',
+    async (db) => {
+      await releaseArtifacts(db, app, [{ digest: numbered(3), tags: [latest] }], ME)
+      await put(db, 20, [old])
+      await put(db, 21, [parseTag(`${numbered(20).replace(':', '-')}.sig`)])
+      await releaseArtifacts(db, app, [{ digest: numbered(20), tags: [old] }], ME)
+    },
+  ],
   ['delete a manifest', (db) => metadataStore(db).deleteManifest(app, numbered(4), ME)],
   ['delete one that others refer to', (db) => metadataStore(db).deleteManifest(app, numbered(3), ME)],
   [
