@@ -38,6 +38,10 @@ describe.skipIf(!CONTRACT_PRESENT)('configuration and groups keep to the contrac
       { read_only: true },
       { ldap_scope: 9 },
       { session_timeout: 'x' },
+      { robot_token_duration: 0 },
+      { oidc_scope: 'profile' },
+      { oidc_extra_redirect_parms: 1 },
+      { oidc_extra_redirect_parms: '["a"]' },
     ]) {
       await ask(`PUT ${C}`, C, 400, wrong)
     }

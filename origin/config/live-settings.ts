@@ -1,5 +1,17 @@
 import { defineSettings, type Kind, type Setting, setting, type Values } from '../../runtime/settings/define.ts'
-import { boolean, choice, integer, list, optionalLdapUrl, optionalPattern, optionalText, optionalUrl, text } from '../../runtime/settings/kinds.ts'
+import {
+  boolean,
+  choice,
+  days,
+  integer,
+  optionalLdapUrl,
+  optionalParameters,
+  optionalPattern,
+  optionalText,
+  optionalUrl,
+  scopes,
+  text,
+} from '../../runtime/settings/kinds.ts'
 
 const live = <T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret'> = {}) =>
   setting(kind, fallback, description, { ...options, live: true })
@@ -16,7 +28,7 @@ export const liveSettings = defineSettings({
   ),
   self_registration: live(boolean, false, 'Whether people may create their own accounts.'),
   storage_per_project: live(integer(-1, Number.MAX_SAFE_INTEGER), -1, 'The quota of a new project in bytes; -1 for none.'),
-  robot_token_duration: live(integer(-1, 36_500), 30, 'For how many days a robot is good whose maker does not say; -1 for ever.'),
+  robot_token_duration: live(days(36_500), 30, 'For how many days a robot is good whose maker does not say; -1 for ever.'),
   banner_message: live(text, '', 'What the portal shows to everybody.'),
   notification_enable: live(boolean, true, 'Whether webhooks are sent.'),
   scanner_skip_update_pulltime: live(boolean, false, 'Whether a pull by a scanner leaves the time of the last pull as it is.'),
@@ -48,14 +60,14 @@ export const liveSettings = defineSettings({
   oidc_endpoint: live(optionalUrl, undefined, 'The issuer of the OpenID provider, where `/.well-known/openid-configuration` is.'),
   oidc_client_id: live(optionalText, undefined, 'Who we are there.'),
   oidc_client_secret: live(optionalText, undefined, 'Our secret there.', { secret: true }),
-  oidc_scope: live(list, ['openid', 'profile', 'email'], 'What is asked for; `offline_access` as well for CLI secrets that end with the account.'),
+  oidc_scope: live(scopes, ['openid', 'profile', 'email'], 'What is asked for; `offline_access` as well for CLI secrets that end with the account.'),
   oidc_verify_cert: live(boolean, true, 'Whether the certificate of the OpenID provider is checked.'),
   oidc_auto_onboard: live(boolean, false, 'Whether the user name comes from the provider instead of being asked for at the first login.'),
   oidc_user_claim: live(optionalText, undefined, 'The claim that is the user name; `name` when absent.'),
   oidc_groups_claim: live(optionalText, undefined, 'The claim that lists groups.'),
   oidc_group_filter: live(optionalPattern, undefined, 'A regular expression: only groups that match it are taken.'),
   oidc_admin_group: live(optionalText, undefined, 'The group whose people are system administrators.'),
-  oidc_extra_redirect_parms: live(optionalText, undefined, 'More parameters for the provider’s login page, as a JSON object of texts.'),
+  oidc_extra_redirect_parms: live(optionalParameters, undefined, 'More parameters for the provider’s login page, as a JSON object of texts.'),
   oidc_logout: live(boolean, false, 'Whether logging out here logs out at the provider.'),
 })
 

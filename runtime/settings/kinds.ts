@@ -43,6 +43,12 @@ export function integer(least: number, most: number): Kind<number> {
   }
 }
 
+/** A number of days, or -1 for ever: nothing is good for none. */
+export function days(most: number): Kind<number> {
+  const { read } = integer(-1, most)
+  return { expected: `a whole number from 1 to ${most}, or -1`, read: (value) => read(value) || undefined }
+}
+
 /** 0 lets the system choose a free one. */
 export const port: Kind<number> = { ...integer(0, 65_535), expected: 'a port from 0 to 65535' }
 
@@ -134,6 +140,32 @@ export const list: Kind<readonly string[]> = {
     if (!Array.isArray(value)) return undefined
     const texts = value.map((one) => text.read(one))
     return texts.every((one) => one !== undefined) ? texts : undefined
+  },
+}
+
+/** What an OpenID provider is asked for (OpenID Connect Core, 3.1.2.1): without `openid` it gives no identity. */
+export const scopes: Kind<readonly string[]> = {
+  expected: 'a list of scopes with openid among them',
+  read: (value) => {
+    const named = list.read(value)
+    return named?.includes('openid') && named.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) ? named : undefined
+  },
+}
+
+/** Names and texts as a JSON object, or nothing. */
+export const optionalParameters: Kind<string | undefined> = {
+  expected: 'a JSON object of texts such as {"prompt":"login"}',
+  read: (value) => {
+    const written = typeof value === 'string' ? value : undefined
+    if (written === undefined || written.trim() === '') return undefined
+    try {
+      const object: unknown = JSON.parse(written)
+      const isObject = typeof object === 'object' && object !== null && !Array.isArray(object)
+      return isObject && Object.values(object).every((each) => typeof each === 'string') ? written : undefined
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined
+      throw error
+    }
   },
 }
 
