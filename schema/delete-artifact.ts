@@ -5,7 +5,7 @@ import { tellAll } from './changes.ts'
 import type { Database } from './database.ts'
 import { refuseImmutableAbove } from './immutable-rules.ts'
 import { findManifests, withDependents } from './metadata/dependents.ts'
-import { removeManifests, touch } from './metadata/manifests.ts'
+import { type GoingManifest, removeManifests, touch } from './metadata/manifests.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { removeTagsOf } from './metadata/tags.ts'
 
@@ -26,8 +26,11 @@ export function deleteArtifact(db: Database, name: RepositoryName, digest: Diges
     await refuseImmutableAbove(connection, repository, digest)
     const going = await withDependents(connection, repository, [root])
     const { projectId } = repository
-    for (const { digest: gone } of going) {
+    const untagged: GoingManifest[] = []
+    for (const one of going) {
+      const { digest: gone } = one
       const tags = await removeTagsOf(db, connection, repository, gone)
+      untagged.push({ ...one, tags })
       const deleted = (tag: string) => ({ kind: 'tag.deleted' as const, subject: `${name}:${tag}`, before: gone, audit: 'silent' as const })
       await tellAll(
         db,
@@ -35,7 +38,7 @@ export function deleteArtifact(db: Database, name: RepositoryName, digest: Diges
         tags.map((tag) => ({ ...deleted(tag), actor, projectId })),
       )
     }
-    await removeManifests(db, connection, repository, going, actor)
+    await removeManifests(db, connection, repository, untagged, actor)
     await touch(db, connection, repository.id)
     return 'deleted'
   })

@@ -71,8 +71,11 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
       untagged.map(({ digest }) => digest),
     )
     const all = await withDependents(connection, repository, [...deleted])
-    await removeTags(db, connection, repository, await tagsOf(connection, repositoryId, all.slice(deleted.size)), actor)
-    await removeManifests(db, connection, { id: repositoryId, projectId, name }, all, actor)
+    const beside = await tagsOf(connection, repositoryId, all.slice(deleted.size))
+    await removeTags(db, connection, repository, beside, actor)
+    const tagsBefore = new Map([...going, ...beside].map(({ digest, tags }) => [digest, tags]))
+    const gone = all.map((one) => ({ ...one, tags: tagsBefore.get(one.digest) ?? [] }))
+    await removeManifests(db, connection, { id: repositoryId, projectId, name }, gone, actor)
     return outcomes
   })
 }

@@ -178,7 +178,7 @@ describe('repositories and artifacts', () => {
     await put('team/app', 2, ['a', 'b'], [1])
     await put('team/app', 3, ['c'])
     expect((await listRepositorySummaries(db, { projectId }, listing)).items).toMatchObject([
-      { name: 'team/app', artifactCount: 3 },
+      { name: 'team/app', artifactCount: 2 },
       { name: 'team/other', artifactCount: 1 },
     ])
     const { id } = (await findRepositorySummary(db, app)) ?? { id: 0 }

@@ -52,5 +52,7 @@ export function webhookEvent(row: AuditRow, type: WebhookEventType, project: { r
   if (row.resourceType !== 'artifact') return { ...common, more: { subject: row.resource, ...detail } }
   const [, repository = row.resource, tag] = /^([^@:]+)(?::([^@]+))?(?:@.*)?$/.exec(row.resource) ?? []
   const digest = String(detail.digest ?? detail.after ?? detail.before ?? '')
-  return { ...common, repository, resources: [{ digest, tag: tag ?? digest }] }
+  // What is deleted tells of each tag that it had; what has none is called by its digest.
+  const had = Array.isArray(detail.tags) && detail.tags.length > 0 ? detail.tags.map(String) : [tag ?? digest]
+  return { ...common, repository, resources: had.map((each) => ({ digest, tag: each })) }
 }

@@ -4,7 +4,7 @@ import type { Actor, ManifestRecord } from '../../registry/metadata-store.ts'
 import type { Manifest, ManifestHead } from '../../registry/registry.ts'
 import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
-import type { Reference, RepositoryName } from '../../registry/spec/names.ts'
+import type { Reference, RepositoryName, Tag } from '../../registry/spec/names.ts'
 import { artifactKind } from '../artifact-kind.ts'
 import { tell, tellAll } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
@@ -262,7 +262,7 @@ export function deleteManifest(db: Database, name: RepositoryName, digest: Diges
       connection,
       removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
     )
-    await removeManifest(db, connection, repository, { id: found.id, digest, size: found.size }, actor)
+    await removeManifest(db, connection, repository, { id: found.id, digest, size: found.size, tags: removed }, actor)
     await touch(db, connection, repository.id)
     return true
   })
@@ -273,7 +273,7 @@ export async function removeManifest(
   db: Database,
   connection: WriteConnection,
   repository: RepositoryRow,
-  manifest: ManifestRow,
+  manifest: GoingManifest,
   actor: Actor,
 ): Promise<void> {
   await removeManifests(db, connection, repository, [manifest], actor)
@@ -285,6 +285,11 @@ export interface ManifestRow {
   readonly size: number
 }
 
+/** `tags`: those that it had until just now, for whoever hears that it is gone. */
+export interface GoingManifest extends ManifestRow {
+  readonly tags?: readonly Tag[]
+}
+
 /**
  * Takes away manifests of a repository that no tag points at any more. What they named counts as needed until now. By sets, not one by one:
  * everybody else's writes wait meanwhile. For functions of this room.
@@ -293,7 +298,7 @@ export async function removeManifests(
   db: Database,
   connection: WriteConnection,
   repository: RepositoryRow,
-  list: readonly ManifestRow[],
+  list: readonly GoingManifest[],
   actor: Actor,
 ): Promise<void> {
   if (list.length === 0) return
@@ -309,7 +314,10 @@ export async function removeManifests(
   await tellAll(
     db,
     connection,
-    digests.map((digest) => ({ actor, kind: 'manifest.deleted' as const, subject: `${name}@${digest}`, projectId, before: digest })),
+    list.map(({ digest, tags = [] }) => ({
+      ...{ actor, kind: 'manifest.deleted' as const, subject: `${name}@${digest}`, projectId, before: digest },
+      ...(tags.length > 0 && { detail: { tags } }),
+    })),
   )
 }
 

@@ -127,7 +127,7 @@ describe('webhooks', () => {
     await ask('DELETE', '/api/v2.0/projects/told/repositories/app/artifacts/v1')
     await until('the deletion is told', () => receiver.received.length === 8)
     expect(receiver.received.filter(({ body }) => body.type === 'DELETE_ARTIFACT')).toMatchObject([
-      { body: { event_data: { resources: [{ digest: image.digest }] } } },
+      { body: { event_data: { resources: [{ digest: image.digest, tag: 'v1' }] } } },
     ])
     await until('both are done', async () => (await executions('told', id)).every(({ status }) => status === 'Success'))
     const [last] = await executions('told', id)
