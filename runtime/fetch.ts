@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
+import { Agent, type Dispatcher, Dispatcher1Wrapper, EnvHttpProxyAgent, setGlobalDispatcher } from 'undici'
 import { lookupBeyondLink, type ReachableNetworks } from './public-networks.ts'
 import type { ForwardProxy } from './settings/proxy.ts'
 
@@ -29,7 +29,8 @@ export function createFetch({ verifyTls = true, ca, reachable, proxy }: FetchOpt
     bodyTimeout: 0,
     connect: { timeout: CONNECT_MS, ...tls, lookup: reachable?.lookup ?? lookupBeyondLink },
   }
-  const dispatcher: Dispatcher = proxy === undefined ? new Agent(options) : throughProxy(options, proxy, tls)
+  // Node's fetch speaks to dispatchers as they were before this version of them.
+  const dispatcher = new Dispatcher1Wrapper(proxy === undefined ? new Agent(options) : throughProxy(options, proxy, tls))
   return async (input, init) => {
     const { hostname } = new URL(input instanceof Request ? input.url : input)
     reachable?.checkHost(hostname)
@@ -37,6 +38,14 @@ export function createFetch({ verifyTls = true, ca, reachable, proxy }: FetchOpt
     if (proxy !== undefined) await reachable?.checkName(hostname)
     return await fetch(input, Object.assign({}, init, { dispatcher }))
   }
+}
+
+/**
+ * Has the platform's own `fetch` read answers as `createFetch` does. Node 24 has a version of undici in it that ends the whole process where a server
+ * closes a connection while nobody reads from it ([5360](https://github.com/nodejs/undici/issues/5360)).
+ */
+export function mendPlatformFetch(): void {
+  setGlobalDispatcher(new Agent())
 }
 
 /** An empty text is no proxy; nothing at all would be what the environment of the process says, which is read elsewhere. */

@@ -1,5 +1,6 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
 import { pause, systemClock } from '../../registry/clock.ts'
+import { mendPlatformFetch } from '../../runtime/fetch.ts'
 import { type Config, readConfig } from './config.ts'
 import { type FolderSetting, prepareDataFolder, takeDataFolder } from './data-folder.ts'
 import { startDrillProcess } from './drill-process.ts'
@@ -21,6 +22,7 @@ const OWN_EDGE = 'local'
 
 /** Runs what the role asks for until the process is told to stop. @throws CliError for what the person who starts it can mend */
 export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
+  mendPlatformFetch()
   let config: Config | undefined
   await using running = new Running()
   try {
