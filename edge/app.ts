@@ -138,6 +138,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
       mesh,
       gate: async (request, client) => gateOf(await identify(request, client), knowledge, challengeOf(request)),
       challengeOf,
+      now: knowledge.now,
       log,
       requestId,
     })

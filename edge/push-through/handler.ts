@@ -1,4 +1,4 @@
-import { decodeJwt } from 'jose'
+import { decodeJwt, type JWTPayload } from 'jose'
 import type { Challenge } from '../../mesh/challenge.ts'
 import { unauthorized } from '../../mesh/challenge.ts'
 import type { AccessAction, Gate } from '../../registry/access.ts'
@@ -8,6 +8,9 @@ import type { Log } from '../../registry/log.ts'
 import { parseRepositoryName } from '../../registry/spec/names.ts'
 import type { Mesh } from '../mesh.ts'
 import { originAway } from './forward.ts'
+
+/** So many seconds old, a token of this edge's own says that the origin was away when it was asked for. */
+const JUST_NOW_S = 10
 
 /** What takes a push: in Node it passes through, in a Worker its uploads are handed over. */
 export interface Pushes {
@@ -21,6 +24,8 @@ export interface PushHandlerOptions {
   /** The gate of this request, for its sender. @throws RegistryError UNAUTHORIZED with a challenge */
   readonly gate: (request: Request, client: string | undefined) => Promise<Gate>
   readonly challengeOf: (request: Request) => Challenge
+  /** Milliseconds since the epoch, as the origin counts. */
+  readonly now: () => number
   readonly log: Log
   readonly requestId: (request: Request) => string
 }
@@ -51,7 +56,7 @@ async function askOrigin(
 ): Promise<Response | undefined> {
   try {
     await mesh.settle()
-    if (mesh.status().state !== 'connected' || issuerOf(request) === mesh.origin.member.enrolment.id) return undefined
+    if (mesh.status().state !== 'connected' || claimsOf(request)?.iss === mesh.origin.member.enrolment.id) return undefined
     if (!(await (await gate(request, client)).allows(parseRepositoryName(resource.name), 'push'))) return undefined
     const answered = await pushes.answer(request, resource)
     if (answered.ok || answered.status === 404) return answered
@@ -66,7 +71,7 @@ async function answer(
   request: Request,
   client: string | undefined,
   { resource, action }: { resource: Resource; action: AccessAction },
-  { pushes, mesh, gate, challengeOf }: PushHandlerOptions,
+  { pushes, mesh, gate, challengeOf, now }: PushHandlerOptions,
 ): Promise<Response> {
   await mesh.settle()
   if (mesh.status().state !== 'connected') throw originAway()
@@ -74,7 +79,10 @@ async function answer(
   await (await gate(request, client)).require(name, action)
   const scope = `repository:${name}:${action === 'push' ? 'pull,push' : action}`
   // What this edge signed itself, for instance while the origin was away, is worth nothing there.
-  if (issuerOf(request) === mesh.origin.member.enrolment.id) {
+  const { iss, iat = 0 } = claimsOf(request) ?? {}
+  if (iss === mesh.origin.member.enrolment.id) {
+    // Signed just now, since the origin did not answer: another would be no better, whatever we know of the origin yet.
+    if (now() < (iat + JUST_NOW_S) * 1000) throw originAway()
     throw unauthorized(challengeOf(request), 'The origin does not know this token. Get a new one.', { scope, error: 'invalid_token' })
   }
   const answered = await pushes.answer(request, resource)
@@ -110,7 +118,7 @@ function actionOf({ kind }: Resource, method: string): AccessAction | undefined 
 }
 
 /** Only read to tell who must verify it; it has been verified here before. */
-function issuerOf(request: Request): string | undefined {
+function claimsOf(request: Request): JWTPayload | undefined {
   const token = /^bearer +(\S+)$/i.exec(request.headers.get('Authorization') ?? '')?.[1]
-  return token === undefined ? undefined : decodeJwt(token).iss
+  return token === undefined ? undefined : decodeJwt(token)
 }

@@ -5,7 +5,7 @@ import type { SizedStream } from '../../registry/object-store.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { guard } from '../sized.ts'
 import { framed, framedHeaders } from './framing.ts'
-import { ANSWER_MS, ATTEMPTS, BACKOFF_LIMIT_MS, BACKOFF_MS, STALL_MS, TOTAL_MS } from './limits.ts'
+import { ANSWER_MS, ATTEMPTS, BACKOFF_LIMIT_MS, BACKOFF_MS, READ_ANSWER_MS, READ_TOTAL_MS, STALL_MS, TOTAL_MS } from './limits.ts'
 import { errorCode } from './xml.ts'
 
 export interface S3ClientOptions {
@@ -57,7 +57,7 @@ export class S3Client {
   /** @throws RegistryError UNAVAILABLE when the store fails or does not answer, UNKNOWN when it refuses; whatever a streamed body failed with */
   async send(request: S3Request): Promise<S3Answer> {
     const { clock, random } = this.#options
-    const until = steady(clock) + TOTAL_MS
+    const until = steady(clock) + (reads(request) ? READ_TOTAL_MS : TOTAL_MS)
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(request)
       if (outcome instanceof Response) return { response: outcome, repeated: attempt > 1 }
@@ -74,7 +74,7 @@ export class S3Client {
     // While a body flows its own pieces are timed, so that a large one on a slow link is not cut.
     const guarded =
       body === undefined || body instanceof Uint8Array ? undefined : guard(body, (event) => deadline.set(event === 'given' ? STALL_MS : undefined))
-    deadline.set(guarded ? STALL_MS : ANSWER_MS)
+    deadline.set(guarded ? STALL_MS : reads(request) ? READ_ANSWER_MS : ANSWER_MS)
     try {
       const response = await this.#fetch(request, guarded ? framed(guarded) : body instanceof Uint8Array ? body : undefined, deadline.signal)
       if (request.accept.includes(response.status)) return timed(response, deadline)
@@ -193,4 +193,9 @@ function refused(request: S3Request, status: number, code: string | undefined): 
 
 function unavailable(cause: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', 'The object store does not answer as it should; try again.', undefined, { cause })
+}
+
+/** Of a key; a listing may take its time. */
+function reads({ method, key }: S3Request): boolean {
+  return key !== undefined && (method === 'GET' || method === 'HEAD')
 }

@@ -2,10 +2,13 @@
 
 /** From a request to the headers of its answer, when the body is in memory. */
 export const ANSWER_MS = 30_000
+/** The same where nothing but an answer is asked for: somebody waits, and a store that is well answers in a fraction of a second. */
+export const READ_ANSWER_MS = 10_000
 /** Between two pieces of a body, in either direction. */
 export const STALL_MS = 60_000
 /** All tries of one request together. */
 export const TOTAL_MS = 90_000
+export const READ_TOTAL_MS = 20_000
 export const ATTEMPTS = 4
 /** Batches of deletions under way at once: what else is wanted meanwhile goes with the next. */
 export const BATCHES = 2

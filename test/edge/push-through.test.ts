@@ -174,8 +174,11 @@ describe('a push to an edge', () => {
     expect(refused.status).toBe(503)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(await refused.text()).toContain('The origin of this edge cannot be reached')
+    const fromHere = await tokenFor('team/app')
     edge.line.down = false
     await edge.connected()
+    // The edge gave this token since the origin did not answer: whoever has it is not to be told that he may not push.
+    expect((await send('POST', '/v2/team/app/blobs/uploads/', undefined, {}, fromHere)).status).toBe(503)
     await push(image(), 'back')
   })
 
