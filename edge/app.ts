@@ -58,6 +58,8 @@ export interface EdgeAppOptions {
   readonly nearest?: Pick<NearestEdge, 'towards'>
   /** Whether this process is about to end. */
   readonly leaving?: () => boolean
+  /** Whether the store that everything is kept in answers. */
+  readonly stored?: () => Promise<boolean>
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
@@ -128,6 +130,7 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   /** What keeps others from sending anybody here, though everything is answered. */
   const departing = async (): Promise<string | undefined> => {
     if (options.leaving?.()) return 'this edge is about to end'
+    if ((await options.stored?.()) === false) return 'the store of this edge does not answer'
     return (await isDrained(mesh, log)) ? 'this edge is drained: its administrator wants nobody sent here' : undefined
   }
 

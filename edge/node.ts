@@ -82,7 +82,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const log = options.log ?? createLogger({ level: config['log.level'] })
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
-  const { blobs, records, kept, space, leases } = await openEdgeStores(config, { clock, log })
+  const { blobs, records, kept, space, leases, health } = await openEdgeStores(config, { clock, log })
   const pieces = new Pieces()
   const fills = new FillTable({
     blobs,
@@ -243,6 +243,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       version: VERSION,
       url: config['edge.url'],
       leaving: () => leaving,
+      ...(health && { stored: () => health.answers() }),
       newId,
       log,
       whole: (bytes, init) => new WholeResponse(bytes, init),

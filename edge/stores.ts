@@ -16,6 +16,7 @@ import { bucketCapacity, diskCapacity } from './space/capacity.ts'
 import { openSpace, type SpacedStores } from './space/open.ts'
 import { parsePin } from './space/pins.ts'
 import { Reads } from './space/reads.ts'
+import { StoreHealth } from './store-health.ts'
 
 export interface EdgeStores {
   readonly blobs: BlobStore
@@ -25,6 +26,8 @@ export interface EdgeStores {
   readonly space: Pick<SpacedStores, 'status' | 'run'>
   /** Where processes that share a bucket agree on who fills what; a folder is one process's own. */
   readonly leases: ObjectStore | undefined
+  /** Whether a store that is another machine's answers; undefined: it is this one's own. */
+  readonly health: StoreHealth | undefined
 }
 
 /** What an edge keeps of itself, on this machine's own disk. */
@@ -47,11 +50,12 @@ export async function openEdgeStores(config: EdgeConfig, { clock, log }: { reado
       reads: { told: true, by: reads },
       capacity: diskCapacity({ most, minFree: config['edge.cache.min_free'], disk: () => diskUse(folder) }),
     })
-    return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space, leases: undefined }
+    return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space, leases: undefined, health: undefined }
   }
   const { blobs, records, leases } = inBucket(config)
   const space = await openSpace({ ...common, blobs, records, reads: { told: false, by: new Reads() }, capacity: bucketCapacity(most) })
-  return { blobs: space.blobs, records: space.records, kept: openKept(config), space, leases }
+  const health = new StoreHealth(records, { clock, log })
+  return { blobs: space.blobs, records: space.records, kept: openKept(config), space, leases, health }
 }
 
 function stateIn(config: EdgeConfig): ObjectStore {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { randomImage, sha256 } from '../support/images.ts'
 import { getAt, Tenant } from '../support/tenant.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
 import { type S3Server, s3Program, startS3 } from '../support/versitygw.ts'
 
@@ -15,12 +16,13 @@ const upstream = program === undefined ? undefined : await startUpstream()
 
 describe.skipIf(program === undefined || upstream === undefined)('two edges on one bucket', () => {
   const hub = upstream as Upstream
-  let bucket: S3Server
+  let bucket: S3Server | undefined
   let origin: AtollProcess
   let edges: [AtollProcess, AtollProcess]
 
   beforeAll(async () => {
-    bucket = await startS3(program ?? '')
+    const started = await startS3(program ?? '')
+    bucket = started
     origin = await startAtoll({ role: 'origin' })
     const tenant = new Tenant(origin)
     const id = await tenant.endpoint({ name: 'hub', type: 'docker-hub', url: hub.url.origin, insecure: true })
@@ -32,11 +34,11 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
           ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`,
           ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken(name),
           ATOLL_EDGE_STORAGE_KIND: 's3',
-          ATOLL_EDGE_STORAGE_S3_ENDPOINT: bucket.endpoint,
-          ATOLL_EDGE_STORAGE_S3_BUCKET: bucket.bucket,
-          ATOLL_EDGE_STORAGE_S3_REGION: bucket.region,
-          ATOLL_EDGE_STORAGE_S3_ACCESS_KEY: bucket.accessKeyId,
-          ATOLL_EDGE_STORAGE_S3_SECRET_KEY: bucket.secretAccessKey,
+          ATOLL_EDGE_STORAGE_S3_ENDPOINT: started.endpoint,
+          ATOLL_EDGE_STORAGE_S3_BUCKET: started.bucket,
+          ATOLL_EDGE_STORAGE_S3_REGION: started.region,
+          ATOLL_EDGE_STORAGE_S3_ACCESS_KEY: started.accessKeyId,
+          ATOLL_EDGE_STORAGE_S3_SECRET_KEY: started.secretAccessKey,
         },
       })
     edges = [await start('one'), await start('two')]
@@ -95,4 +97,13 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
     expect([again.status, sha256(new Uint8Array(await again.arrayBuffer()))]).toEqual([200, digest])
     expect(hub.counts.cdnGets).toBe(cdnGets)
   }, 120_000)
+
+  it('let nobody be sent to them once the bucket is away', async () => {
+    const readyz = async () => await (await fetch(`http://${edges[1].edge}/readyz`)).text()
+    expect(await readyz()).toBe('ok')
+    await bucket?.close()
+    bucket = undefined
+    await until('the edge says so', async () => (await readyz()) === 'the store of this edge does not answer')
+    expect((await getAt(edges[1].edge, '/livez')).status).toBe(200)
+  }, 60_000)
 })
