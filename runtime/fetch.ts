@@ -50,5 +50,6 @@ export function mendPlatformFetch(): void {
 
 /** An empty text is no proxy; nothing at all would be what the environment of the process says, which is read elsewhere. */
 function throughProxy(options: Agent.Options, { http = '', https = '', except }: ForwardProxy, tls: object): Dispatcher {
-  return new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https || http, noProxy: except.join(','), requestTls: tls })
+  const through = { httpProxy: http, httpsProxy: https || http, noProxy: except.join(','), requestTls: tls, proxyTunnel: true }
+  return new EnvHttpProxyAgent({ ...options, ...through })
 }

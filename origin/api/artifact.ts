@@ -207,10 +207,10 @@ export const artifacts = ({ services, guard }: ApiParts) => {
 /** `tags=*` is any tag, `tags=nil` none; otherwise names. Only what stands by itself is listed, but by its digest or with `base=*`. */
 function filterOf(query: { readonly q?: string | undefined }, { where = [] }: Listing): ArtifactFilter {
   const { tags: tag, labels, base } = SEARCHES.artifacts.conditions(query)
-  if (base !== undefined && !(base.match === 'exact' && base.value === '*')) throw badField('q', 'base takes base=*')
+  const all = base?.match === 'exact' && base.value === '*'
   const word = tag?.match === 'exact' ? tag.value : undefined
   const tagged = word === '*' ? true : word === 'nil' ? false : undefined
-  return { top: base === undefined && !where.some(({ field }) => field === 'digest'), tagged, tag: tagged === undefined ? tag : undefined, labels }
+  return { top: !all && !where.some(({ field }) => field === 'digest'), tagged, tag: tagged === undefined ? tag : undefined, labels }
 }
 
 /** The newest of a repository is the newest of its kind, as in Harbor. @throws ApiError BAD_REQUEST where no kind, or two, are asked for */
