@@ -5,8 +5,8 @@ import { tellAll } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { immutability } from './immutable-rules.ts'
-import { type FoundManifest, withDependents } from './metadata/dependents.ts'
-import { type ManifestRow, removeManifests } from './metadata/manifests.ts'
+import { type FoundManifest, findManifests, withDependents } from './metadata/dependents.ts'
+import { removeManifests } from './metadata/manifests.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { standAfterTags, tagAgain } from './metadata/standing.ts'
 import { buryTags } from './metadata/tombstones.ts'
@@ -20,38 +20,30 @@ export interface SeenArtifact {
 /** What became of it: gone; or only its tags are, since an index needs it; or kept, since its tags are not what they were, or may not go. */
 export type Outcome = 'deleted' | 'untagged' | 'changed' | 'immutable'
 
-interface Row extends ManifestRow {
-  /** JSON: the names of its tags, and the digests of the indexes that name it. */
-  readonly tags: string
-  readonly parents: string
-}
-
 /**
  * Takes artifacts away that are still as they were seen, with all that is there for them alone, in one transaction, by sets: everybody else's writes
  * wait meanwhile. Resolves with what became of each.
  */
 export function releaseArtifacts(db: Database, name: RepositoryName, seen: readonly SeenArtifact[], actor: string): Promise<Map<Digest, Outcome>> {
   return db.write(async (connection) => {
-    const { sql } = connection
     const outcomes = new Map<Digest, Outcome>()
     const repository = await findRepository(connection, name)
     if (repository === undefined) return outcomes
-    const { id: repositoryId, projectId } = repository
+    const { id: repositoryId } = repository
     const isImmutable = await immutability(connection, repository)
-    const rows = await sql.all<Row>(
-      raw`SELECT m.id, m.digest, m.size,
-          (SELECT json_group_array(t.name) FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tags,
-          (SELECT json_group_array(i.digest) FROM manifest_references p JOIN manifests i ON i.id = p.manifest_id
-            WHERE p.repository_id = m.repository_id AND p.digest = m.digest AND p.kind = 'manifest') AS parents
-        FROM manifests m WHERE m.repository_id = ${repositoryId} AND m.digest IN ${listOf(seen.map(({ digest }) => digest))} ORDER BY m.id`,
+    const rows = await findManifests(
+      connection,
+      repository,
+      seen.map(({ digest }) => digest),
     )
+    const there = new Map((await tagsOf(connection, repositoryId, rows)).map(({ digest, tags }) => [digest, tags]))
     const before = new Map(seen.map((each) => [each.digest, each.tags]))
-    const going = rows.flatMap(({ tags, parents, ...row }) => {
-      const now = JSON.parse(tags) as Tag[]
+    const going = rows.flatMap((row) => {
+      const now = there.get(row.digest) ?? []
       const known = before.get(row.digest) ?? []
       const changed = now.length !== known.length || now.some((tag) => !known.includes(tag))
       const outcome = changed ? 'changed' : isImmutable !== undefined && now.some(isImmutable) ? 'immutable' : undefined
-      if (outcome === undefined) return [{ ...row, tags: now, tagged: now.length, parents: JSON.parse(parents) as Digest[] }]
+      if (outcome === undefined) return [{ ...row, tags: now }]
       outcomes.set(row.digest, outcome)
       return []
     })
@@ -75,7 +67,7 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
     await removeTags(db, connection, repository, beside, actor)
     const tagsBefore = new Map([...going, ...beside].map(({ digest, tags }) => [digest, tags]))
     const gone = all.map((one) => ({ ...one, tags: tagsBefore.get(one.digest) ?? [] }))
-    await removeManifests(db, connection, { id: repositoryId, projectId, name }, gone, actor)
+    await removeManifests(db, connection, repository, gone, actor)
     return outcomes
   })
 }
