@@ -63,6 +63,11 @@ export class Transfer {
         await pause(this.#run.clock, PAUSE_MS * 2 ** fruitless, this.#run.signal)
         if (await this.#destination.blobs.stat(this.#blob.digest)) return await this.#forget()
         upload = await this.#takeUp()
+        if (upload.size <= before) {
+          // A busy one may not have come to what it got at all.
+          await pause(this.#run.clock, PAUSE_MS * 2 ** fruitless, this.#run.signal)
+          upload = await this.#takeUp()
+        }
         // A link that is cut again and again is used as long as each time some of it arrives.
         fruitless = upload.size > before ? 0 : fruitless + 1
         if (fruitless >= FRUITLESS_LIMIT) throw error
