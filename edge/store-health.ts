@@ -1,4 +1,4 @@
-import { type Clock, pause, steady } from '../registry/clock.ts'
+import { type Clock, inTime, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
 
@@ -30,17 +30,11 @@ export class StoreHealth {
   }
 
   async #ask(): Promise<boolean> {
-    const waited = new AbortController()
-    const late = pause(this.#clock, ANSWER_MS, waited.signal).then(
-      () => new Error(`no answer within ${ANSWER_MS} ms`),
-      () => undefined,
-    )
     const asked = this.#store.stat(NOTHING).then(
       () => undefined,
       (error: unknown) => error,
     )
-    const error = await Promise.race([asked, late])
-    waited.abort()
+    const error = await inTime(this.#clock, ANSWER_MS, asked)
     // Once, not with each question.
     if (error !== undefined && !this.#told) this.#log.warn({ err: error }, 'The store of this edge does not answer; nobody should be sent here.')
     this.#told = error !== undefined

@@ -37,3 +37,14 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** What the promise gives, or `late` after so many milliseconds of `clock`; the promise goes on. @throws what it throws in time */
+export async function inTime<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | 'late'> {
+  const late = Promise.withResolvers<'late'>()
+  const stop = clock.after(ms, () => late.resolve('late'))
+  try {
+    return await Promise.race([promise, late.promise])
+  } finally {
+    stop()
+  }
+}

@@ -1,5 +1,5 @@
 import type { Draft, DraftWriter, Hasher } from '../blob-store.ts'
-import { pause } from '../clock.ts'
+import { inTime } from '../clock.ts'
 import type { Actor, UploadRecord } from '../metadata-store.ts'
 import type { Upload, Uploads } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
@@ -210,11 +210,7 @@ export class LocalUploads implements Uploads {
   async #quiet(id: string): Promise<void> {
     const { locks, clock } = this.#parts
     const change = locks.get(id)
-    if (change === undefined) return
-    const waited = new AbortController()
-    const late = pause(clock, STATUS_WAIT_MS, waited.signal).catch(ignore)
-    await Promise.race([change, late])
-    waited.abort()
+    if (change !== undefined) await inTime(clock, STATUS_WAIT_MS, change)
   }
 }
 
@@ -267,7 +263,7 @@ async function pump(
   }
 }
 
-/** For the end of what we have done with: how it ends tells us nothing. */
+/** For the cancelling of a stream that we have done with: that it fails tells us nothing. */
 function ignore(): void {}
 
 function unknownUpload(id: string): RegistryError {
