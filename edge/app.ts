@@ -56,10 +56,8 @@ export interface EdgeAppOptions {
   readonly askedByNeighbour?: (digest: Digest) => void
   /** Sends clients to an edge nearer to them. */
   readonly nearest?: Pick<NearestEdge, 'towards'>
-  /** Whether this process is about to end. */
-  readonly leaving?: () => boolean
-  /** Whether the store that everything is kept in answers. */
-  readonly stored?: () => Promise<boolean>
+  /** Why nobody should be sent here, though everything is answered; undefined: all is well. */
+  readonly unwell?: () => Promise<string | undefined>
   /** How answers are made whose whole body is in memory; as any other when absent. */
   readonly whole?: MakeWhole
 }
@@ -129,8 +127,8 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
 
   /** What keeps others from sending anybody here, though everything is answered. */
   const departing = async (): Promise<string | undefined> => {
-    if (options.leaving?.()) return 'this edge is about to end'
-    if ((await options.stored?.()) === false) return 'the store of this edge does not answer'
+    const unwell = await options.unwell?.()
+    if (unwell !== undefined) return unwell
     return (await isDrained(mesh, log)) ? 'this edge is drained: its administrator wants nobody sent here' : undefined
   }
 

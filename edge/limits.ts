@@ -19,8 +19,9 @@ export const FEED_RETRY_FIRST_MS = 200
 export const FEED_RETRY_LAST_MS = 5_000
 /** How often what only ages (contact with the origin, time spent without it) is written down. */
 export const KEEP_EVERY_MS = 10_000
-/** How often counters go to the origin. */
+/** How often counters go to the origin, and how often an edge looks whether it has to say before that nobody should be sent to it. */
 export const REPORT_EVERY_MS = 5_000
+export const WELL_ASKED_EVERY_MS = 1_000
 /** How long a project or principal that the origin does not know is not asked for again, unless the feed names it. */
 export const UNKNOWN_FOR_MS = 30_000
 /** Names that this edge knows nothing of, asked for at once; and so many a second that turn out to be nobody's. */

@@ -3,14 +3,22 @@ import type { PolicyDocument } from '../mesh/documents.ts'
 import { type EdgeReport, MESH } from '../mesh/enrolment.ts'
 import type { FeedBatch, FeedEntry } from '../mesh/feed.ts'
 import { type DocumentType, verifyDocument } from '../mesh/signing.ts'
-import { type Clock, pause } from '../registry/clock.ts'
+import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { EnrolmentRefused, joinOrigin, keepKeys } from './enrolment.ts'
 import { Feed, type FeedListener } from './feed.ts'
 import type { Kept } from './kept.ts'
-import { FEED_RETRY_FIRST_MS, FEED_RETRY_LAST_MS, ORIGIN_ANSWER_MS, ORIGIN_ANSWER_WHILE_AWAY_MS, REPORT_EVERY_MS, RETRY_AFTER_S } from './limits.ts'
+import {
+  FEED_RETRY_FIRST_MS,
+  FEED_RETRY_LAST_MS,
+  ORIGIN_ANSWER_MS,
+  ORIGIN_ANSWER_WHILE_AWAY_MS,
+  REPORT_EVERY_MS,
+  RETRY_AFTER_S,
+  WELL_ASKED_EVERY_MS,
+} from './limits.ts'
 import type { Mesh, MeshStatus } from './mesh.ts'
 import { OriginClient } from './origin-client.ts'
 import { type Facts, Snapshot } from './snapshot.ts'
@@ -35,7 +43,9 @@ export interface LinkOptions {
   /** What else acts on the feed, for instance the caches. */
   readonly listener: FeedListener
   /** Counters for the origin. */
-  readonly report: () => Promise<Omit<EdgeReport, 'version' | 'cursor'>>
+  readonly report: () => Promise<Omit<EdgeReport, 'version' | 'cursor' | 'unwell'>>
+  /** Why nobody should be sent here; undefined: all is well. Always well when absent. */
+  readonly unwell?: () => Promise<string | undefined>
 }
 
 /** The one connection of an edge with its origin: enrolment, feed, documents, reports. */
@@ -153,14 +163,20 @@ export class Link implements Mesh {
   }
 
   async #reportOnAndOn(signal: AbortSignal): Promise<void> {
-    const { clock, version, report, log } = this.#options
+    const { clock, version, report, unwell: ailment, log } = this.#options
+    let told: string | undefined
+    let due = steady(clock) + REPORT_EVERY_MS
     while (!signal.aborted) {
       try {
-        await pause(clock, REPORT_EVERY_MS, signal)
+        await pause(clock, ailment === undefined ? REPORT_EVERY_MS : WELL_ASKED_EVERY_MS, signal)
         if (!this.#trust.connected) continue
-        const json: EdgeReport = { version, cursor: this.#feed.cursor, ...(await report()) }
+        const unwell = await ailment?.()
+        if (unwell === told && steady(clock) < due) continue
+        const json: EdgeReport = { version, cursor: this.#feed.cursor, ...(await report()), unwell }
+        due = steady(clock) + REPORT_EVERY_MS
         const { status } = await this.origin.ask('POST', MESH.report, { json, signal })
-        if (status !== 204) log.debug({ status }, 'the origin did not take a report')
+        if (status === 204) told = unwell
+        else log.debug({ status }, 'the origin did not take a report')
       } catch (error) {
         if (!signal.aborted) log.debug({ error }, 'a report did not reach the origin')
       }

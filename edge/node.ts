@@ -99,6 +99,10 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     given === undefined ? fetches((fetcher) => observedFetch(fetcher, { identity, log })) : () => observedFetch(given, { identity, log })
   const ending = new AbortController()
   let leaving = false
+  const unwell = async () => {
+    if (leaving) return 'this edge is about to end'
+    return (await health?.answers()) === false ? 'the store of this edge does not answer' : undefined
+  }
 
   const parts: { link?: Link; sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
   const places = Places.of({
@@ -184,6 +188,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
           upstreams,
         }
       },
+      unwell,
     })
     parts.link = link
     const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })
@@ -242,8 +247,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       region: () => (link.origin.enrolled ? link.origin.member.enrolment.region : ''),
       version: VERSION,
       url: config['edge.url'],
-      leaving: () => leaving,
-      ...(health && { stored: () => health.answers() }),
+      unwell,
       newId,
       log,
       whole: (bytes, init) => new WholeResponse(bytes, init),

@@ -75,6 +75,8 @@ export interface EdgeReport {
   readonly bytesServed: number
   readonly bytesFetched: number
   readonly diskBytes: number
+  /** Why nobody should be sent there, though it answers; absent: it is well. */
+  readonly unwell?: string | undefined
   /** Tags served though their source could not confirm them. */
   readonly stale?: number | undefined
   /** Blobs that were fetched, by what became of them. */

@@ -32,6 +32,11 @@ export function edgeReportMetrics(reports: () => AsyncIterable<ReportedEdge>, no
       one(({ connected }) => (connected ? 1 : 0)),
     ),
     gauge(
+      'atoll_edge_report_unwell',
+      '1 while the edge says that nobody should be sent to it; absent before its first report.',
+      one(({ stats }) => (stats.hits === undefined ? undefined : Number(stats.unwell !== undefined))),
+    ),
+    gauge(
       'atoll_edge_report_age_seconds',
       'Since the origin last heard of the edge; absent before it ever has.',
       one(({ lastSeenAt }) => (lastSeenAt === null ? undefined : Math.max(0, now() - lastSeenAt) / 1000)),

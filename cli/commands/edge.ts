@@ -22,6 +22,7 @@ interface Edge {
 }
 
 interface Report {
+  readonly unwell?: string
   readonly hits?: number
   readonly misses?: number
   readonly bytesServed?: number
@@ -150,8 +151,8 @@ async function findEdge(api: Api, name: string): Promise<Edge> {
   throw new CliError(`There is no edge ${name}. See which there are: atoll edge ls`, EXIT.notFound)
 }
 
-function statusOf({ status, draining }: Edge): string {
-  return draining === true ? `${status}, drained` : status
+function statusOf({ status, draining, report }: Edge): string {
+  return [status, draining === true && 'drained', report?.unwell !== undefined && 'unwell'].filter((word) => word !== false).join(', ')
 }
 
 function described(edge: Edge): string {
@@ -163,6 +164,7 @@ function described(edge: Edge): string {
     ['region', edge.region],
     ['url', edge.url],
     ['status', statusOf(edge)],
+    ['unwell', edge.report?.unwell],
     ['version', edge.version],
     ['enrolled', edge.enrolled_at],
     ['last seen', edge.last_seen],

@@ -26,12 +26,19 @@ export class EdgePresence {
     dropOldest(this.#left, REMEMBERED)
   }
 
-  /** It follows our feed; or it does so at another process of this origin, and was heard of a moment ago. */
+  /**
+   * It was heard of a moment ago, and follows our feed or, as far as is known here, that of another process of this origin. A feed that is
+   * open says little by itself: what is written to a process that stands still waits in the kernel for long.
+   */
   status({ id, status, lastSeenAt }: Pick<Edge, 'id' | 'status' | 'lastSeenAt'>): 'connected' | 'disconnected' | 'revoked' {
     if (status === 'revoked') return 'revoked'
-    if (this.#hub.following(id) > 0) return 'connected'
-    const seen = lastSeenAt ?? Number.NEGATIVE_INFINITY
-    const heard = seen > (this.#left.get(id) ?? Number.NEGATIVE_INFINITY) && this.#clock.now() - seen < HEARD_MS
-    return heard ? 'connected' : 'disconnected'
+    if (lastSeenAt === null || this.#clock.now() - lastSeenAt >= HEARD_MS) return 'disconnected'
+    const follows = this.#hub.following(id) > 0 || lastSeenAt > (this.#left.get(id) ?? Number.NEGATIVE_INFINITY)
+    return follows ? 'connected' : 'disconnected'
+  }
+
+  /** Whether clients may be sent there. */
+  takes(edge: Edge): boolean {
+    return edge.drainedAt === null && edge.stats.unwell === undefined && this.status(edge) === 'connected'
   }
 }

@@ -6,7 +6,7 @@ export const BATCH_CHANGES = 500
 export const LINES_KEPT = 128
 /** How long a one-time token for an edge is good, in milliseconds. */
 export const ENROLMENT_MS = 60 * 60_000
-/** How long after its last word an edge counts as connected, if its feed is at another process, in milliseconds. */
+/** How long after its last word an edge counts as connected, in milliseconds: three of its reports. */
 export const HEARD_MS = 15_000
 /** Edges in one page of their list. */
 export const EDGES_PAGE = 1_000

@@ -56,6 +56,7 @@ const edgeReport: z.ZodType<EdgeReport> = z.object({
   bytesServed: count,
   bytesFetched: count,
   diskBytes: count,
+  unwell: z.string().max(200).optional(),
   stale: count.optional(),
   fills: z.object({ begun: count, completed: count, passed: count, failed: count, wrong: count }).optional(),
   caches: z

@@ -21,7 +21,7 @@ import { EDGES_KNOWN_MS, EDGES_LIMIT } from './limits.ts'
 export interface NearestOptions {
   readonly places: Places
   readonly db: Database
-  readonly presence: Pick<EdgePresence, 'status'>
+  readonly presence: Pick<EdgePresence, 'takes'>
   readonly issuer: Pick<Issuer, 'issue'>
   readonly facts: Pick<Facts, 'account'>
   readonly addresses: Addresses
@@ -60,7 +60,7 @@ export class Nearest {
       const edges = await this.#edges()
       const { presence } = this.#options
       return nearestOf(
-        edges.filter((edge) => edge.drainedAt === null && presence.status(edge) === 'connected'),
+        edges.filter((edge) => presence.takes(edge)),
         place,
         digest,
       )

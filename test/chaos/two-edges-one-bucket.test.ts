@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AtollProcess, startAtoll } from '../support/atoll.ts'
+import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
 import { randomImage, sha256 } from '../support/images.ts'
 import { getAt, Tenant } from '../support/tenant.ts'
 import { until } from '../support/until.ts'
@@ -23,7 +23,7 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
   beforeAll(async () => {
     const started = await startS3(program ?? '')
     bucket = started
-    origin = await startAtoll({ role: 'origin' })
+    origin = await startAtoll({ role: 'origin', env: { ATOLL_NEAREST_NETWORKS: '127.0.0.0/8=eu' } })
     const tenant = new Tenant(origin)
     const id = await tenant.endpoint({ name: 'hub', type: 'docker-hub', url: hub.url.origin, insecure: true })
     await tenant.project('hub', { public: true, registry_id: id })
@@ -98,12 +98,23 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
     expect(hub.counts.cdnGets).toBe(cdnGets)
   }, 120_000)
 
-  it('let nobody be sent to them once the bucket is away', async () => {
+  it('let nobody be sent to them once the bucket is away, by load balancers or by the origin', async () => {
     const readyz = async () => await (await fetch(`http://${edges[1].edge}/readyz`)).text()
-    expect(await readyz()).toBe('ok')
+    const tenant = new Tenant(origin)
+    await tenant.project('open', { public: true })
+    const image = randomImage({ layers: [10_000] })
+    await tenant.push('open/app', image, { username: 'admin', password: ADMIN_PASSWORD }, 'v1')
+    const layer = `http://${origin.origin}/v2/open/app/blobs/${image.layers[0]?.digest}`
+    const asked = async () => {
+      const answer = await fetch(layer, { headers: { 'user-agent': 'containerd/2.1.0' }, redirect: 'manual' })
+      await answer.arrayBuffer()
+      return answer.status
+    }
+    expect([await readyz(), await asked()]).toEqual(['ok', 307])
     await bucket?.close()
     bucket = undefined
     await until('the edge says so', async () => (await readyz()) === 'the store of this edge does not answer')
     expect((await getAt(edges[1].edge, '/livez')).status).toBe(200)
+    await until('the origin sends nobody there', async () => (await asked()) === 200, 20_000)
   }, 60_000)
 })
