@@ -110,6 +110,8 @@ export const NEIGHBOUR_PROOFS = 50_000
 
 /** To the source of one large blob, at a Node edge. A Worker may have six in all, and its bucket takes some. */
 export const FILL_CONNECTIONS = 4
+/** How long an edge that ends waits for its fills, and for what it counted of its cache, to be written down, in milliseconds each. */
+export const ENDING_MS = 5_000
 /** How an edge is that clients may be sent to: for its answer, how much of it, and for how long it is believed. */
 export const HEALTH_ANSWER_MS = 1_000
 export const HEALTH_BYTES = 16 * 1024

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, systemClock } from '../registry/clock.ts'
+import { type Clock, inTime, systemClock } from '../registry/clock.ts'
 import { FillLeases, FillTable } from '../registry/fill/index.ts'
 import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
@@ -28,7 +28,7 @@ import { awayLogin } from './away/login.ts'
 import { Spool } from './away/spool.ts'
 import { keyPair, macKey } from './identity.ts'
 import { knowledgeOf } from './knowledge.ts'
-import { FILL_CONNECTIONS } from './limits.ts'
+import { ENDING_MS, FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
 import { dropLostRuns } from './lost-runs.ts'
 import type { MeshStatus } from './mesh.ts'
@@ -46,6 +46,7 @@ import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
 import { warmImage } from './warm/warm-image.ts'
 import { WarmOnPush } from './warm/warm-on-push.ts'
+import { WithoutStore } from './without-store.ts'
 
 export interface StartEdgeOptions {
   readonly config: EdgeConfig
@@ -84,13 +85,10 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const grace = config['edge.grace'] * 1000
   const { blobs, records, kept, space, leases, health } = await openEdgeStores(config, { clock, log })
   const pieces = new Pieces()
+  const filling = { createHasher, clock, log, limits: { connections: FILL_CONNECTIONS }, pieceBytes: () => pieces.bytes }
   const fills = new FillTable({
+    ...filling,
     blobs,
-    createHasher,
-    clock,
-    log,
-    limits: { connections: FILL_CONNECTIONS },
-    pieceBytes: () => pieces.bytes,
     ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }),
   })
   const identity = new RequestIdentity(newId)
@@ -104,7 +102,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     return (await health?.answers()) === false ? 'the store of this edge does not answer' : undefined
   }
 
-  const parts: { link?: Link; sources?: Sources; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
+  const parts: { link?: Link; sources?: Sources; passing?: WithoutStore | undefined; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
   const places = Places.of({
     networks: config['edge.nearest.networks'],
     header: config['edge.nearest.header'],
@@ -115,7 +113,15 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     edgeMetrics({
       sources: () => parts.sources?.counters.bySource ?? new Map(),
       budgets: async () => (await parts.sources?.memory.budgets()) ?? [],
-      fills,
+      fills: {
+        counters: fills.counters,
+        get size() {
+          return fills.size + (parts.passing?.fills.size ?? 0)
+        },
+        get bytesHeld() {
+          return fills.bytesHeld + (parts.passing?.fills.bytesHeld ?? 0)
+        },
+      },
       space: () => space.status(),
       mesh: () => parts.link?.status(),
     }),
@@ -164,7 +170,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       version: VERSION,
       listener: {
         apply: async (entries) => {
-          await parts.sources?.forget(entries)
+          await (parts.passing ?? parts.sources)?.forget(entries)
           parts.warm?.apply(entries)
         },
         restart: async (run) => {
@@ -193,8 +199,20 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     parts.link = link
     const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })
     const nearby = neighbours && { nearby: () => neighbours }
-    const sources = new Sources({ ...nearby, mesh: link, fetchFor, cache: { blobs, records }, fills, createHasher, clock, log })
+    const sourcing = { ...nearby, mesh: link, fetchFor, createHasher, clock, log }
+    const sources = new Sources({ ...sourcing, cache: { blobs, records }, fills })
     parts.sources = sources
+    parts.passing =
+      health &&
+      (await WithoutStore.open({
+        stored: sources,
+        sources: sourcing,
+        fills: { ...filling, counters: fills.counters },
+        away: () => health.away,
+        kept,
+        clock,
+        log,
+      }))
     parts.warm = new WarmOnPush({
       mesh: () => link,
       warm: ({ name, tag, platforms }, signal) =>
@@ -214,7 +232,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       log,
       newId,
     })
-    await pushes.sweep()
+    if (!health?.away) await pushes.sweep()
     const tokens = new Tokens({ origin: link.origin, newId })
     const known = new Grants({
       kept,
@@ -239,7 +257,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       pulled: (pulled) => spool.note(pulled),
       ...(places && { nearest: new NearestEdge({ mesh: link, tokens, fetch: fetchFor({ verifyTls: true }), clock, log }) }),
       askedByNeighbour: (digest) => neighbours?.askedFor(digest),
-      sources,
+      sources: parts.passing ?? sources,
       tokens,
       pushes,
       mirror: { project: config['edge.mirror.project'], host: config['edge.mirror.host'] },
@@ -255,7 +273,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     const joined = link.join(ending.signal)
     const running = joined.then(
       async () => {
-        await Promise.all([link.run(ending.signal), spool.run(ending.signal)])
+        await Promise.all([link.run(ending.signal), spool.run(ending.signal), parts.passing?.run(ending.signal)])
       },
       (error: unknown) => log.error({ err: error }, 'This edge could not join its origin.'),
     )
@@ -275,10 +293,11 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         await metrics?.close()
         ending.abort(new DOMException('The edge ends.', 'AbortError'))
         await running
-        await fills.close()
+        // A store that hangs keeps nobody from ending: what was not written down is found anew.
+        await inTime(clock, ENDING_MS, Promise.all([fills.close(), parts.passing?.fills.close()]))
         // Last, so that what the fills left is written down.
         counting.abort()
-        await counted
+        await inTime(clock, ENDING_MS, counted)
       },
     }
   } catch (error) {

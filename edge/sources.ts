@@ -42,6 +42,8 @@ export interface SourcesOptions {
   readonly nearby?: (sourceId: string) => Nearby
   /** Told what upstreams say of their limits. */
   readonly budgetHeard?: (budget: UpstreamBudget) => void
+  /** Other sources, with which these share what is learned of upstreams and what is counted. */
+  readonly beside?: Pick<Sources, 'memory' | 'counters'>
 }
 
 interface Upstream {
@@ -59,14 +61,15 @@ export class Sources {
   readonly memory: UpstreamMemory
   readonly #upstreams = new LRUCache<string, Upstream>({ max: UPSTREAMS_IN_MEMORY })
   /** What was done for each source, by its name: two projects of one upstream are one source here. */
-  readonly counters = new SourceCounters()
+  readonly counters: SourceCounters
   #remote: { readonly url: URL; readonly registry: RemoteRegistry } | undefined
   #ofOrigin: { readonly run: number; readonly url: URL; readonly cache: PullThrough } | undefined
 
   constructor(options: SourcesOptions) {
     this.#options = options
-    const { cache, clock, log } = options
-    this.memory = new UpstreamMemory({ kept: keptIn(cache.records), clock, log, heard: options.budgetHeard })
+    const { cache, clock, log, beside } = options
+    this.memory = beside?.memory ?? new UpstreamMemory({ kept: keptIn(cache.records), clock, log, heard: options.budgetHeard })
+    this.counters = beside?.counters ?? new SourceCounters()
   }
 
   /** All projects as one registry, for one caller. Who may see what is for others to say. `ahead`: no client wants it yet, so it counts as no hit and no miss. */

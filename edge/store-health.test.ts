@@ -18,7 +18,7 @@ test('a store is well as long as it answers in time, is asked now and then, and 
 
   clock.advance(2_000)
   answer = () => Promise.reject(new RegistryError('UNAVAILABLE', 'no'))
-  expect(await health.answers()).toBe(false)
+  expect([health.away, await health.answers(), health.away]).toEqual([false, false, true])
 
   clock.advance(2_000)
   answer = () => new Promise(() => undefined)

@@ -1,6 +1,7 @@
 import { type Clock, inTime, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
 
 /** How long a store that is well may take to say whether it has an object, in milliseconds. */
 const ANSWER_MS = 2_000
@@ -15,12 +16,18 @@ export class StoreHealth {
   readonly #clock: Clock
   readonly #log: Log
   #known: { readonly at: number; readonly answers: Promise<boolean> } | undefined
-  #told = false
+  #away = false
 
   constructor(store: Pick<ObjectStore, 'stat'>, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
     this.#store = store
     this.#clock = clock
     this.#log = log
+  }
+
+  /** Whether it did not answer a moment ago. */
+  get away(): boolean {
+    void this.answers()
+    return this.#away
   }
 
   async answers(): Promise<boolean> {
@@ -34,10 +41,11 @@ export class StoreHealth {
       () => undefined,
       (error: unknown) => error,
     )
-    const error = await inTime(this.#clock, ANSWER_MS, asked)
+    const found = await inTime(this.#clock, ANSWER_MS, asked)
+    const error = found === 'late' ? new RegistryError('UNAVAILABLE', `It did not answer within ${ANSWER_MS} ms.`) : found
     // Once, not with each question.
-    if (error !== undefined && !this.#told) this.#log.warn({ err: error }, 'The store of this edge does not answer; nobody should be sent here.')
-    this.#told = error !== undefined
+    if (error !== undefined && !this.#away) this.#log.warn({ err: error }, 'The store of this edge does not answer; nobody should be sent here.')
+    this.#away = error !== undefined
     return error === undefined
   }
 }

@@ -53,8 +53,10 @@ export async function openEdgeStores(config: EdgeConfig, { clock, log }: { reado
     return { blobs: space.blobs, records: space.records, kept: keptIn(space.urgent(stateIn(config))), space, leases: undefined, health: undefined }
   }
   const { blobs, records, leases } = inBucket(config)
-  const space = await openSpace({ ...common, blobs, records, reads: { told: false, by: new Reads() }, capacity: bucketCapacity(most) })
   const health = new StoreHealth(records, { clock, log })
+  await health.answers()
+  const away = () => health.away
+  const space = await openSpace({ ...common, blobs, records, reads: { told: false, by: new Reads() }, capacity: bucketCapacity(most), away })
   return { blobs: space.blobs, records: space.records, kept: openKept(config), space, leases, health }
 }
 

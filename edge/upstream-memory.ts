@@ -1,11 +1,15 @@
 import { LRUCache } from 'lru-cache'
 import { BUDGETS_LIMIT, type UpstreamBudget } from '../mesh/enrolment.ts'
-import type { Clock } from '../registry/clock.ts'
+import { type Clock, inTime } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import { Budget, isBudgetState } from '../registry/pull-through/budget.ts'
 import type { ChallengeMemory, LearnedChallenge } from '../registry/remote/index.ts'
+import { RegistryError } from '../registry/spec/errors.ts'
 import type { Kept } from './kept.ts'
 import { UPSTREAMS_IN_MEMORY } from './limits.ts'
+
+/** Who asks an upstream does not wait longer for what is known of it, in milliseconds. */
+const READ_MS = 1_000
 
 export interface UpstreamMemoryOptions {
   readonly kept: Kept
@@ -92,8 +96,12 @@ export class UpstreamMemory {
   }
 
   async #read(key: string): Promise<unknown> {
+    const { kept, clock } = this.#options
     try {
-      return await this.#options.kept.get(key)
+      const read = kept.get(key).then((value) => ({ value }))
+      const found = await inTime(clock, READ_MS, read)
+      if (found === 'late') throw new RegistryError('UNAVAILABLE', 'The store of this edge does not answer.')
+      return found.value
     } catch (error) {
       this.#options.log.warn({ key, error }, 'what was known of an upstream cannot be read')
       return undefined

@@ -49,6 +49,11 @@ export class Ledger {
     return ledger
   }
 
+  /** Without what was written down, which cannot be read now: a listing finds it. */
+  static unread(objects: ObjectStore, clock: Pick<Clock, 'now'>): Ledger {
+    return new Ledger(objects, clock)
+  }
+
   /** The sizes of all entries together. */
   get bytes(): number {
     return this.#bytes

@@ -4,7 +4,7 @@ import type { Log } from '../../registry/log.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { onFullDisk } from './full-disk.ts'
 import { Ledger } from './ledger.ts'
-import { KEEP_USES_MS } from './limits.ts'
+import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS } from './limits.ts'
 import { type Pin, pinnedBlobs } from './pins.ts'
 import type { Reads } from './reads.ts'
 import { rebuild } from './rebuild.ts'
@@ -17,6 +17,8 @@ export interface OpenSpaceOptions {
   /** Given by whoever made `blobs` tell it of its readers; absent: readers are watched here. */
   readonly reads: { readonly told: boolean; readonly by: Reads }
   readonly capacity: (occupied: number) => Promise<number>
+  /** Whether the store does not answer now: then nothing is read of it and nothing written down. By default it always does. */
+  readonly away?: () => boolean
   readonly pins: readonly Pin[]
   readonly clock: Clock
   readonly log: Log
@@ -34,10 +36,11 @@ export interface SpacedStores {
 
 /** Stores that keep to a budget. */
 export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores> {
-  const { blobs, records, reads, capacity, clock, log } = options
-  const ledger = await Ledger.open(records, clock)
+  const { blobs, records, reads, capacity, clock, log, away = () => false } = options
+  const ledger = away() ? Ledger.unread(records, clock) : await Ledger.open(records, clock)
   const space = new Space({ blobs, ledger, reads: reads.by, clock, log, capacity, pinned: pinnedBlobs(options.pins, records, clock) })
   const keep = async () => {
+    if (away()) return
     try {
       await ledger.keep()
     } catch (error) {
@@ -45,10 +48,14 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
     }
   }
   const look = async (signal: AbortSignal) => {
-    try {
-      await rebuild(ledger, blobs, signal)
-    } catch (error) {
-      if (!signal.aborted) log.warn({ error }, 'the cache could not be looked through: its size is counted from what is known of it')
+    for (let wait = LOOK_AGAIN_FIRST_MS; !signal.aborted; wait = Math.min(2 * wait, LOOK_AGAIN_LAST_MS)) {
+      try {
+        return await rebuild(ledger, blobs, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ error }, 'the cache could not be looked through: its size is counted from what is known of it')
+      }
+      await pause(clock, wait, signal).catch(() => undefined)
     }
   }
   const keepOnAndOn = async (signal: AbortSignal) => {

@@ -27,25 +27,13 @@ export interface FillTableOptions {
   readonly leases?: FillLeases
   /** How much each consumer reads of the store at once; by default as much as the store gives. */
   readonly pieceBytes?: () => number
+  /** Where to count; by itself when absent. */
+  readonly counters?: FillCounters
 }
 
 /** The fills of a process: one for a digest and a source, however many ask. */
 export class FillTable implements Fills {
-  readonly counters: FillCounters = {
-    fills: 0,
-    joined: 0,
-    completed: 0,
-    abandoned: 0,
-    resumed: 0,
-    cuts: 0,
-    wrong: 0,
-    failed: 0,
-    unstored: 0,
-    bytesFetched: 0,
-    bytesServed: 0,
-    behind: 0,
-    bytesDirect: 0,
-  }
+  readonly counters: FillCounters
   readonly #blobs: BlobStore
   readonly #createHasher: CreateHasher
   readonly #clock: Clock
@@ -63,7 +51,8 @@ export class FillTable implements Fills {
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
   readonly #stored = new Set<Digest>()
 
-  constructor({ blobs, createHasher, clock, log, limits, leases, pieceBytes }: FillTableOptions) {
+  constructor({ blobs, createHasher, clock, log, limits, leases, pieceBytes, counters = newCounters() }: FillTableOptions) {
+    this.counters = counters
     this.#leases = leases
     this.#pieceBytes = pieceBytes ?? (() => Number.POSITIVE_INFINITY)
     this.#blobs = blobs
@@ -212,5 +201,23 @@ export class FillTable implements Fills {
     const hasher = this.#createHasher('sha256')
     hasher.update(new TextEncoder().encode(source.id))
     return `fill-${hexOf(digest).slice(0, 64)}-${hexOf(hasher.digest()).slice(0, 8)}`
+  }
+}
+
+function newCounters(): FillCounters {
+  return {
+    fills: 0,
+    joined: 0,
+    completed: 0,
+    abandoned: 0,
+    resumed: 0,
+    cuts: 0,
+    wrong: 0,
+    failed: 0,
+    unstored: 0,
+    bytesFetched: 0,
+    bytesServed: 0,
+    behind: 0,
+    bytesDirect: 0,
   }
 }

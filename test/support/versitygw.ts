@@ -15,6 +15,9 @@ export interface S3Server {
   readonly secretAccessKey: string
   /** Where it keeps what is in its buckets. */
   readonly directory: string
+  /** It takes connections and answers none, until it goes on. */
+  freeze(): void
+  thaw(): void
   close(): Promise<void>
 }
 
@@ -46,6 +49,8 @@ export async function startS3(program: string, secretAccessKey = 'test-secret'):
     accessKeyId,
     secretAccessKey,
     directory,
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
     async close() {
       const exited = once(child, 'exit')
       child.kill('SIGKILL')
