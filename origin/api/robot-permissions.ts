@@ -31,7 +31,7 @@ export async function readPermissions(
   if (permissions.reduce((sum, { access }) => sum + access.length, 0) > ROBOT_PERMISSIONS_LIMIT) {
     throw badField('permissions', `a robot has ${ROBOT_PERMISSIONS_LIMIT} permissions at most`)
   }
-  const granted: RobotPermission[] = []
+  const granted = new Map<string, RobotPermission>()
   for (const [index, { kind, namespace, access }] of permissions.entries()) {
     const field = `permissions.${index}`
     const { scope, project } = await readScope(services, { kind, namespace }, own, field)
@@ -44,10 +44,10 @@ export async function readPermissions(
       if (!mayGrant(maker, permission, project, services.clock.now())) {
         throw new ApiError('FORBIDDEN', `${field}: nobody gives a robot more than he holds, and you may not ${action} ${resource} in ${namespace}.`)
       }
-      granted.push(permission)
+      granted.set(JSON.stringify(permission), permission)
     }
   }
-  return granted
+  return [...granted.values()]
 }
 
 async function readScope(

@@ -12,6 +12,7 @@ import {
   scopes,
   text,
 } from '../../runtime/settings/kinds.ts'
+import { optionalFilter } from '../identity/ldap/filters.ts'
 
 const live = <T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret'> = {}) =>
   setting(kind, fallback, description, { ...options, live: true })
@@ -47,10 +48,10 @@ export const liveSettings = defineSettings({
   ldap_search_password: live(optionalText, undefined, 'The password of `ldap_search_dn`.', { secret: true }),
   ldap_base_dn: live(optionalText, undefined, 'Below which entry people are.'),
   ldap_uid: live(text, 'uid', 'The attribute that is the user name.'),
-  ldap_filter: live(optionalText, undefined, 'Which entries are people, for instance `(objectClass=person)`.'),
+  ldap_filter: live(optionalFilter, undefined, 'Which entries are people, for instance `(objectClass=person)`.'),
   ldap_scope: live(integer(0, 2), 2, `How far people are searched: ${LDAP_SCOPES}.`),
   ldap_group_base_dn: live(optionalText, undefined, 'Below which entry groups are; without it there are none.'),
-  ldap_group_search_filter: live(optionalText, undefined, 'Which entries are groups, for instance `(objectClass=groupOfNames)`.'),
+  ldap_group_search_filter: live(optionalFilter, undefined, 'Which entries are groups, for instance `(objectClass=groupOfNames)`.'),
   ldap_group_attribute_name: live(text, 'cn', 'The attribute that is the name of a group.'),
   ldap_group_search_scope: live(integer(0, 2), 2, `How far groups are searched: ${LDAP_SCOPES}.`),
   ldap_group_membership_attribute: live(text, 'memberof', 'The attribute of a person that names his groups.'),

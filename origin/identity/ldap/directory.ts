@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
-import { AndFilter, Client, EqualityFilter, type Filter, FilterParser, InvalidCredentialsError, OrFilter, SubstringFilter } from 'ldapts'
+import { AndFilter, Client, EqualityFilter, type Filter, InvalidCredentialsError, OrFilter, SubstringFilter } from 'ldapts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import { optionalLdapUrl } from '../../../runtime/settings/kinds.ts'
 import { normalDn } from '../../../schema/groups.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
+import { readFilter } from './filters.ts'
 
 /** How to talk to a directory, from the settings of that name. */
 export type DirectorySettings = Pick<
@@ -85,7 +86,7 @@ export class Directory implements AsyncDisposable {
 
   /** Whether it answers at all: it is asked what it is (RFC 4512, 5.1), which needs no right and no base. @throws DirectoryError */
   async greet(): Promise<void> {
-    await this.#search('', 0, FilterParser.parseString('(objectClass=*)'), ['supportedLDAPVersion'], 1)
+    await this.#search('', 0, readFilter('(objectClass=*)'), ['supportedLDAPVersion'], 1)
   }
 
   /** The one person of this name. @throws DirectoryError */
@@ -174,7 +175,7 @@ export class Directory implements AsyncDisposable {
   }
 
   async #attribute(dn: string, attribute: string): Promise<string[]> {
-    const [entry] = await this.#search(dn, 0, FilterParser.parseString('(objectClass=*)'), [attribute], 1)
+    const [entry] = await this.#search(dn, 0, readFilter('(objectClass=*)'), [attribute], 1)
     return entry === undefined ? [] : all(entry, attribute)
   }
 
@@ -218,7 +219,7 @@ function byMembers(dns: readonly string[], username?: string): Filter {
 function both(named: Filter | undefined, text: string, setting: string): Filter {
   let configured: Filter
   try {
-    configured = FilterParser.parseString(text.startsWith('(') ? text : `(${text})`)
+    configured = readFilter(text)
   } catch (error) {
     throw new DirectoryError(`${setting} is no LDAP filter: ${reason(error)}`, error)
   }
