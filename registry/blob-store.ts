@@ -14,6 +14,11 @@ export interface BlobStore {
   list(page: Page): Promise<Slice<Digest>>
   /** The draft of this name, whether or not it exists yet: nothing is touched before a writer is opened. `id` is [a-z0-9-]{1,128}. */
   draft(id: string): Draft
+  /**
+   * For who reads a blob, or a draft that becomes one, piece by piece: as long as they hold it, it does not make room for others. What this
+   * returns ends it. Absent: nothing here ever makes room.
+   */
+  hold?(what: Digest | { readonly draft: string }): () => void
   /** The drafts that exist, in the order of their ids, for whoever sweeps away abandoned ones. */
   drafts(page: Page): Promise<Slice<string>>
 }

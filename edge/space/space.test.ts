@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { BlobStore } from '../../registry/blob-store.ts'
+import { FillTable } from '../../registry/fill/index.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
 import { Records } from '../../registry/pull-through/records.ts'
@@ -10,10 +11,12 @@ import type { Digest } from '../../registry/spec/digests.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../../registry/spec/names.ts'
 import { fsBlobStore } from '../../stores/fs-blob-store.ts'
+import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
-import { digestOf, quiet, read, someBytes } from '../../test/support/fill-source.ts'
+import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { until } from '../../test/support/until.ts'
 import { Ledger } from './ledger.ts'
 import { DRAFT_REST_MS, KEEP_USES_MS } from './limits.ts'
 import { openSpace } from './open.ts'
@@ -102,6 +105,35 @@ describe.each(Object.keys(stores))('a budget for %s', (name) => {
     const d = await store(space.blobs, someBytes(100 * KIB, 4))
     expect(await here(space, a, b, c, d)).toEqual([true, false, true, true])
     expect(space.status()).toMatchObject({ stored: 300 * KIB, reserved: 0, evicted: 1, evictedBytes: 100 * KIB })
+  })
+
+  it('keeps what a reader follows who came while it was filled, also between two of his reads', async () => {
+    const space = await opened(400 * KIB)
+    const table = new FillTable({
+      blobs: space.blobs,
+      createHasher,
+      clock: space.clock,
+      log: quiet,
+      limits: { windowBytes: KIB },
+      pieceBytes: () => KIB,
+    })
+    const [slow, next, last] = [1, 2, 3].map((seed) => someBytes(200 * KIB, seed)) as [Uint8Array<ArrayBuffer>, Uint8Array, Uint8Array]
+    const body = await table.open({ digest: digestOf(slow), source: new TestSource({ bytes: slow }), confirmed: true })
+    const reader = body?.stream.getReader()
+    const first = (await reader?.read())?.value ?? new Uint8Array()
+    await table.idle()
+    // The window in memory is gone by now, and the file is open for one piece at a time.
+    await store(space.blobs, next)
+    await use(space.blobs, digestOf(next))
+    await store(space.blobs, last)
+    expect(await here(space, digestOf(slow), digestOf(next))).toEqual([true, false])
+    const chunks = [first]
+    for (let more = await reader?.read(); more?.done === false; more = await reader?.read()) chunks.push(more.value)
+    expect(digestOf(Buffer.concat(chunks))).toBe(digestOf(slow))
+    await until('nobody reads it any more', () => !space.bare.reads.by.has(digestOf(slow)))
+    await use(space.blobs, digestOf(last))
+    await store(space.blobs, next)
+    expect(await here(space, digestOf(slow), digestOf(last)), 'nobody reads it any more').toEqual([false, true])
   })
 
   it('remembers the last use over a restart', async () => {

@@ -51,6 +51,7 @@ export function consumerStream({
   let given: (() => Hasher) | undefined
   let own: AsyncIterator<Uint8Array> | undefined
   const ending = new AbortController()
+  const release = keeper.hold()
   let left = false
 
   const dropReader = async () => {
@@ -64,6 +65,7 @@ export function consumerStream({
     left = true
     ending.abort(new Abandoned())
     signal?.removeEventListener('abort', onAbort)
+    release()
     onLeave()
   }
   let onAbort = () => {}
@@ -141,6 +143,8 @@ export function consumerStream({
           if (chunk === undefined) {
             leave()
             controller.close()
+            // It has given all that was asked of it, and has not been asked whether there is more.
+            await dropReader()
             return
           }
           position += chunk.length

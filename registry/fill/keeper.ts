@@ -21,6 +21,7 @@ export interface KeeperOptions {
 export class Keeper {
   readonly #blobs: BlobStore
   readonly #draft: Draft
+  readonly #id: string
   readonly #digest: Digest
   readonly #log: Log
   readonly #base: number
@@ -30,11 +31,14 @@ export class Keeper {
   /** The draft is ours to drop: nobody else writes it. */
   #owned = false
   #commit: Promise<boolean> | undefined
+  /** How to end what each reader holds. */
+  readonly #holds = new Set<{ end: () => void }>()
 
   constructor({ blobs, id, digest, log, base = 0 }: KeeperOptions) {
     this.#base = base
     this.#blobs = blobs
     this.#draft = blobs.draft(id)
+    this.#id = id
     this.#digest = digest
     this.#log = log
   }
@@ -46,6 +50,20 @@ export class Keeper {
   /** Up to which byte of the blob `read` can give it. */
   get readable(): number {
     return this.#base + (this.#writer?.readable ?? this.#readable)
+  }
+
+  /** For who reads on and on: what is stored does not make room for others until what this returns is called. */
+  hold(): () => void {
+    const hold = { end: this.#begin(this.#commit === undefined ? { draft: this.#id } : this.#digest) }
+    this.#holds.add(hold)
+    return () => {
+      this.#holds.delete(hold)
+      hold.end()
+    }
+  }
+
+  #begin(what: Digest | { readonly draft: string }): () => void {
+    return this.#blobs.hold?.(what) ?? (() => undefined)
   }
 
   /** How many bytes an earlier fill has left. They can be read. */
@@ -115,6 +133,11 @@ export class Keeper {
   committed(size: number): void {
     this.#readable = size - this.#base
     this.#commit = Promise.resolve(true)
+    for (const hold of this.#holds) {
+      const { end } = hold
+      hold.end = this.#begin(this.#digest)
+      end()
+    }
   }
 
   /** Ends without the rest; what is there stays for the next fill. */
