@@ -4,6 +4,8 @@ const MIB = 1024 * 1024
 
 /** How often the ledger's changed shards are written. */
 export const KEEP_USES_MS = 5 * 60_000
+/** How often it is seen to that the cache is within its budget, whoever else fills the disk. */
+export const TRIM_EVERY_MS = 30_000
 /** How long after a look through the store that failed the next begins: each wait is twice the one before. */
 export const LOOK_AGAIN_FIRST_MS = 10_000
 export const LOOK_AGAIN_LAST_MS = 10 * 60_000

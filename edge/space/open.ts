@@ -4,7 +4,7 @@ import type { Log } from '../../registry/log.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { onFullDisk } from './full-disk.ts'
 import { Ledger } from './ledger.ts'
-import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS } from './limits.ts'
+import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS, TRIM_EVERY_MS } from './limits.ts'
 import { type Pin, pinnedBlobs } from './pins.ts'
 import type { Reads } from './reads.ts'
 import { rebuild } from './rebuild.ts'
@@ -58,14 +58,22 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
       await pause(clock, wait, signal).catch(() => undefined)
     }
   }
-  const keepOnAndOn = async (signal: AbortSignal) => {
+  const trim = async () => {
+    if (away()) return
+    try {
+      await space.trim()
+    } catch (error) {
+      log.warn({ error }, 'whether the cache is within its budget cannot be said now')
+    }
+  }
+  const onAndOn = async (every: number, work: () => Promise<void>, signal: AbortSignal) => {
     for (;;) {
       try {
-        await pause(clock, KEEP_USES_MS, signal)
+        await pause(clock, every, signal)
       } catch {
         return
       }
-      await keep()
+      await work()
     }
   }
   return {
@@ -74,7 +82,8 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
     status: () => space.status(),
     urgent: (objects) => onFullDisk(objects, { space, log, otherwise: 'fail' }),
     run: async (signal) => {
-      await Promise.all([look(signal), keepOnAndOn(signal)])
+      await trim()
+      await Promise.all([look(signal).then(trim), onAndOn(KEEP_USES_MS, keep, signal), onAndOn(TRIM_EVERY_MS, trim, signal)])
       await keep()
     },
   }

@@ -18,7 +18,7 @@ import { TestClock } from '../../test/support/clock.ts'
 import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
 import { until } from '../../test/support/until.ts'
 import { Ledger } from './ledger.ts'
-import { DRAFT_REST_MS, KEEP_USES_MS } from './limits.ts'
+import { DRAFT_REST_MS, KEEP_USES_MS, TRIM_EVERY_MS } from './limits.ts'
 import { openSpace } from './open.ts'
 import { parsePin } from './pins.ts'
 import { Reads } from './reads.ts'
@@ -75,7 +75,7 @@ async function tagged(records: Records, name: string, tag: string, layer: Digest
 }
 
 describe.each(Object.keys(stores))('a budget for %s', (name) => {
-  async function opened(capacity: number, options: { bare?: Bare; records?: ObjectStore; pins?: string[] } = {}) {
+  async function opened(capacity: number, options: { bare?: Bare; records?: ObjectStore; pins?: string[]; capacity?: () => Promise<number> } = {}) {
     const bare = options.bare ?? (await stores[name]?.())
     if (bare === undefined) throw new Error('no such store')
     const clock = new TestClock()
@@ -84,7 +84,7 @@ describe.each(Object.keys(stores))('a budget for %s', (name) => {
       blobs: bare.blobs,
       records,
       reads: bare.reads,
-      capacity: async () => capacity,
+      capacity: options.capacity ?? (async () => capacity),
       pins: (options.pins ?? []).map(parsePin),
       clock,
       log: quiet,
@@ -134,6 +134,28 @@ describe.each(Object.keys(stores))('a budget for %s', (name) => {
     await use(space.blobs, digestOf(last))
     await store(space.blobs, next)
     expect(await here(space, digestOf(slow), digestOf(last)), 'nobody reads it any more').toEqual([false, true])
+  })
+
+  it('gives way without being asked, from its start, and knows how much it may have', async () => {
+    const first = await opened(300 * KIB)
+    const a = await store(first.blobs, someBytes(100 * KIB, 1))
+    first.clock.advance(1_000)
+    const [b, c] = [await store(first.blobs, someBytes(100 * KIB, 2)), await store(first.blobs, someBytes(100 * KIB, 3))]
+    await first.run(AbortSignal.abort())
+    let capacity = 250 * KIB
+    const second = await opened(0, { bare: first.bare, records: first.objects, capacity: async () => capacity })
+    const ending = new AbortController()
+    const running = second.run(ending.signal)
+    await until('it is within its budget', () => second.status().stored === 200 * KIB)
+    expect([await here(second, a, b, c), second.status()]).toMatchObject([[false, true, true], { capacity, evicted: 1 }])
+    // Somebody else fills the disk.
+    capacity = 50 * KIB
+    await until('it waits', () => second.clock.pending > 0)
+    second.clock.advance(TRIM_EVERY_MS)
+    await until('nothing is left', () => second.status().stored === 0)
+    expect(await here(second, a, b, c)).toEqual([false, false, false])
+    ending.abort()
+    await running
   })
 
   it('remembers the last use over a restart', async () => {

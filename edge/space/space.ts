@@ -25,7 +25,7 @@ export interface SpaceStatus {
   readonly stored: number
   /** Bytes promised to fills under way. */
   readonly reserved: number
-  /** When it was last looked at; undefined: it has not been yet, or has no end. */
+  /** When it was last looked at, which is at most half a minute ago; undefined: it has no end. */
   readonly capacity: number | undefined
   readonly blobs: number
   readonly evicted: number
@@ -90,6 +90,14 @@ export class Space {
     })
   }
 
+  /** What is over the budget goes, as far as it may: the budget may be smaller than it was, or others fill the disk. */
+  trim(): Promise<void> {
+    return this.#inTurn(async () => {
+      const over = await this.#excess(0)
+      if (over > 0) await this.#evict(over, { partly: true })
+    })
+  }
+
   /** The disk was full for somebody else: evicts so many bytes, if there are as many. Whether it did. */
   squeeze(bytes: number): Promise<boolean> {
     return this.#inTurn(() => this.#evict(bytes))
@@ -119,22 +127,28 @@ export class Space {
   }
 
   async #makeRoom(wanted: number): Promise<boolean> {
-    const capacity = await this.#options.capacity(this.#occupied())
-    this.#capacity = Number.isFinite(capacity) ? capacity : undefined
-    const over = excess({ stored: this.#options.ledger.bytes, reserved: this.#reserved(), capacity }, wanted)
+    const over = await this.#excess(wanted)
     return over <= 0 || (await this.#evict(over))
   }
 
-  async #evict(bytes: number): Promise<boolean> {
+  /** How many bytes too many there are, with so many more. */
+  async #excess(wanted: number): Promise<number> {
+    const capacity = await this.#options.capacity(this.#occupied())
+    this.#capacity = Number.isFinite(capacity) ? capacity : undefined
+    return excess({ stored: this.#options.ledger.bytes, reserved: this.#reserved(), capacity }, wanted)
+  }
+
+  /** Whether so many bytes are free now. Unless it may be partly, nothing goes when there are not as many that may. */
+  async #evict(bytes: number, { partly = false }: { readonly partly?: boolean } = {}): Promise<boolean> {
     const { ledger, pinned } = this.#options
-    if (bytes > ledger.bytes) return false
+    if (bytes > ledger.bytes && !partly) return false
     const stays = await pinned()
     const victims = new Victims(bytes)
     for (const entry of ledger.oldest()) {
       if (victims.enough) break
       if (this.#mayGo(entry, stays)) victims.add(entry)
     }
-    if (!victims.enough) return false
+    if (!victims.enough && !partly) return false
     const { chosen } = victims
     let freed = 0
     for (let at = 0; at < chosen.length; at += AT_ONCE) {
