@@ -61,4 +61,20 @@ describe('trust in what the origin said', () => {
     time.monotonic = 0
     expect((await open()).trusted).toBe(false)
   })
+
+  it('is there again when a clock that was behind at the start has been set right', async () => {
+    const { time, open, pass } = world()
+    await (await open()).confirm()
+    time.wall -= HOUR
+    time.monotonic = 0
+    const trust = await open()
+    pass(30_000)
+    await trust.keep()
+    expect([trust.trusted, (await open()).trusted]).toEqual([false, false])
+    time.wall += HOUR
+    expect([trust.trusted, trust.connected, (await open()).trusted]).toEqual([true, false, true])
+    // The time that passed while it showed another counts.
+    pass(2 * HOUR - 20_000)
+    expect(trust.trusted).toBe(false)
+  })
 })

@@ -25,6 +25,8 @@ export class Trust {
   #mark: number
   #spent = 0
   #keptAt = Number.NEGATIVE_INFINITY
+  /** As long as the clock is behind what it showed before the restart: nobody knows how long we were away, so nothing is trusted. */
+  #behind: State | undefined
 
   private constructor(options: TrustOptions) {
     this.#options = options
@@ -35,16 +37,16 @@ export class Trust {
     const trust = new Trust(options)
     const state = (await options.kept.get(STATE)) as State | undefined
     if (state === undefined) return trust
-    const wall = options.clock.now()
     trust.#confirmedAt = state.confirmedAt
-    // A clock behind what it showed before the restart has been set back: nobody knows how long we were away.
-    trust.#spent = wall < state.seenAt - CLOCK_SLACK_MS ? Number.POSITIVE_INFINITY : Math.max(state.spent, wall - state.confirmedAt)
+    trust.#behind = state
+    trust.#caughtUp()
     return trust
   }
 
   /** The origin just said where its feed is, and it is where we are. */
   async confirm(): Promise<void> {
     this.#confirmedAt = this.#options.clock.now()
+    this.#behind = undefined
     this.#spent = 0
     this.#mark = this.#options.monotonic()
     await this.keep()
@@ -53,7 +55,7 @@ export class Trust {
   /** Writes down how much of the grace is used, now and then. */
   async keep(): Promise<void> {
     const now = this.#options.monotonic()
-    if (this.#confirmedAt === undefined || now - this.#keptAt < KEEP_EVERY_MS) return
+    if (this.#confirmedAt === undefined || now - this.#keptAt < KEEP_EVERY_MS || !this.#caughtUp()) return
     this.#keptAt = now
     const state: State = { confirmedAt: this.#confirmedAt, seenAt: this.#options.clock.now(), spent: Math.min(this.age(), Number.MAX_SAFE_INTEGER) }
     await this.#options.kept.set(STATE, state)
@@ -61,18 +63,30 @@ export class Trust {
 
   /** Milliseconds since the origin last confirmed what we know; infinite if it never has. */
   age(): number {
-    if (this.#confirmedAt === undefined) return Number.POSITIVE_INFINITY
+    if (this.#confirmedAt === undefined || !this.#caughtUp()) return Number.POSITIVE_INFINITY
     return Math.max(this.#spent + this.#options.monotonic() - this.#mark, this.#options.clock.now() - this.#confirmedAt)
   }
 
   get connected(): boolean {
     // By the monotonic clock alone: a wall clock that jumps does not cut the line.
-    return this.#confirmedAt !== undefined && this.#spent + this.#options.monotonic() - this.#mark < DISCONNECTED_AFTER_MS
+    return this.#confirmedAt !== undefined && this.#caughtUp() && this.#spent + this.#options.monotonic() - this.#mark < DISCONNECTED_AFTER_MS
   }
 
   /** Whether what was true at the last confirmation may still be acted on. */
   get trusted(): boolean {
     return this.connected || this.age() <= this.#options.grace
+  }
+
+  /** Whether the clock shows no time that was over before the restart. A machine may start before it has asked what time it is. */
+  #caughtUp(): boolean {
+    if (this.#behind === undefined) return true
+    const { clock, monotonic } = this.#options
+    const [wall, mark] = [clock.now(), monotonic()]
+    if (wall < this.#behind.seenAt - CLOCK_SLACK_MS) return false
+    this.#spent = Math.max(this.#behind.spent + mark - this.#mark, wall - this.#behind.confirmedAt)
+    this.#mark = mark
+    this.#behind = undefined
+    return true
   }
 }
 
