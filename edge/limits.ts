@@ -70,6 +70,8 @@ export const UPSTREAMS_IN_MEMORY = 1_000
  * heard, not waited out.
  */
 export const SOURCE_LIMITS: Partial<RemoteLimits> = { attempts: 2, retryWindowMs: 900 }
+/** How long the origin may take to get a token of an upstream, in milliseconds: longer than it waits for the upstream. */
+export const UPSTREAM_TOKEN_ANSWER_MS = 12_000
 /** A token of an upstream is not used in its last moments. */
 export const UPSTREAM_TOKEN_MARGIN_MS = 10_000
 /** In a Worker, what the feed said is asked of the Link no more often than this. */

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { MESH } from '../mesh/enrolment.ts'
 import { orAborted } from '../registry/fill/wait.ts'
+import { firstError } from '../registry/remote/errors.ts'
 import { type Authorizer, bearerAuthorizer, type TokenOptions } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import { RETRY_AFTER_S, TOKENS_IN_MEMORY, UPSTREAM_TOKEN_MARGIN_MS } from './limits.ts'
+import { RETRY_AFTER_S, TOKENS_IN_MEMORY, UPSTREAM_TOKEN_ANSWER_MS, UPSTREAM_TOKEN_MARGIN_MS } from './limits.ts'
 import type { OriginClient } from './origin-client.ts'
 
 interface UpstreamToken {
@@ -40,18 +41,10 @@ export class UpstreamTokens {
 
   /** It belongs to no caller, and ends by its own deadline. */
   async #ask(scope: string): Promise<UpstreamToken> {
-    const { status, text } = await this.#origin.ask('POST', MESH.upstreamTokens, { json: { project: this.#project, scope } })
+    const json = { project: this.#project, scope }
+    const { status, headers, text } = await this.#origin.ask('POST', MESH.upstreamTokens, { json, timeout: UPSTREAM_TOKEN_ANSWER_MS })
     if (status === 401) throw new PasswordsOnly('the upstream knows no tokens')
-    if (status !== 200) {
-      throw new RegistryError(
-        'UNAVAILABLE',
-        'The origin has no token of the upstream for this edge now.',
-        { status },
-        {
-          headers: { 'Retry-After': String(RETRY_AFTER_S) },
-        },
-      )
-    }
+    if (status !== 200) throw relayed(status, headers, text)
     const given = JSON.parse(text) as UpstreamToken
     this.#known.set(scope, given)
     return given
@@ -60,4 +53,13 @@ export class UpstreamTokens {
   authorizer(): Authorizer {
     return bearerAuthorizer((scopes, options) => this.token(scopes.join(' '), options))
   }
+}
+
+/** Why there is none, as the origin says it: it has asked the upstream. */
+function relayed(status: number, headers: Headers, text: string): RegistryError {
+  const message = firstError(text).message || 'The origin has no token of the upstream for this edge now.'
+  if (status === 403) return new RegistryError('DENIED', message)
+  if (status === 502) return new RegistryError('UPSTREAM_INVALID', message)
+  const after = { headers: { 'Retry-After': headers.get('Retry-After') ?? String(RETRY_AFTER_S) } }
+  return new RegistryError(status === 429 ? 'TOOMANYREQUESTS' : 'UNAVAILABLE', message, { status }, after)
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Context, contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { type ConfigFile, containerdFiles, dockerFile } from '../mirror/config-files.ts'
+import { type ConfigFile, containerdFiles, dockerFile, type MirrorConfig } from '../mirror/config-files.ts'
 
 interface Options {
   readonly edge: string
@@ -58,10 +58,17 @@ export async function edgeUrl({ api }: Pick<Context, 'api'>, edge: string): Prom
   return url
 }
 
-async function configOf({ api }: Pick<Context, 'api'>, { registry, only, ca }: Options, edge: URL) {
-  const registries = registry ?? Object.keys(await api.get<Record<string, readonly string[]>>('/api/atoll/v1/mirrors')).sort()
-  if (registries.length === 0)
-    throw new CliError('No proxy cache stands for a registry yet: atoll project create NAME --proxy ENDPOINT', EXIT.notFound)
+type Mirrors = Readonly<Record<string, { readonly plain_http: boolean }>>
+
+async function configOf({ api }: Pick<Context, 'api'>, { registry, only, ca }: Options, edge: URL): Promise<MirrorConfig> {
+  const mirrors = await api.get<Mirrors>('/api/atoll/v1/mirrors')
+  const known = Object.keys(mirrors).sort()
+  if (known.length === 0) throw new CliError('No proxy cache stands for a registry yet: atoll project create NAME --proxy ENDPOINT', EXIT.notFound)
+  const registries = (registry ?? known).map((host) => {
+    const mirrored = mirrors[host]
+    if (mirrored !== undefined) return { host, plain: mirrored.plain_http }
+    throw new CliError(`No proxy cache stands for ${host}; there are some for ${known.join(', ')}.`, EXIT.notFound)
+  })
   return { edge, registries, only, ca }
 }
 

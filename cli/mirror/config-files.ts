@@ -6,11 +6,18 @@ export interface ConfigFile {
   readonly text: string
 }
 
+export interface MirroredRegistry {
+  /** `docker.io`, `registry.example.com:5000`. */
+  readonly host: string
+  /** It is asked without TLS. */
+  readonly plain: boolean
+}
+
 export interface MirrorConfig {
   /** Where the edge is. */
   readonly edge: URL
-  /** The registries that it stands for: `docker.io`, `registry.example.com:5000`. */
-  readonly registries: readonly string[]
+  /** The registries that it stands for. */
+  readonly registries: readonly MirroredRegistry[]
   /** Nothing is asked of the registries themselves, even when the edge refuses or is away. */
   readonly only: boolean
   /** A file with the authority that the edge's certificate comes from, as the client's machine has it. */
@@ -22,11 +29,11 @@ const SERVERS: Readonly<Record<string, string>> = { 'docker.io': 'https://regist
 
 /** `certs.d/<registry>/hosts.toml` for containerd, nerdctl, `ctr --hosts-dir` and Kubernetes' CRI. */
 export function containerdFiles({ edge, registries, only, ca }: MirrorConfig): ConfigFile[] {
-  return registries.map((registry) => ({
-    path: `certs.d/${registry}/hosts.toml`,
+  return registries.map(({ host, plain }) => ({
+    path: `certs.d/${host}/hosts.toml`,
     text: [
       only ? '# Nothing passes by the edge, so its rules hold.' : '# The registry itself is asked where the edge cannot help.',
-      `server = ${quoted(only ? edge.origin : (SERVERS[registry] ?? `https://${registry}`))}`,
+      `server = ${quoted(only ? edge.origin : (SERVERS[host] ?? `${plain ? 'http' : 'https'}://${host}`))}`,
       '',
       `[host.${quoted(edge.origin)}]`,
       '  capabilities = ["pull", "resolve"]',

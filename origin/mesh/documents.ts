@@ -94,7 +94,8 @@ export class Documents {
 
   async #signMirrors(version: number): Promise<string> {
     const { db, clock } = this.#options
-    const [hosts, warmed] = await Promise.all([mirrorsOf(db), projectsWithSetting(db, PROJECT_RULES.warming.setting)])
+    const [mirrored, warmed] = await Promise.all([mirrorsOf(db), projectsWithSetting(db, PROJECT_RULES.warming.setting)])
+    const hosts = Object.fromEntries(mirrored.map(({ host, projects }) => [host, projects]))
     return await this.#sign({ type: 'mirrors', version, issuedAt: clock.now(), hosts, warmed })
   }
 

@@ -17,5 +17,7 @@ export const PULL_BATCH_BYTES = 2 * 1024 * 1024
 export const PULL_BATCH_PULLS = 1_000
 /** Projects read at once to find those of an endpoint. */
 export const PROJECTS_PAGE = 100
+/** How long an upstream may take to give a token for an edge, in milliseconds. */
+export const UPSTREAM_ANSWER_MS = 10_000
 /** How long a token of an upstream is said to be good when the token itself does not say, in milliseconds. */
 export const UPSTREAM_TOKEN_MS = 30_000

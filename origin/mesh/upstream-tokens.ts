@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { parseScopes } from '../../mesh/tokens.ts'
-import type { Clock } from '../../registry/clock.ts'
+import { type Clock, inTime } from '../../registry/clock.ts'
 import { type Authorizer, bearerOf } from '../../registry/remote/authorizer.ts'
 import { Client } from '../../registry/remote/client.ts'
 import { DEFAULT_LIMITS, openSession, vendorOf } from '../../registry/remote/index.ts'
@@ -12,7 +12,7 @@ import { findProjectByName } from '../../schema/projects.ts'
 import type { FetchFor } from '../proxy-caches.ts'
 import { endpointCredentials } from '../proxy-caches.ts'
 import type { Secrets } from '../services.ts'
-import { UPSTREAM_TOKEN_MS } from './limits.ts'
+import { UPSTREAM_ANSWER_MS, UPSTREAM_TOKEN_MS } from './limits.ts'
 
 export interface UpstreamTokensOptions {
   readonly db: Database
@@ -54,10 +54,16 @@ export class UpstreamTokens {
       throw new RegistryError('DENIED', 'An edge gets tokens to pull one repository of the upstream, and no others.')
     }
     const { db } = this.#options
-    const found = await findProjectByName(db, project)
-    const endpoint = found === undefined || found.endpointId === null ? undefined : await findEndpointById(db, found.endpointId)
+    const cache = await findProjectByName(db, project)
+    const endpoint = cache === undefined || cache.endpointId === null ? undefined : await findEndpointById(db, cache.endpointId)
     if (endpoint === undefined) throw new RegistryError('NAME_UNKNOWN', `${project} is no proxy cache.`)
     const { client, authorizer } = await this.#open(endpoint)
+    const found = await inTime(this.#options.clock, UPSTREAM_ANSWER_MS, this.#ask(client, authorizer, scope))
+    if (found === 'late') throw new RegistryError('UNAVAILABLE', `${client.base.host} gives no token in time.`, { upstream: client.base.host })
+    return found
+  }
+
+  async #ask(client: Client, authorizer: Authorizer, scope: string): Promise<UpstreamToken> {
     const asked = { method: 'GET', url: client.base, scopes: [scope] }
     let token = bearerOf(await authorizer.headers(asked))
     if (token === undefined) {

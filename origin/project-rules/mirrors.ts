@@ -5,15 +5,26 @@ import { rulesIn } from './settings.ts'
 
 const PAGE = 100
 
+/** A registry that proxy caches stand for. */
+export interface Mirrored {
+  /** `docker.io`, `quay.io`, `registry.example.com:5000`. */
+  readonly host: string
+  /** Those that stand for it, the first choice first. */
+  readonly projects: readonly string[]
+  /** It is asked without TLS. */
+  readonly plain: boolean
+}
+
 interface Choice {
   readonly host: string
   readonly project: Project
+  readonly plain: boolean
   /** Somebody said that it stands for this host. */
   readonly stated: boolean
 }
 
 /** Which proxy caches stand for which registries. Those that were told to come first, then public ones, then those that were made first. */
-export async function mirrorsOf(db: Database): Promise<Record<string, readonly string[]>> {
+export async function mirrorsOf(db: Database): Promise<readonly Mirrored[]> {
   const choices: Choice[] = []
   const endpoints = new Map<number, Promise<Endpoint | undefined>>()
   for (let page = 1; ; page++) {
@@ -28,17 +39,22 @@ export async function mirrorsOf(db: Database): Promise<Record<string, readonly s
     if (items.length === 0 || page * PAGE >= total) break
   }
   choices.sort((a, b) => Number(b.stated) - Number(a.stated) || Number(b.project.public) - Number(a.project.public) || a.project.id - b.project.id)
-  const hosts = new Map<string, string[]>()
-  for (const { host, project } of choices) hosts.set(host, [...(hosts.get(host) ?? []), project.name])
-  return Object.fromEntries(hosts)
+  const mirrored = new Map<string, Mirrored>()
+  for (const { host, project, plain } of choices) {
+    const { projects, plain: before } = mirrored.get(host) ?? { projects: [], plain: true }
+    mirrored.set(host, { host, projects: [...projects, project.name], plain: before && plain })
+  }
+  return [...mirrored.values()]
 }
 
 function choicesOf(project: Project, endpoint: Endpoint): Choice[] {
   const set = rulesIn(project, 'mirror')
   if (set?.enabled === false) return []
-  if (set !== undefined && set.hosts.length > 0) return set.hosts.map((host) => ({ host, project, stated: true }))
+  const plain = URL.parse(endpoint.url)?.protocol === 'http:'
+  if (set !== undefined && set.hosts.length > 0)
+    return set.hosts.map((host) => ({ host, project, plain: plain && host === hostOf(endpoint), stated: true }))
   const host = hostOf(endpoint)
-  return host === undefined ? [] : [{ host, project, stated: false }]
+  return host === undefined ? [] : [{ host, project, plain, stated: false }]
 }
 
 /** The name that images of this registry begin with. */

@@ -76,8 +76,9 @@ function decodeJws(jws: string): object {
 
 it('which registries are mirrored is shown as far as one may know the projects', async () => {
   const shown = async (credentials: string) => (await (await origin.ask('GET', '/api/atoll/v1/mirrors', { credentials })).json()) as object
-  const common = { 'docker.io': ['dockerhub-proxy'], 'quay.io': ['quay-proxy'] }
-  const all = { ...common, 'registry.corp.example:5000': ['inner'] }
+  const by = (...projects: string[]) => ({ projects, plain_http: false })
+  const common = { 'docker.io': by('dockerhub-proxy'), 'quay.io': by('quay-proxy') }
+  const all = { ...common, 'registry.corp.example:5000': by('inner') }
   expect(await shown(ADMIN)).toEqual(all)
   expect(await shown(people.guest)).toEqual(all)
   expect(await shown(people.stranger)).toEqual(common)

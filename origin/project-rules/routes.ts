@@ -48,11 +48,11 @@ export function projectRulesApi({ db, authenticate, authorize, decide }: Pick<Or
       const principal = await authenticate(c.req.raw)
       if (principal.kind === 'anonymous') throw new RegistryError('UNAUTHORIZED', 'Log in to see which registries are mirrored.')
       // As far as he may know that they are there.
-      const seen: Record<string, string[]> = {}
-      for (const [host, projects] of Object.entries(await mirrorsOf(db))) {
+      const seen: Record<string, { readonly projects: readonly string[]; readonly plain_http: boolean }> = {}
+      for (const { host, projects, plain } of await mirrorsOf(db)) {
         const decisions = await Promise.all(projects.map((name) => decide(principal, { resource: 'project', action: 'read' }, name)))
         const shown = projects.filter((_, i) => decisions[i]?.allow)
-        if (shown.length > 0) seen[host] = shown
+        if (shown.length > 0) seen[host] = { projects: shown, plain_http: plain }
       }
       return c.json(seen)
     })

@@ -154,7 +154,7 @@ export class ChallengeAuthorizer implements Authorizer {
     if (this.#named && !this.#tokenHosts.includes(realm.host) && !areRelatives(registry.hostname, realm.hostname)) {
       throw upstreamInvalid(
         registry,
-        `wants our credentials sent to ${realm.host}. If that is right, name this host among the endpoint's token hosts.`,
+        `wants our credentials sent to ${realm.host}, a host of another house, where they do not go. Its token service must be a host of the registry's own domain.`,
       )
     }
     return { realm, ...(service !== undefined && { service }) }

@@ -90,7 +90,8 @@ function networkReason(error: unknown): string {
   return ''
 }
 
-function firstError(body: string): { code?: string; message: string } {
+/** What an answer's body says first of what went wrong (distribution-spec, "Error Codes"), fit to be shown. */
+export function firstError(body: string): { code?: string; message: string } {
   let document: unknown
   try {
     document = JSON.parse(body)
