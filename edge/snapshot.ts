@@ -59,6 +59,9 @@ interface Held {
   readonly kid: string | undefined
 }
 
+/** The detail of the refusal of what is known, and was confirmed too long ago. */
+export const PAST_GRACE = { reason: 'past-grace' } as const
+
 interface Stored {
   readonly jws: string
   readonly readAt: number
@@ -220,7 +223,7 @@ export class Snapshot implements Facts {
       throw new RegistryError(
         'UNAVAILABLE',
         'This edge has not heard from its origin for longer than its grace, and so cannot say who may pull this. It will as soon as the origin is back.',
-        undefined,
+        known.document && PAST_GRACE,
         { cause: error, headers: { 'Retry-After': String(RETRY_AFTER_S) } },
       )
     }

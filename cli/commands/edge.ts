@@ -107,7 +107,7 @@ export function edgeCommands(program: Command): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
       const found = await findEdge(api, name)
-      out.item(found, described(found))
+      out.item(found, described(found, await logins(api, found)))
     })
 
   edge
@@ -155,7 +155,22 @@ function statusOf({ status, draining, report }: Edge): string {
   return [status, draining === true && 'drained', report?.unwell !== undefined && 'unwell'].filter((word) => word !== false).join(', ')
 }
 
-function described(edge: Edge): string {
+/** What people call the credentials of upstreams: an edge knows the project that they belong to by its id. */
+async function logins(api: Api, { report }: Edge): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  for (const { credential } of report?.upstreams ?? []) {
+    const id = /^upstream\.(\d+)\./.exec(credential)?.[1]
+    if (id === undefined || names.has(credential)) continue
+    const project = await api.get<{ readonly name: string }>(`/api/v2.0/projects/${id}`).catch((error: unknown) => {
+      if (error instanceof CliError && error.exitCode === EXIT.notFound) return undefined
+      throw error
+    })
+    names.set(credential, project === undefined ? 'the login of a project that is gone' : `the login of ${project.name}`)
+  }
+  return names
+}
+
+function described(edge: Edge, logins: ReadonlyMap<string, string>): string {
   const { hits, misses, bytesServed, bytesFetched, diskBytes, caches = [], upstreams = [] } = edge.report ?? {}
   const asked = hits === undefined || misses === undefined ? undefined : hits + misses
   const lines: readonly (readonly [string, string | number | undefined])[] = [
@@ -182,7 +197,7 @@ function described(edge: Edge): string {
     ),
     ...upstreams.map(
       ({ upstream, credential, limit, remaining }) =>
-        [`${upstream} (${credential})`, `${remaining ?? '?'} of ${limit ?? '?'} requests left`] as const,
+        [`${upstream} (${logins.get(credential) ?? credential})`, `${remaining ?? '?'} of ${limit ?? '?'} requests left`] as const,
     ),
   ]
   const shown = lines.filter(([, value]) => value !== undefined && value !== '')

@@ -3,7 +3,7 @@ import type { Registry } from '../../registry/registry.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { isRepositoryName, type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import { SCOPES_OF_A_TOKEN } from '../limits.ts'
-import type { Facts } from '../snapshot.ts'
+import { type Facts, PAST_GRACE } from '../snapshot.ts'
 
 export interface MirrorSettings {
   /** The project that answers for Docker Hub where a request does not say which registry it means. */
@@ -74,11 +74,16 @@ export class Mirrors {
     try {
       return (await this.#facts.project(project)) !== undefined
     } catch (error) {
-      if (!(error instanceof RegistryError) || error.code !== 'UNAVAILABLE') throw error
+      if (!(error instanceof RegistryError) || error.code !== 'UNAVAILABLE' || isPastGrace(error)) throw error
       const message = `This edge cannot learn now whether ${project} is a project of this site, so it does not fetch this from Docker Hub either. Try again when its origin is back; a client that says ?ns=docker.io is served meanwhile.`
       throw new RegistryError('UNAVAILABLE', message, undefined, { cause: error, headers: error.headers })
     }
   }
+}
+
+/** It is a project of this site, of which nothing may be said any more. */
+function isPastGrace({ detail }: RegistryError): boolean {
+  return typeof detail === 'object' && detail !== null && 'reason' in detail && detail.reason === PAST_GRACE.reason
 }
 
 /** The registry in which `name` is the first of these that the gate lets its caller read, or else the first: then its refusal is the answer. */

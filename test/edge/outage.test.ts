@@ -88,7 +88,7 @@ describe('an edge that loses its origin', () => {
   })
 
   it('goes on after a restart without its origin, and refuses when the grace is over', async () => {
-    await using edge = await TestEdge.start(origin, { name: 'restarted', grace: 7_200 })
+    await using edge = await TestEdge.start(origin, { name: 'restarted', grace: 7_200, settings: { 'edge.mirror.project': 'dockerhub-proxy' } })
     await warm(edge)
     await edge.stop()
     edge.line.down = true
