@@ -46,7 +46,7 @@ import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
 import { warmImage } from './warm/warm-image.ts'
 import { WarmOnPush } from './warm/warm-on-push.ts'
-import { WithoutStore } from './without-store.ts'
+import { WithoutStore } from './without-store/without-store.ts'
 
 export interface StartEdgeOptions {
   readonly config: EdgeConfig

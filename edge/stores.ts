@@ -16,7 +16,7 @@ import { bucketCapacity, diskCapacity } from './space/capacity.ts'
 import { openSpace, type SpacedStores } from './space/open.ts'
 import { parsePin } from './space/pins.ts'
 import { Reads } from './space/reads.ts'
-import { StoreHealth } from './store-health.ts'
+import { StoreHealth } from './without-store/store-health.ts'
 
 export interface EdgeStores {
   readonly blobs: BlobStore

@@ -1,9 +1,9 @@
-import type { FeedEntry } from '../mesh/feed.ts'
-import { type Clock, pause } from '../registry/clock.ts'
-import { orAborted } from '../registry/fill/wait.ts'
-import type { Log } from '../registry/log.ts'
-import { RegistryError } from '../registry/spec/errors.ts'
-import type { Kept } from './kept.ts'
+import type { FeedEntry } from '../../mesh/feed.ts'
+import { type Clock, pause } from '../../registry/clock.ts'
+import { orAborted } from '../../registry/fill/wait.ts'
+import type { Log } from '../../registry/log.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import type { Kept } from '../kept.ts'
 
 const KEY = 'unforgotten'
 /** Repositories that are noted at most. When there are more, the feed waits. */

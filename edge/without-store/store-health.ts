@@ -1,7 +1,7 @@
-import { type Clock, inTime, steady } from '../registry/clock.ts'
-import type { Log } from '../registry/log.ts'
-import type { ObjectStore } from '../registry/object-store.ts'
-import { RegistryError } from '../registry/spec/errors.ts'
+import { type Clock, inTime, steady } from '../../registry/clock.ts'
+import type { Log } from '../../registry/log.ts'
+import type { ObjectStore } from '../../registry/object-store.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
 
 /** How long a store that is well may take to say whether it has an object, in milliseconds. */
 const ANSWER_MS = 2_000

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { RegistryError } from '../registry/spec/errors.ts'
-import { memoryLog } from '../test/support/bare-registry.ts'
-import { TestClock } from '../test/support/clock.ts'
+import { RegistryError } from '../../registry/spec/errors.ts'
+import { memoryLog } from '../../test/support/bare-registry.ts'
+import { TestClock } from '../../test/support/clock.ts'
 import { StoreHealth } from './store-health.ts'
 
 test('a store is well as long as it answers in time, is asked now and then, and told of once', async () => {
