@@ -27,6 +27,7 @@ import { Grants } from './away/grants.ts'
 import { awayLogin } from './away/login.ts'
 import { Spool } from './away/spool.ts'
 import { keyPair, macKey } from './identity.ts'
+import type { Kept } from './kept.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { ENDING_MS, FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
@@ -89,7 +90,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const fills = new FillTable({
     ...filling,
     blobs,
-    ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId }) }),
+    ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId, owner: await ownerOf(kept, newId) }) }),
   })
   const identity = new RequestIdentity(newId)
   const given = options.fetch
@@ -305,6 +306,15 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     await server.close()
     throw error
   }
+}
+
+/** What this edge is called among those that share its bucket, at each of its starts. */
+async function ownerOf(kept: Kept, newId: () => string): Promise<string> {
+  const known = await kept.get('lease-owner')
+  if (typeof known === 'string') return known
+  const owner = newId()
+  await kept.set('lease-owner', owner)
+  return owner
 }
 
 /** Beside everything else: what is left for now goes with the next run, or the next start. */

@@ -12,11 +12,11 @@ const bytes = someBytes(SIZE)
 const digest = digestOf(bytes)
 
 /** What a process has of its own, over the bucket that it shares. */
-function processOver(objects = memoryObjectStore()) {
+function processOver(objects = memoryObjectStore(), owner: string = crypto.randomUUID()) {
   const clock = new TestClock()
   let ids = 0
   const name = crypto.randomUUID()
-  const leases = new FillLeases({ objects, clock, log: quiet, newId: () => `${name}-${ids++}` })
+  const leases = new FillLeases({ objects, clock, log: quiet, newId: () => `${name}-${ids++}`, owner })
   const blobs = slicedBlobStore(objects)
   return { clock, leases, blobs, objects, table: new FillTable({ blobs, createHasher, clock, log: quiet, leases }) }
 }
@@ -118,11 +118,13 @@ describe('a lease', () => {
     const objects = memoryObjectStore()
     const clock = new TestClock()
     let ids = 0
-    const leases = new FillLeases({ objects, clock, log: quiet, newId: () => `process-${ids++}` })
+    const opened = (owner: string) => new FillLeases({ objects, clock, log: quiet, newId: () => `process-${ids++}`, owner })
+    const leases = opened('one')
+    const other = opened('other')
     const held = await leases.take('a-blob')
     expect(held).toBeDefined()
     expect(await leases.take('a-blob')).toBeUndefined()
-    const waiting = Array.from({ length: 5 }, () => leases.waiting('a-blob'))
+    const waiting = Array.from({ length: 5 }, () => other.waiting('a-blob'))
     for (let look = 0; look < LEASE_LIMITS.looks * 2; look++) {
       clock.advance(LEASE_LIMITS.renewMs)
       for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -135,5 +137,17 @@ describe('a lease', () => {
     clock.advance(LEASE_LIMITS.renewMs)
     for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(held?.lost.aborted).toBe(true)
+  })
+
+  it('of a process that was started again is its own after a few looks', async () => {
+    const objects = memoryObjectStore()
+    const opened = (owner: string) => new FillLeases({ objects, clock: new TestClock(), log: quiet, newId: () => crypto.randomUUID(), owner })
+    await opened('one').take('a-blob')
+    const [again, other] = ['one', 'other'].map((owner) => opened(owner).waiting('a-blob'))
+    const got: boolean[][] = []
+    for (let look = 0; look <= LEASE_LIMITS.ownLooks; look++) got.push([(await other?.look()) !== undefined, (await again?.look()) !== undefined])
+    expect(got.slice(0, -1).flat()).not.toContain(true)
+    expect(got.at(-1)).toEqual([false, true])
+    expect(LEASE_LIMITS.ownLooks * LEASE_LIMITS.lookMs).toBeGreaterThan(LEASE_LIMITS.renewMs)
   })
 })

@@ -8,11 +8,13 @@ export interface LeaseLimits {
   readonly renewMs: number
   /** Between two looks of who waits for one, … */
   readonly lookMs: number
-  /** … who takes it over after so many looks without a new sign. */
+  /** … who takes it over after so many looks without a new sign, … */
   readonly looks: number
+  /** … or after so many where its holder was the same process before it was started again. Longer than between two signs. */
+  readonly ownLooks: number
 }
 
-export const LEASE_LIMITS: LeaseLimits = { renewMs: 3_000, lookMs: 500, looks: 40 }
+export const LEASE_LIMITS: LeaseLimits = { renewMs: 3_000, lookMs: 500, looks: 40, ownLooks: 10 }
 
 export interface FillLeasesOptions {
   /** Shared by the processes that share the blobs. */
@@ -20,6 +22,8 @@ export interface FillLeasesOptions {
   readonly clock: Clock
   readonly log: Log
   readonly newId: () => string
+  /** The same at each start of a process, another for each that shares the blobs. A word. */
+  readonly owner: string
   readonly limits?: Partial<LeaseLimits>
 }
 
@@ -57,10 +61,12 @@ export class FillLeases {
       look: async () => {
         const newest = await this.#newest(what)
         if (newest === undefined) return await this.#make(what, 1)
-        const sign = `${newest} ${await this.#sign(what, newest)}`
+        const text = await this.#sign(what, newest)
+        const sign = `${newest} ${text}`
         unchanged = sign === seen ? unchanged + 1 : 0
         seen = sign
-        if (unchanged < this.limits.looks) return undefined
+        const { looks, ownLooks } = this.limits
+        if (unchanged < (text.startsWith(`${this.#options.owner} `) ? ownLooks : looks)) return undefined
         this.#options.log.warn({ what }, 'a fill shows no sign of life; it is taken over')
         return await this.#make(what, newest + 1)
       },
@@ -68,8 +74,8 @@ export class FillLeases {
   }
 
   async #make(what: string, term: number): Promise<Lease | undefined> {
-    const { objects, newId } = this.#options
-    const holder = newId()
+    const { objects, newId, owner } = this.#options
+    const holder = `${owner} ${newId()}`
     if (!(await objects.putIfAbsent(keyOf(what, term), encode(`${holder} 0`)))) return undefined
     const ended = new AbortController()
     const lost = new AbortController()
