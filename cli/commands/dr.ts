@@ -121,8 +121,8 @@ See docs/disaster-recovery.md.`,
     .option('--other-is-gone', 'the other site does not answer, and you have made sure that it does not come back as one of this pair')
     .action(async (options: { otherIsGone?: boolean }, command: Command) => {
       const { api, out } = await contextOf(command)
-      const { body } = await api.call<Status>('POST', `${DR}/unpair`, { other_is_gone: options.otherIsGone ?? false })
-      out.item(body, parted(options.otherIsGone ?? false))
+      const { body } = await api.call<Status & { both: boolean }>('POST', `${DR}/unpair`, { other_is_gone: options.otherIsGone ?? false })
+      out.item(body, parted(body.both))
     })
 
   dr.command('synchronous <project>')
@@ -152,8 +152,8 @@ function rejoined({ peer, rejoining }: Status): string {
   return `This site becomes the standby of ${peer?.name}. ${artifacts} artifacts that only it had are there in quarantine. See: atoll dr status`
 }
 
-function parted(alone: boolean): string {
-  if (alone) return 'This site goes on as an origin of its own. Start the other one again only with an empty data folder.'
+function parted(both: boolean): string {
+  if (!both) return 'This site goes on as an origin of its own. Start the other one again only with an empty data folder.'
   return 'Both sites go on as origins of their own. Edges, and the tokens in the hands of clients, stay with the one that was the primary. Schedules, replication rules and webhooks are at both now: turn off those that are not wanted twice.'
 }
 
@@ -175,11 +175,18 @@ interface Promoted {
   readonly handed_over: boolean
   readonly waited_seconds: number
   readonly lost_seconds: number
+  /** Projects that take no changes until the other site has rejoined. */
+  readonly synchronous: readonly string[]
 }
 
-function promoted({ epoch, handed_over: handedOver, waited_seconds: waited, lost_seconds: lost }: Promoted): string {
+function promoted({ epoch, handed_over: handedOver, waited_seconds: waited, lost_seconds: lost, synchronous }: Promoted): string {
   if (handedOver) return `This site is the primary now (epoch ${epoch}). The other one has stepped down, and everything it had is here.`
-  return `This site is the primary now (epoch ${epoch}), after ${waited} s in which the other's lease ended. Of its last ${lost} s changes may be missing; they are kept there, and go into quarantine when it rejoins: atoll dr rejoin`
+  return `This site is the primary now (epoch ${epoch}), after ${waited} s in which the other's lease ended. Of its last ${lost} s changes may be missing; they are kept there, and go into quarantine when it rejoins: atoll dr rejoin${refusing(synchronous)}`
+}
+
+function refusing(projects: readonly string[]): string {
+  if (projects.length === 0) return ''
+  return `\nTake no changes until the other site has rejoined, since they are synchronous: ${projects.join(', ')}. To take them at this site alone: atoll dr synchronous PROJECT --off`
 }
 
 function described(status: Status): string {

@@ -5,6 +5,7 @@ import { Together } from '../../registry/copy/together.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Tag } from '../../registry/spec/names.ts'
+import { ruleIdOf } from '../../registry/versions/version.ts'
 import type { Database } from '../../schema/database.ts'
 import { findTransfer, forgetTransfer, rememberTransfer } from '../../schema/transfers.ts'
 import { CHUNK_BYTES, MOVES_LIMIT, REQUESTS_OF_A_TASK, STREAMS_OF_A_TASK, TAGS_AT_ONCE } from '../limits.ts'
@@ -80,6 +81,8 @@ async function copyAll(work: Work, isKnown: boolean): Promise<void> {
   if (failure) throw failure
 }
 
+const WORTH_A_WARNING: ReadonlySet<string> = new Set(['kept', 'came by this rule', 'came by too many rules'])
+
 /**
  * Two tasks may copy one tag at once: whichever ends last leaves at the destination what the source has then. Resolves with what the tag is at
  * both ends; undefined: they differ, and should.
@@ -117,6 +120,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     clock,
     fetch: (url, init) => fetch(url, init),
     override: policy.override,
+    rule: ruleIdOf(db.site, policy.id),
     referrers: true,
     together,
     ...(policy.sourceEndpointId === null && {
@@ -139,7 +143,7 @@ async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<D
     const settled = actsByItself(policy) ? await settleTag(from, to, tag, tag, options) : undefined
     if (settled?.outcome === 'same') await delivered(work, tag, settled.report)
     if (settled !== undefined && settled.outcome !== 'set') {
-      task.line(settled.outcome === 'kept' ? 'WARNING' : 'INFO', `${payload.destination}:${tag} ${said(settled)}.`)
+      task.line(WORTH_A_WARNING.has(settled.outcome) ? 'WARNING' : 'INFO', `${payload.destination}:${tag} ${said(settled)}.`)
       return settled.outcome === 'same' ? settled.report.digest : undefined
     }
     report = settled?.report ?? (await copy(from, to, { tag }, options))

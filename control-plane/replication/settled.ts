@@ -1,5 +1,6 @@
 import type { Settled } from '../../registry/copy/settle.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
+import { VIA_LIMIT } from '../../registry/versions/version.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
 
 /** What such a rule sends gives way to what is newer at the other site. What a person starts by hand is that person's word. */
@@ -25,6 +26,10 @@ export function said(settled: Settled): string {
       return stays(settled.there)
     case 'newer there':
       return `stays: what is there is newer (${settled.version})`
+    case 'came by this rule':
+      return 'is not set: this rule has brought it here already, and would give it one name after another'
+    case 'came by too many rules':
+      return `is not set: ${VIA_LIMIT} rules have given it another name already`
     case 'deleted meanwhile':
       return 'is left alone: the source has deleted it since'
     case 'set meanwhile':

@@ -1,7 +1,10 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Principal } from '../../policy/facts.ts'
+import type { Database } from '../../schema/database.ts'
+import { findProjectByName, projectsWithSetting } from '../../schema/projects.ts'
 import { readBody } from '../mesh/bodies.ts'
+import { isSynchronous, PROJECT_RULES } from '../project-rules/settings.ts'
 import type { OriginServices } from '../services.ts'
 import { drill } from './drill.ts'
 import { DRILL_SAMPLE } from './limits.ts'
@@ -48,13 +51,14 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
       const { id } = await administrator(c.req.raw, 'update')
       const { primary_is_gone: gone } = await readBody(c.req.raw, promotion)
       const { epoch, handedOver, waitedMs, lostMs } = await sites.promote(id, gone)
-      return c.json({ epoch, handed_over: handedOver, waited_seconds: seconds(waitedMs), lost_seconds: seconds(lostMs) })
+      const synchronous = handedOver ? [] : await synchronousProjects(services.db)
+      return c.json({ epoch, handed_over: handedOver, waited_seconds: seconds(waitedMs), lost_seconds: seconds(lostMs), synchronous })
     })
     .post(`${DR}/unpair`, async (c) => {
       const { id } = await administrator(c.req.raw, 'update')
       const { other_is_gone: gone } = await readBody(c.req.raw, parting)
-      await sites.unpair(id, gone)
-      return c.json(await statusOf(room))
+      const both = await sites.unpair(id, gone)
+      return c.json({ ...(await statusOf(room)), both })
     })
     .post(`${DR}/rejoin`, async (c) => {
       await administrator(c.req.raw, 'update')
@@ -75,3 +79,8 @@ export function drApi(services: OriginServices, sites: Sites): Hono {
 }
 
 const seconds = (ms: number) => Math.round(ms) / 1000
+
+async function synchronousProjects(db: Database): Promise<string[]> {
+  const found = await Promise.all((await projectsWithSetting(db, PROJECT_RULES.synchronous.setting)).map((name) => findProjectByName(db, name)))
+  return found.flatMap((project) => (project !== undefined && isSynchronous(project) ? [project.name] : []))
+}

@@ -101,9 +101,9 @@ export class Sites {
     return await promote({ ...this.room, ...hold }, actor, gone)
   }
 
-  /** Ends the pair, at both sites. */
-  async unpair(actor: string, gone: boolean): Promise<void> {
-    await this.#apart(() => unpair(this.room, actor, gone))
+  /** Ends the pair. Resolves with whether the other site has parted, too. */
+  async unpair(actor: string, gone: boolean): Promise<boolean> {
+    return await this.#apart(() => unpair(this.room, actor, gone))
   }
 
   /** What the primary does without its standby, and for how long it may after its last word. The standby hears of it with its next answer. */
@@ -117,10 +117,12 @@ export class Sites {
   /** The same registry, whose changes to projects that want it are acknowledged once the standby has them. */
   synchronous(registry: Registry): Registry {
     const { standing, db, source } = this.room
-    if (standing.role !== 'primary' || standing.pair?.mirroring !== true) return registry
+    if (standing.role !== 'primary' || standing.peer === undefined) return registry
     return synchronous(registry, async (name) => {
       const project = await findProjectByName(db, splitProject(name).project)
-      if (project !== undefined && isSynchronous(project)) await source.settled(SYNCHRONOUS_MS)
+      if (project === undefined || !isSynchronous(project)) return undefined
+      source.mustMirror(project.name)
+      return () => source.settled(SYNCHRONOUS_MS)
     })
   }
 
@@ -149,10 +151,10 @@ export class Sites {
   }
 
   /** While nothing of the pair's work is under way. */
-  async #apart(work: () => Promise<void>): Promise<void> {
+  async #apart<T>(work: () => Promise<T>): Promise<T> {
     await this.#hold()
     try {
-      await work()
+      return await work()
     } finally {
       this.#release()
     }

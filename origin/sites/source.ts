@@ -110,6 +110,16 @@ export class Source {
     return { head: await headOfLog(this.#options.db), behindMs: await this.behindMs(), beat, leaseMs }
   }
 
+  /** @throws RegistryError UNAVAILABLE when there is no standby that could have what is written to such a project */
+  mustMirror(project: string): void {
+    const { standing } = this.#options
+    if (standing.pair?.mirroring === true) return
+    throw new RegistryError(
+      'UNAVAILABLE',
+      `${project} is synchronous, and ${standing.peer?.name ?? 'the other site'} has yet to rejoin: nothing can be at both sites. Let it rejoin (atoll dr rejoin, there), or take changes at this one alone: atoll dr synchronous ${project} --off`,
+    )
+  }
+
   /** Resolves when the standby has everything that is written now. @throws RegistryError UNAVAILABLE when that takes too long */
   async settled(ms: number): Promise<void> {
     const { db, standing, clock } = this.#options

@@ -1,18 +1,22 @@
 import type { Registry, Repository } from '../../registry/registry.ts'
 import type { RepositoryName } from '../../registry/spec/names.ts'
 
-/** A registry whose changes are acknowledged once `settled` has resolved for their repository. What is read is read as it is. */
-export function synchronous(registry: Registry, settled: (name: RepositoryName) => Promise<void>): Registry {
+/** Asked before a change to a repository: undefined, or what resolves once the change is at the other site. @throws when it cannot get there now */
+export type Settling = (name: RepositoryName) => Promise<(() => Promise<void>) | undefined>
+
+/** A registry whose changes are acknowledged once they are settled. What is read is read as it is. */
+export function synchronous(registry: Registry, settling: Settling): Registry {
   return {
-    repository: (name) => waiting(registry.repository(name), () => settled(name)),
+    repository: (name) => waiting(registry.repository(name), () => settling(name)),
     repositories: (page) => registry.repositories(page),
   }
 }
 
-function waiting(repository: Repository, settled: () => Promise<void>): Repository {
-  const after = async <T>(work: Promise<T>): Promise<T> => {
-    const done = await work
-    await settled()
+function waiting(repository: Repository, settling: () => ReturnType<Settling>): Repository {
+  const settled = async <T>(work: () => Promise<T>): Promise<T> => {
+    const settle = await settling()
+    const done = await work()
+    await settle?.()
     return done
   }
   const { name } = repository
@@ -24,20 +28,20 @@ function waiting(repository: Repository, settled: () => Promise<void>): Reposito
       return {
         stat: (reference) => manifests.stat(reference),
         get: (reference) => manifests.get(reference),
-        put: (manifest) => after(manifests.put(manifest)),
-        delete: (digest) => after(manifests.delete(digest)),
+        put: (manifest) => settled(() => manifests.put(manifest)),
+        delete: (digest) => settled(() => manifests.delete(digest)),
       } satisfies Repository['manifests']
     },
     get tags() {
       const { tags } = repository
-      return { list: (page) => tags.list(page), delete: (tag) => after(tags.delete(tag)) } satisfies Repository['tags']
+      return { list: (page) => tags.list(page), delete: (tag) => settled(() => tags.delete(tag)) } satisfies Repository['tags']
     },
     get blobs() {
       const { blobs } = repository
       return {
         stat: (digest) => blobs.stat(digest),
         open: (digest, range) => blobs.open(digest, range),
-        delete: (digest) => after(blobs.delete(digest)),
+        delete: (digest) => settled(() => blobs.delete(digest)),
       } satisfies Repository['blobs']
     },
     get versions() {
@@ -45,20 +49,24 @@ function waiting(repository: Repository, settled: () => Promise<void>): Reposito
       if (versions === undefined) return undefined
       return {
         state: (tag) => versions.state(tag),
-        put: (manifest, tag, version) => after(versions.put(manifest, tag, version)),
-        delete: (tag, version) => after(versions.delete(tag, version)),
+        put: (manifest, tag, version) => settled(() => versions.put(manifest, tag, version)),
+        delete: (tag, version) => settled(() => versions.delete(tag, version)),
         notice: (tag, other) => versions.notice?.(tag, other) ?? Promise.resolve(),
       } satisfies Repository['versions']
     },
     get uploads() {
       const { uploads } = repository
       return {
-        begin: (options) => uploads.begin(options),
+        begin: async (options) => {
+          // Nothing is taken that could not be finished.
+          await settling()
+          return await uploads.begin(options)
+        },
         stat: (id) => uploads.stat(id),
         append: (id, stream, range) => uploads.append(id, stream, range),
-        finish: (id, digest) => after(uploads.finish(id, digest)),
+        finish: (id, digest) => settled(() => uploads.finish(id, digest)),
         cancel: (id) => uploads.cancel(id),
-        mount: (digest, from) => after(uploads.mount(digest, from)),
+        mount: (digest, from) => settled(() => uploads.mount(digest, from)),
         mountable: (digest, limit) => uploads.mountable(digest, limit),
       } satisfies Repository['uploads']
     },

@@ -6,14 +6,15 @@ import { precondition } from './promote.ts'
 
 /**
  * Ends the pair at both sites: each goes on as an origin of its own. `gone`: the word of somebody who has seen to it that the other, which does not
- * answer, does not come back as one of this pair.
+ * answer, does not come back as one of this pair. Resolves with whether the other has parted, too.
  * @throws RegistryError 412 when the other does not answer, or one of them does not have everything yet
  */
-export async function unpair(room: SitesRoom, actor: string, gone: boolean): Promise<void> {
+export async function unpair(room: SitesRoom, actor: string, gone: boolean): Promise<boolean> {
   const { standing, talk } = room
   const { peer, role } = standing
   if (peer === undefined) throw precondition('This site is not one of a pair.')
   checkWhole(room)
+  let both = true
   try {
     await talk.ask(peer, SITES.part, {})
   } catch (error) {
@@ -29,8 +30,10 @@ export async function unpair(room: SitesRoom, actor: string, gone: boolean): Pro
         `${peer.name} does not answer. Make sure that it does not come back as the other site of this pair, then unpair with --other-is-gone.`,
       )
     }
+    both = false
   }
   await part(room, actor)
+  return both
 }
 
 /** This site's half. The primary keeps its edges, and what its tokens are signed with; the other one has its own from here on. */

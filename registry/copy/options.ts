@@ -4,6 +4,7 @@ import type { Manifest } from '../registry.ts'
 import type { Platform } from '../spec/descriptors.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { RepositoryName, Tag } from '../spec/names.ts'
+import type { RuleId } from '../versions/version.ts'
 import type { DeltaEnds } from './delta.ts'
 import type { Pace } from './pace.ts'
 import type { CopyStep } from './steps.ts'
@@ -16,6 +17,8 @@ export interface CopyOptions {
   readonly tags?: readonly Tag[]
   /** Puts the manifest itself, last of all, in place of a put of ours under its tags. */
   readonly putLast?: (manifest: Manifest) => Promise<void>
+  /** The rule that copies: a tag that it has brought under another name before is not carried on by it. Of tags with versions alone. */
+  readonly rule?: RuleId
   /** Whether a tag that is another artifact at the destination is moved; else it stays as it is. Default true. */
   readonly override?: boolean
   /** Whether what refers to the artifact or to a part of it (signatures, SBOMs) comes along. Default false. */

@@ -3,7 +3,7 @@
 import type { Manifest, Repository } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import type { Tag } from '../spec/names.ts'
-import { compare, type Dot, inConflict, type TagState } from '../versions/version.ts'
+import { compare, type Dot, inConflict, type TagState, VIA_LIMIT } from '../versions/version.ts'
 import { copy, copyReferrers } from './copy.ts'
 import type { CopyOptions, CopyReport } from './options.ts'
 
@@ -13,6 +13,8 @@ export type Settled =
   | { readonly outcome: 'set'; readonly report: CopyReport }
   | { readonly outcome: 'same'; readonly report: CopyReport }
   | { readonly outcome: 'deleted' }
+  /** This rule has carried it already, under another name; or too many have. */
+  | { readonly outcome: 'came by this rule' | 'came by too many rules' }
   /** It is another artifact at the destination, and `override` is off. */
   | { readonly outcome: 'kept'; readonly there: Digest }
   /** The destination has a newer one, set at another site or there. */
@@ -30,6 +32,12 @@ export async function settleTag(source: Repository, destination: Repository, tag
   if (mine.state?.digest === undefined) return { outcome: 'deleted meanwhile' }
   const { state } = mine
   const { digest } = mine.state
+  const { rule } = options
+  const { via = [] } = state.version
+  const renamed = rule !== undefined && source.name !== destination.name
+  if (renamed && via.includes(rule)) return { outcome: 'came by this rule' }
+  if (renamed && via.length >= VIA_LIMIT) return { outcome: 'came by too many rules' }
+  const version = renamed ? { ...state.version, via: [...via, rule] } : state.version
   const relation = theirs.state === undefined ? 'newer' : compare(state, theirs.state)
   if (relation === 'same') {
     // Whoever signs an artifact does not move its tag.
@@ -43,7 +51,7 @@ export async function settleTag(source: Repository, destination: Repository, tag
   if (options.override === false && present !== undefined && present !== digest) return { outcome: 'kept', there: present }
   let standing: Dot | undefined
   const putLast = async ({ bytes, descriptor }: Manifest) => {
-    standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, state.version)
+    standing = await theirs.versions.put({ bytes, mediaType: descriptor.mediaType, digest }, to, version)
     options.onStep?.('tag put')
   }
   // The tag comes last and decides.

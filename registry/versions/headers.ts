@@ -1,11 +1,13 @@
-// Versions of tags on the wire: one header for the version, one for what had been seen before it.
+// Versions of tags on the wire: one header for the version, one for what had been seen before it, one for how it came.
 
 import { RegistryError } from '../spec/errors.ts'
-import { CONTEXT_LIMIT, type Dot, dotsText, isDot, parseDots, type TagVersion } from './version.ts'
+import { CONTEXT_LIMIT, type Dot, dotsText, isDot, parseDots, parseVia, type TagVersion, viaText } from './version.ts'
 
 /** In a request: the version of the tag that is set or deleted, or `*`: tell me the one you have. In an answer: the one that stands. */
 export const VERSION_HEADER = 'Atoll-Tag-Version'
 export const CONTEXT_HEADER = 'Atoll-Tag-Context'
+/** The rules by which it came under another name. */
+export const VIA_HEADER = 'Atoll-Tag-Via'
 /** Of a request that only asks. */
 export const ANY = '*'
 /** Of an answer: versions are kept here, and of this tag nothing is known. */
@@ -18,12 +20,17 @@ export function readVersion(headers: Headers): TagVersion | undefined {
   const dot = headers.get(VERSION_HEADER)
   if (dot === null || dot === ANY || dot === NONE) return undefined
   const context = parseDots(headers.get(CONTEXT_HEADER) ?? '', CONTEXT_LIMIT)
-  if (isDot(dot) && context !== undefined) return { dot, context }
-  throw new RegistryError('TAG_INVALID', `${VERSION_HEADER} or ${CONTEXT_HEADER} is not what an Atoll of this version sends.`)
+  const via = parseVia(headers.get(VIA_HEADER) ?? '')
+  if (isDot(dot) && context !== undefined && via !== undefined) return { dot, context, ...via }
+  throw new RegistryError('TAG_INVALID', `${VERSION_HEADER}, ${CONTEXT_HEADER} or ${VIA_HEADER} is not what an Atoll of this version sends.`)
 }
 
-export function versionHeaders({ dot, context }: TagVersion): Record<string, string> {
-  return { [VERSION_HEADER]: dot, ...(context.length > 0 && { [CONTEXT_HEADER]: dotsText(context) }) }
+export function versionHeaders({ dot, context, via = [] }: TagVersion): Record<string, string> {
+  return {
+    [VERSION_HEADER]: dot,
+    ...(context.length > 0 && { [CONTEXT_HEADER]: dotsText(context) }),
+    ...(via.length > 0 && { [VIA_HEADER]: viaText(via) }),
+  }
 }
 
 /** What stands after a request to set or delete a tag. */

@@ -14,7 +14,13 @@ export interface TagVersion {
   readonly dot: Dot
   /** The last write of each other site that whoever set this had seen, in order. */
   readonly context: readonly Dot[]
+  /** The rules that have carried it here under another name than they found it by, in order. Says nothing about which version wins. */
+  readonly via?: readonly RuleId[]
 }
+
+/** A replication rule: the site that it is at, and its number there. */
+export type RuleId = string & { readonly [ruleId]: true }
+declare const ruleId: unique symbol
 
 /** What a tag is since a version; without a digest it is deleted. */
 export interface TagState {
@@ -33,12 +39,18 @@ export const AHEAD_LIMIT_MS = 24 * 3_600_000
 /** Sites in a context. What is dropped beyond (the oldest) can make a conflict be told that is none, and never another winner. */
 export const CONTEXT_LIMIT = 64
 
+/** Through more rules that rename it a tag does not go. */
+export const VIA_LIMIT = 16
+
+const RULE = /^[0-9a-f]{16}\.[1-9]\d{0,14}$/
 const DOT = /^[0-9a-f]{12}-[0-9a-f]{4}-[0-9a-f]{16}$/
 const SITE = /^[0-9a-f]{16}$/
 const COUNTER_LIMIT = 0xffff
 
 export const isDot = (text: string): text is Dot => DOT.test(text)
 export const isSiteId = (text: string): text is SiteId => SITE.test(text)
+
+export const ruleIdOf = (site: SiteId, rule: number): RuleId => `${site}.${rule}` as RuleId
 
 const siteOf = (dot: Dot) => dot.slice(18)
 /** Milliseconds since the epoch. */
@@ -112,4 +124,14 @@ export function parseDots(text: string, limit = Number.POSITIVE_INFINITY): reado
   if (text === '') return []
   const dots = text.split(',').map((part) => part.trim())
   return dots.length <= limit && dots.every(isDot) ? merge(dots) : undefined
+}
+
+/** For a column or a header; empty for none. */
+export const viaText = (via: readonly RuleId[] = []): string => via.join(',')
+
+/** What `viaText` wrote, as a part of a version; undefined: it is something else. */
+export function parseVia(text: string): Pick<TagVersion, 'via'> | undefined {
+  if (text === '') return {}
+  const via = text.split(',').map((part) => part.trim())
+  return via.length <= VIA_LIMIT && via.every((each): each is RuleId => RULE.test(each)) ? { via } : undefined
 }

@@ -4,7 +4,7 @@ import type { Actor } from '../../registry/metadata-store.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Page, Slice } from '../../registry/spec/pages.ts'
-import { type HeldTag, nextVersion } from '../../registry/versions/version.ts'
+import { type HeldTag, nextVersion, viaText } from '../../registry/versions/version.ts'
 import type { AuditEvent } from '../audit/events.ts'
 import { tell } from '../changes.ts'
 import type { Connection, WriteConnection } from '../connection.ts'
@@ -44,7 +44,7 @@ const writes = (sql: LibSQLDatabase) => ({
     .where(and(eq(manifests.repositoryId, raw.placeholder('repositoryId')), eq(manifests.digest, raw.placeholder('digest'))))
     .prepare(),
   find: sql
-    .select({ id: tags.id, digest: tags.digest, version: tags.version, context: tags.context, seen: tags.seen })
+    .select({ id: tags.id, digest: tags.digest, version: tags.version, context: tags.context, seen: tags.seen, via: tags.via })
     .from(tags)
     .where(and(eq(tags.repositoryId, raw.placeholder('repositoryId')), eq(tags.name, raw.placeholder('name'))))
     .prepare(),
@@ -58,6 +58,7 @@ const writes = (sql: LibSQLDatabase) => ({
       version: raw.placeholder('version'),
       context: raw.placeholder('context'),
       seen: raw.placeholder('seen'),
+      via: raw.placeholder('via'),
     })
     .prepare(),
   move: sql
@@ -69,6 +70,7 @@ const writes = (sql: LibSQLDatabase) => ({
       version: raw`${raw.placeholder('version')}`,
       context: raw`${raw.placeholder('context')}`,
       seen: raw`${raw.placeholder('seen')}`,
+      via: raw`${raw.placeholder('via')}`,
     })
     .where(eq(tags.id, raw.placeholder('id')))
     .prepare(),
@@ -79,6 +81,7 @@ const writes = (sql: LibSQLDatabase) => ({
       version: raw`${raw.placeholder('version')}`,
       context: raw`${raw.placeholder('context')}`,
       seen: raw`${raw.placeholder('seen')}`,
+      via: raw`${raw.placeholder('via')}`,
     })
     .where(eq(tags.id, raw.placeholder('id')))
     .prepare(),
@@ -147,7 +150,7 @@ export async function placeTag(
   const { digest } = held
   const { aim, add, move } = connection.prepared(writes)
   const target = await aim.get({ repositoryId: repository.id, digest })
-  const columns = { digest, pushedAt: db.clock.now(), ...columnsOf(held) }
+  const columns = { digest, pushedAt: db.clock.now(), ...columnsOf(held), via: viaText(held.version.via) }
   if (standing?.id === undefined) {
     await add.run({ repositoryId: repository.id, name, ...columns })
     if (standing !== undefined) await dropTombstone(connection, repository.name, name)
@@ -165,7 +168,7 @@ export async function placeTag(
 /** Keeps what is known of a tag that stays as it is. */
 export async function markTag(db: Database, connection: WriteConnection, name: RepositoryName, tag: Tag, held: StandingTag): Promise<void> {
   if (held.id === undefined) await putTombstone(db, connection, name, tag, held)
-  else await connection.prepared(writes).mark.run({ id: held.id, ...columnsOf(held) })
+  else await connection.prepared(writes).mark.run({ id: held.id, ...columnsOf(held), via: viaText(held.version.via) })
 }
 
 /** Removes every tag that points at a manifest, now, and gives their names; the caller tells of it. @throws RegistryError DENIED (412) for one that may not go */

@@ -2,7 +2,7 @@ import { and, asc, eq, lt, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
-import { dotsText, type HeldTag, isDot, nextVersion, parseDots } from '../../registry/versions/version.ts'
+import { dotsText, type HeldTag, isDot, nextVersion, parseDots, parseVia } from '../../registry/versions/version.ts'
 import type { Connection, WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { deletedTags, tags } from '../tables/repositories.ts'
@@ -11,6 +11,8 @@ interface VersionColumns {
   readonly version: string
   readonly context: string
   readonly seen: string
+  /** Of tags that are there. */
+  readonly via?: string
 }
 
 const statements = (sql: LibSQLDatabase) => ({
@@ -47,10 +49,11 @@ export const columnsOf = ({ version, seen }: Pick<HeldTag, 'version' | 'seen'>) 
 })
 
 /** @throws TypeError when they were not written by us */
-export function heldOf({ version, context, seen }: VersionColumns): Pick<HeldTag, 'version' | 'seen'> {
-  const [before, besides] = [parseDots(context), parseDots(seen)]
-  if (!isDot(version) || before === undefined || besides === undefined) throw new TypeError(`The database holds ${version} as a tag's version.`)
-  return { version: { dot: version, context: before }, seen: besides }
+export function heldOf({ version, context, seen, via: came = '' }: VersionColumns): Pick<HeldTag, 'version' | 'seen'> {
+  const [before, besides, via] = [parseDots(context), parseDots(seen), parseVia(came)]
+  if (!isDot(version) || before === undefined || besides === undefined || via === undefined)
+    throw new TypeError(`The database holds ${version} as a tag's version.`)
+  return { version: { dot: version, context: before, ...via }, seen: besides }
 }
 
 /** What a tag left that was deleted; undefined: it is there, or nothing is known of it any more. */

@@ -505,6 +505,7 @@ CREATE TABLE `tags` (
 	`version` text NOT NULL,
 	`context` text NOT NULL,
 	`seen` text NOT NULL,
+	`via` text DEFAULT '' NOT NULL,
 	FOREIGN KEY (`repository_id`) REFERENCES `repositories`(`id`) ON UPDATE no action ON DELETE no action,
 	FOREIGN KEY (`repository_id`,`digest`) REFERENCES `manifests`(`repository_id`,`digest`) ON UPDATE no action ON DELETE no action
 );

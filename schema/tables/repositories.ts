@@ -118,6 +118,8 @@ export const tags = sqliteTable(
     pushedAt: time().notNull(),
     pulledAt: time(),
     ...version,
+    /** The replication rules that have brought it here under another name than they found it by. */
+    via: text().notNull().default(''),
   },
   (t) => [
     uniqueIndex('tags_name').on(t.repositoryId, t.name),

@@ -21,4 +21,12 @@ it('a push to a synchronous project is answered when the standby has it, and not
   const pushed = pushImage(targetAt(primary, 'library/app'), randomImage(), 'late')
   await expect(pushed).rejects.toThrow(/answered 503/)
   process.kill(standby.pid, 'SIGCONT')
+  await inStep(primary, standby)
+  // Nothing that was acknowledged is at one site alone, after a takeover either.
+  await primary.kill()
+  expect((await atollCli(standby, 'dr', 'promote')).stdout).toMatch(/synchronous: library\b/)
+  await expect(pushImage(targetAt(standby, 'library/app'), randomImage(), 'alone')).rejects.toThrow(/answered 503.*has yet to rejoin/s)
+  expect((await pull(standby, 'library/app/manifests/alone')).status).toBe(404)
+  await atollCli(standby, 'dr', 'synchronous', 'library', '--off')
+  await pushImage(targetAt(standby, 'library/app'), randomImage(), 'alone')
 }, 120_000)
