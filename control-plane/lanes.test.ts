@@ -1,9 +1,12 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createEndpoint, type NewEndpoint } from '../schema/endpoints.ts'
+import { heldBack } from '../origin/api/held-back.ts'
+import { createEndpoint, type NewEndpoint, updateEndpoint } from '../schema/endpoints.ts'
 import { listRunningJobs } from '../schema/job-queues.ts'
+import { pausedLanes } from '../schema/lanes.ts'
 import { createReplicationPolicy } from '../schema/replication.ts'
 import { findExecution, type ReplicationExecution, startExecution } from '../schema/replication-executions.ts'
 import { planReplication } from '../schema/replication-jobs.ts'
@@ -98,4 +101,31 @@ it('an endpoint gets as many tasks at once as it may, from two control planes to
   expect(await findExecution(here.database, limited)).toMatchObject({ inProgress: 3, pending: REPOSITORIES - 3 })
   // Three of the one, one of the other; its plan is of neither.
   expect(most).toBeLessThanOrEqual(5)
+})
+
+it('an endpoint that asked to be left alone for an hour is asked at once when it is another, and until then it is said what is waited for', async () => {
+  const limits = createHttpServer((_request, response) => response.writeHead(429, { 'Retry-After': '3600' }).end()).listen(0, '127.0.0.1')
+  await once(limits, 'listening')
+  try {
+    await pushLayer(there, 'team/app0', 'v1')
+    running.push(controlPlaneOf(here, { concurrency: CONCURRENCY }))
+    const { database } = here
+    const execution = await begin('limited', { url: `http://127.0.0.1:${(limits.address() as AddressInfo).port}` }, 'pull')
+    const noted = await eventually(async () => {
+      const found = await findExecution(database, execution)
+      return found?.note === '' ? undefined : found
+    })
+    expect(noted).toMatchObject({ status: 'InProgress', statusText: 'planning', note: expect.stringMatching(/limits how often.*again at/) })
+    const { endpoint } = await eventually(async () => {
+      const [pause] = await pausedLanes(database)
+      return pause && { endpoint: pause[0] }
+    })
+    expect((await heldBack(database, [noted]))(noted)).toMatch(/^limited is left alone until \S+, since a job of it failed: TOOMANYREQUESTS: /)
+    await updateEndpoint(database, endpoint, { url: there.server.url }, 'system')
+    expect(await pausedLanes(database)).toEqual(new Map())
+    expect(await whole(execution)).toMatchObject({ status: 'Succeed', statusText: '', note: '' })
+    expect((await heldBack(database, [noted]))(noted)).toBeUndefined()
+  } finally {
+    limits.close()
+  }
 })

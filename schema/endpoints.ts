@@ -3,7 +3,7 @@ import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
-import { resumeLane } from './lanes.ts'
+import { beginLaneAnew, resumeLane } from './lanes.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { wished } from './matching.ts'
 import { endpoints } from './tables/endpoints.ts'
@@ -126,6 +126,7 @@ export async function updateEndpoint(db: Database, id: number, patch: EndpointPa
       .update(endpoints)
       .set({ ...values, ...unseen, updatedAt: db.clock.now() })
       .where(eq(endpoints.id, id))
+    if (asked) await beginLaneAnew(db, connection, id)
     await tell(db, connection, { actor, kind: 'endpoint.updated', subject: `endpoint:${id}`, detail: { name: before.name, changed } })
   })
 }

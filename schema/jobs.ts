@@ -181,7 +181,7 @@ export async function failJob(db: Database, lease: Lease, failure: Failure): Pro
         ...(again ? { runAt: now + Math.max(0, failure.delayMs(job.attempts)) } : { finishedAt: now }),
       })
       .where(eq(jobs.id, job.id))
-    if (failure.pauseMs !== undefined) await pauseLane(db, connection, job.lane, failure.pauseMs)
+    if (failure.pauseMs !== undefined) await pauseLane(db, connection, job.lane, { pauseMs: failure.pauseMs, reason: failure.error })
     return state
   })
 }

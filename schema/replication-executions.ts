@@ -42,6 +42,7 @@ const select = (sql: LibSQLDatabase) =>
       trigger: replicationExecutions.trigger,
       status: replicationExecutions.status,
       statusText: replicationExecutions.statusText,
+      note: replicationExecutions.note,
       operator: replicationExecutions.operator,
       startedAt: replicationExecutions.startedAt,
       endedAt: replicationExecutions.endedAt,
@@ -199,6 +200,16 @@ export async function failExecution(db: Database, id: number, statusText: string
   await db.write((connection) => end(db, connection, id, 'Failed', statusText))
 }
 
+/** What keeps an execution from being planned, for people. */
+export async function noteExecution(db: Database, id: number, note: string): Promise<void> {
+  await db.write(({ sql }) =>
+    sql
+      .update(replicationExecutions)
+      .set({ note })
+      .where(and(eq(replicationExecutions.id, id), eq(replicationExecutions.status, 'InProgress'))),
+  )
+}
+
 /** Ends an execution that need not run. One that has ended stays as it ended. */
 export async function skipExecution(db: Database, id: number, statusText: string): Promise<void> {
   await db.write((connection) => end(db, connection, id, 'Stopped', statusText))
@@ -209,7 +220,7 @@ export async function executionPlanned(db: Database, id: number): Promise<Execut
   await db.write(({ sql }) =>
     sql
       .update(replicationExecutions)
-      .set({ statusText: '' })
+      .set({ statusText: '', note: '' })
       .where(and(eq(replicationExecutions.id, id), eq(replicationExecutions.statusText, PLANNING))),
   )
   return await settleExecution(db, id)

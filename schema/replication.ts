@@ -1,4 +1,4 @@
-import { and, desc, eq, sql as raw } from 'drizzle-orm'
+import { and, desc, eq, inArray, sql as raw } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
@@ -19,6 +19,20 @@ export type ReplicationTrigger = ReplicationPolicy['trigger']
 /** The endpoint of a rule: one of its two sides is another registry, and the other this one. */
 export function otherEnd({ sourceEndpointId, destinationEndpointId }: Pick<ReplicationPolicy, 'sourceEndpointId' | 'destinationEndpointId'>): number {
   return sourceEndpointId ?? destinationEndpointId ?? 0
+}
+
+/** By policy, the lane that its jobs are in. */
+export async function lanesOfPolicies(db: Database, ids: readonly number[]): Promise<ReadonlyMap<number, number>> {
+  const ends = {
+    id: replicationPolicies.id,
+    sourceEndpointId: replicationPolicies.sourceEndpointId,
+    destinationEndpointId: replicationPolicies.destinationEndpointId,
+  }
+  const rows = await db.read.sql
+    .select(ends)
+    .from(replicationPolicies)
+    .where(inArray(replicationPolicies.id, [...ids]))
+  return new Map(rows.map((row) => [row.id, otherEnd(row)]))
 }
 
 /** Everything but what the database gives; what is left out has the table's default. */

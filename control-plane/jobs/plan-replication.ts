@@ -1,7 +1,14 @@
 import type { Database } from '../../schema/database.ts'
 import type { Job } from '../../schema/jobs.ts'
 import { findReplicationPolicy, otherEnd, type ReplicationPolicy } from '../../schema/replication.ts'
-import { executionPlanned, failExecution, findExecution, isAnotherInProgress, skipExecution } from '../../schema/replication-executions.ts'
+import {
+  executionPlanned,
+  failExecution,
+  findExecution,
+  isAnotherInProgress,
+  noteExecution,
+  skipExecution,
+} from '../../schema/replication-executions.ts'
 import { type PlanPayload, replicateJob } from '../../schema/replication-jobs.ts'
 import { addTasks, failedTasks, lastTask, type PlannedTask } from '../../schema/replication-tasks.ts'
 import { LIST_PAGE, TASKS_BATCH } from '../limits.ts'
@@ -66,7 +73,9 @@ export function planReplication({ db, sites, onStep }: PlanOptions): JobHandler 
       onStep?.('plan ended')
     },
     async failed(job, error, again) {
-      if (again === undefined) await failExecution(db, payloadOf(job).executionId, describe(error))
+      const { executionId } = payloadOf(job)
+      if (again === undefined) return await failExecution(db, executionId, describe(error))
+      await noteExecution(db, executionId, `${describe(error)} It is tried again at ${new Date(db.clock.now() + again).toISOString()}.`)
     },
   }
 

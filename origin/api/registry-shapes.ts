@@ -110,7 +110,9 @@ export function sameHost(left: string, right: string): boolean {
   return new URL(left).origin === new URL(right).origin
 }
 
-export function showRegistry(row: Endpoint): z.infer<typeof Registry> {
+/** `paused`: why it is not asked now. */
+export function showRegistry(row: Endpoint, paused?: string): z.infer<typeof Registry> {
+  const wrong = row.statusText || paused
   return {
     id: row.id,
     name: row.name,
@@ -125,7 +127,7 @@ export function showRegistry(row: Endpoint): z.infer<typeof Registry> {
     jobs_at_once: row.jobsAtOnce,
     speed: row.speed,
     status: row.status,
-    ...(row.statusText !== '' && { status_text: row.statusText }),
+    ...(wrong && { status_text: wrong }),
     creation_time: instant(row.createdAt),
     update_time: instant(row.updatedAt),
   }

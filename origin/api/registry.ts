@@ -16,6 +16,7 @@ import { endpointPurpose } from '../proxy-caches.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
+import { pausesOf } from './held-back.ts'
 import { describePage } from './paging.ts'
 import { pingEndpoint } from './registry-ping.ts'
 import { NewRegistry, Registry, RegistryChange, RegistryPing, sameHost, secretOf, showRegistry } from './registry-shapes.ts'
@@ -171,7 +172,11 @@ export const registries = ({ services, guard }: ApiParts) => {
       const query = c.req.valid('query')
       const { items, total } = await listEndpoints(db, { name: query.name }, SEARCHES.registries.listing(query))
       describePage(c, query, total, SEARCHES.registries)
-      return c.json(items.map(showRegistry), 200)
+      const paused = await pausesOf(db)
+      return c.json(
+        items.map((row) => showRegistry(row, paused(row))),
+        200,
+      )
     })
     .openapi(create, async (c) => {
       const { name, url, type, description, insecure, ca_certificate, credential, jobs_at_once, speed } = c.req.valid('json')
@@ -239,7 +244,10 @@ export const registries = ({ services, guard }: ApiParts) => {
         throw error
       }
     })
-    .openapi(get, async (c) => c.json(showRegistry(await found(c.req.valid('param').id)), 200))
+    .openapi(get, async (c) => {
+      const row = await found(c.req.valid('param').id)
+      return c.json(showRegistry(row, (await pausesOf(db))(row)), 200)
+    })
     .openapi(info, async (c) => {
       const registryId = c.req.valid('param').id
       const type = registryId === 0 ? 'atoll' : (await found(registryId)).type

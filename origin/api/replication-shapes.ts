@@ -228,7 +228,8 @@ function thisRegistry(row: Row, here: string): z.infer<typeof Registry> {
   }
 }
 
-export function showExecution(row: ReplicationExecution, now: number): z.infer<typeof Execution> {
+/** `held`: why its endpoint is not asked now. */
+export function showExecution(row: ReplicationExecution, now: number, held: string | undefined): z.infer<typeof Execution> {
   const seconds = Math.max(1, (row.endedAt ?? now) - row.startedAt) / 1000
   const rate = row.bytesDone / seconds
   return {
@@ -238,7 +239,7 @@ export function showExecution(row: ReplicationExecution, now: number): z.infer<t
     trigger: row.trigger,
     start_time: instant(row.startedAt),
     ...(row.endedAt !== null && { end_time: instant(row.endedAt) }),
-    status_text: row.statusText,
+    status_text: [row.statusText, ...(row.status === 'InProgress' ? [held ?? row.note] : [])].filter((text) => text !== '').join(': '),
     total: row.total,
     failed: row.failed,
     succeed: row.succeeded,

@@ -13,6 +13,7 @@ import { findTask, listTasks, readTaskLog } from '../../schema/replication-tasks
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, plainText, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
+import { heldBack } from './held-back.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { TRIGGERS } from './registry-types.ts'
 import { Execution, Policy, PolicyRequest, readPolicy, StartRequest, showExecution, showPolicy, showTask, Task } from './replication-shapes.ts'
@@ -218,8 +219,9 @@ export const replication = ({ services, guard }: ApiParts) => {
       const filter = { policyId: query.policy_id, status: query.status, trigger: query.trigger }
       const { items, total } = await listExecutions(db, filter, SEARCHES.replicationExecutions.listing(query))
       describePage(c, query, total, SEARCHES.replicationExecutions)
+      const held = await heldBack(db, items)
       return c.json(
-        items.map((row) => showExecution(row, db.clock.now())),
+        items.map((row) => showExecution(row, db.clock.now(), held(row))),
         200,
       )
     })
@@ -239,7 +241,10 @@ export const replication = ({ services, guard }: ApiParts) => {
       )
       return created(c, `/replication/executions/${executionId}`)
     })
-    .openapi(getExecution, async (c) => c.json(showExecution(await execution(c.req.valid('param').id), db.clock.now()), 200))
+    .openapi(getExecution, async (c) => {
+      const row = await execution(c.req.valid('param').id)
+      return c.json(showExecution(row, db.clock.now(), (await heldBack(db, [row]))(row)), 200)
+    })
     .openapi(stop, async (c) => {
       const row = await execution(c.req.valid('param').id)
       await stopExecution(db, row.id)

@@ -184,7 +184,8 @@ CREATE INDEX `jobs_finished` ON `jobs` (`finished_at`) WHERE "jobs"."finished_at
 CREATE TABLE `lane_pauses` (
 	`lane` integer PRIMARY KEY NOT NULL,
 	`failures` integer NOT NULL,
-	`until` integer NOT NULL
+	`until` integer NOT NULL,
+	`reason` text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `transfers` (
@@ -366,6 +367,7 @@ CREATE TABLE `replication_executions` (
 	`trigger` text NOT NULL,
 	`status` text NOT NULL,
 	`status_text` text DEFAULT '' NOT NULL,
+	`note` text DEFAULT '' NOT NULL,
 	`operator` text NOT NULL,
 	`started_at` integer NOT NULL,
 	`ended_at` integer,

@@ -52,6 +52,8 @@ export const lanePauses = sqliteTable('lane_pauses', {
   /** In a row. */
   failures: integer().notNull(),
   until: time().notNull(),
+  /** What it failed with, for people. */
+  reason: text().notNull(),
 })
 
 /** Where a partly uploaded blob at a replication's destination can be taken up again. */

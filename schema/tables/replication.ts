@@ -59,6 +59,8 @@ export const replicationExecutions = sqliteTable(
     trigger: text({ enum: ['manual', 'scheduled', 'event_based'] }).notNull(),
     status: text({ enum: EXECUTION_STATUSES }).notNull(),
     statusText: text('status_text').notNull().default(''),
+    /** What its planning failed with, and when it is tried again. */
+    note: text().notNull().default(''),
     operator: text().notNull(),
     startedAt: time().notNull(),
     endedAt: time(),

@@ -61,9 +61,19 @@ export async function follow({ api, out, clock }: Context, location: string): Pr
 }
 
 export function progressOf(execution: Execution): string {
-  const { status, succeed = 0, total = 0, failed = 0, bytes_done = 0, bytes_total = 0, bytes_per_second: rate = 0, eta_seconds: eta } = execution
+  const {
+    status,
+    status_text: text = '',
+    succeed = 0,
+    total = 0,
+    failed = 0,
+    bytes_done = 0,
+    bytes_total = 0,
+    bytes_per_second: rate = 0,
+    eta_seconds: eta,
+  } = execution
   const moved = bytes_total === 0 ? '' : `, ${bytes(bytes_done)} of ${bytes(bytes_total)} moved`
   const speed = status !== 'InProgress' || rate === 0 ? '' : ` at ${bytes(rate)}/s`
   const left = status !== 'InProgress' || eta === undefined ? '' : `, about ${eta} s left`
-  return `${status}: ${succeed} of ${total} tasks done${moved}${speed}${left}${failed === 0 ? '' : `, ${failed} failed`}`
+  return `${status}: ${succeed} of ${total} tasks done${moved}${speed}${left}${failed === 0 ? '' : `, ${failed} failed`}${status !== 'InProgress' || text === '' ? '' : `; ${text}`}`
 }

@@ -35,6 +35,7 @@ import {
   deleteReplicationPolicy,
   enabledReplicationPolicies,
   findReplicationPolicy,
+  lanesOfPolicies,
   listReplicationPolicies,
   updateReplicationPolicy,
 } from '../../../schema/replication.ts'
@@ -46,6 +47,7 @@ import {
   isAnotherInProgress,
   isInProgress,
   listExecutions,
+  noteExecution,
   settleExecution,
   skipExecution,
   startExecution,
@@ -263,6 +265,8 @@ export const work: readonly Step[] = [
       await updateTask(db, 1, { status: 'InProgress', bytesTotal: 1 }, taken)
       await appendTaskLog(db, 1, 'a line', taken)
       await updateTask(db, 2, { status: 'Failed' })
+      await lanesOfPolicies(db, [1])
+      await noteExecution(db, id, 'waits')
       await Promise.all([readTaskLog(db, 1), findTask(db, 1), lastTask(db, id), failedTasks(db, id, 0, 10), copiesInto(db, id, app, 0, 10)])
       await useOfEndpoint(db, 1)
       await listTasks(db, id, { status: 'Failed', resourceType: 'image' }, listing)
