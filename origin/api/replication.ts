@@ -93,7 +93,7 @@ export const replication = ({ services, guard }: ApiParts) => {
     request: {
       query: z.object({
         ...pageQuery,
-        sort: SEARCHES.replicationExecutions.query.sort,
+        ...SEARCHES.replicationExecutions.query,
         policy_id: id.optional(),
         status: EXECUTION_STATUS.optional(),
         trigger: z.enum(TRIGGERS).optional(),
@@ -155,7 +155,7 @@ export const replication = ({ services, guard }: ApiParts) => {
       params,
       query: z.object({
         ...pageQuery,
-        sort: SEARCHES.replicationTasks.query.sort,
+        ...SEARCHES.replicationTasks.query,
         status: TASK_STATUS.optional(),
         resource_type: z.string().max(64).optional(),
       }),

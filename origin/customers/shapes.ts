@@ -14,7 +14,7 @@ const Ends = z.iso
   .transform((text) => Date.parse(text))
   .nullable()
 
-export const NewCustomerBody = z.object({
+export const NewCustomerBody = z.strictObject({
   name: z
     .string()
     .max(100)
@@ -49,7 +49,7 @@ export const NewCustomerBody = z.object({
   deletions: z.boolean().default(false),
 })
 
-export const CustomerChangeBody = z.object({
+export const CustomerChangeBody = z.strictObject({
   expires_at: Ends.optional(),
   username: Key.optional(),
   secret: Key.min(1).optional(),
