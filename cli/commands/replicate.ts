@@ -101,8 +101,13 @@ export function replicateCommands(program: Command): void {
     .description('stop an execution; what has arrived stays')
     .action(async (execution: string, _options: unknown, command: Command) => {
       const { api, out } = await contextOf(command)
-      await api.call('PUT', `${EXECUTIONS}/${encodeURIComponent(execution)}`)
-      out.item({ id: Number(execution) }, `Stopping execution ${execution}.`)
+      const path = `${EXECUTIONS}/${encodeURIComponent(execution)}`
+      const { status } = await api.get<Execution>(path)
+      if (status === 'InProgress') await api.call('PUT', path)
+      out.item(
+        { id: Number(execution), status },
+        status === 'InProgress' ? `Stopping execution ${execution}.` : `Execution ${execution} is over: ${status}`,
+      )
     })
 }
 

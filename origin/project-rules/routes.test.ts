@@ -74,6 +74,11 @@ function decodeJws(jws: string): object {
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as object
 }
 
+it('who sees all projects hears that there is none, and nobody else', async () => {
+  const put = async (credentials: string) => (await origin.ask('PUT', '/api/atoll/v1/projects/nonesuch/synchronous', { credentials, json: {} })).status
+  expect([await put(ADMIN), await put(people.stranger)]).toEqual([404, 403])
+})
+
 it('which registries are mirrored is shown as far as one may know the projects', async () => {
   const shown = async (credentials: string) => (await (await origin.ask('GET', '/api/atoll/v1/mirrors', { credentials })).json()) as object
   const by = (...projects: string[]) => ({ projects, plain_http: false })

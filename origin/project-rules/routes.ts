@@ -13,8 +13,9 @@ const PATH = '/api/atoll/v1/projects/:project/:rules{upstream-rules|mirror|tag-l
 export function projectRulesApi({ db, authenticate, authorize, decide }: Pick<OriginServices, 'db' | 'authenticate' | 'authorize' | 'decide'>): Hono {
   const open = async (request: Request, name: string, action: 'read' | 'update'): Promise<{ principal: Principal; project: Project }> => {
     const principal = await authenticate(request)
-    await authorize(principal, { resource: 'metadata', action }, name)
     const project = await findProjectByName(db, name)
+    // Who sees every project may know that there is none.
+    if (project !== undefined || principal.kind !== 'user' || !principal.admin) await authorize(principal, { resource: 'metadata', action }, name)
     if (project === undefined) throw new RegistryError('NAME_UNKNOWN', `There is no project ${name}.`)
     return { principal, project }
   }
