@@ -15,6 +15,7 @@ import type { Sites } from '../replication/sites.ts'
 import type { Speeds } from '../replication/speeds.ts'
 import type { ReplicationStep } from '../replication/steps.ts'
 import { TaskLog } from '../replication/task-log.ts'
+import { waitsIn } from '../replication/waits.ts'
 import type { JobHandler } from '../scheduler.ts'
 
 export interface ReplicateOptions {
@@ -51,7 +52,7 @@ export function replicate(options: ReplicateOptions): JobHandler {
           'INFO',
           `${operation === 'copy' ? 'Copying' : 'Deleting'} ${resourceText(payload)} from ${source.name} as ${payload.destination} at ${destination.name}, attempt ${job.attempts} of ${job.maxAttempts}.`,
         )
-        const work = { ...options, payload, policy, source, destination, pace: speed?.pace, task: log, signal }
+        const work = { ...options, payload, policy, source, destination, pace: speed?.pace, task: log, onWait: waitsIn(log, clock), signal }
         await (operation === 'copy' ? copyTags(work) : deleteTags(work))
         log.line('INFO', 'Done.')
       } finally {

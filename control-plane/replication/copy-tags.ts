@@ -112,8 +112,9 @@ async function copyTag(work: CopyWork, tag: Tag, progress: Progress): Promise<Di
 async function copyOnce(work: CopyWork, tag: Tag, progress: Progress): Promise<Digest | undefined> {
   const { db, payload, policy, source, destination, pace, task, signal, clock, createHasher, fetch, together, platforms } = work
   const actor = `replication:${policy.id}`
-  const from = source.open(signal, actor).repository(payload.repository)
-  const to = destination.open(signal, actor, { pushes: true }).repository(payload.destination)
+  const { onWait } = work
+  const from = source.open(signal, actor, { onWait }).repository(payload.repository)
+  const to = destination.open(signal, actor, { pushes: true, onWait }).repository(payload.destination)
   progress.begin()
   const options: CopyOptions = {
     createHasher,

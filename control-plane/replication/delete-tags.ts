@@ -15,10 +15,10 @@ export async function deleteTags(work: Work): Promise<void> {
   }
 }
 
-export async function deleteTag({ db, policy, payload, source, destination, task, signal }: Work, tag: Tag): Promise<void> {
+export async function deleteTag({ db, policy, payload, source, destination, task, signal, onWait }: Work, tag: Tag): Promise<void> {
   const actor = `replication:${policy.id}`
   const from = source.open(signal, actor).repository(payload.repository)
-  const to = destination.open(signal, actor).repository(payload.destination)
+  const to = destination.open(signal, actor, { onWait }).repository(payload.destination)
   const settled = actsByItself(policy) ? await settleDeletion(from, to, tag, tag) : undefined
   const outcome = settled === undefined ? ((await to.tags.delete(tag)) ? 'is deleted' : 'was not there') : said(settled)
   task.line('INFO', `${payload.destination}:${tag} ${outcome}.`)

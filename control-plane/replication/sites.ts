@@ -5,7 +5,7 @@ import { ListTurns } from '../../registry/delta/support.ts'
 import type { LocalRegistry } from '../../registry/local.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Registry } from '../../registry/registry.ts'
-import { type Credentials, RemoteRegistry, vendorOf } from '../../registry/remote/index.ts'
+import { type Credentials, RemoteRegistry, type RemoteUse, vendorOf } from '../../registry/remote/index.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { type RepositoryName, splitProject } from '../../registry/spec/names.ts'
 import { createChunker } from '../../runtime/chunker.ts'
@@ -22,10 +22,9 @@ export interface Site {
   readonly key: string
   /** For a log. */
   readonly name: string
-  /** `pushes`: what is looked at there will be pushed to. */
-  open(signal: AbortSignal, actor: string, use?: { readonly pushes?: boolean }): Registry
+  open(signal: AbortSignal, actor: string, use?: RemoteUse): Registry
   /** What moves only what changed inside its blobs. undefined: it is no site of ours. */
-  deltas(name: RepositoryName, signal: AbortSignal, actor: string, use?: { readonly pushes?: boolean }): Deltas | undefined
+  deltas(name: RepositoryName, signal: AbortSignal, actor: string, use?: RemoteUse): Deltas | undefined
   /** Makes what must be there before something is put into the repository: its project. */
   prepare(name: RepositoryName, signal: AbortSignal): Promise<void>
   /** What filters ask of an artifact here beyond its name. */

@@ -2,6 +2,7 @@ import type { CreateHasher } from '../../registry/blob-store.ts'
 import type { Clock } from '../../registry/clock.ts'
 import type { Pace } from '../../registry/copy/pace.ts'
 import type { Together } from '../../registry/copy/together.ts'
+import type { OnWait } from '../../registry/remote/index.ts'
 import type { RepositoryName, Tag } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import type { ReplicationPolicy } from '../../schema/replication.ts'
@@ -24,6 +25,8 @@ export interface Work {
   readonly fetch: typeof fetch
   readonly clock: Clock
   readonly task: TaskLog
+  /** Told when a registry wants to be asked again later. */
+  readonly onWait: OnWait
   readonly onStep?: ((step: ReplicationStep) => void) | undefined
   readonly signal: AbortSignal
 }

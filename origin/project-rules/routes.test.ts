@@ -75,7 +75,8 @@ function decodeJws(jws: string): object {
 }
 
 it('who sees all projects hears that there is none, and nobody else', async () => {
-  const put = async (credentials: string) => (await origin.ask('PUT', '/api/atoll/v1/projects/nonesuch/synchronous', { credentials, json: {} })).status
+  const put = async (credentials: string) =>
+    (await origin.ask('PUT', '/api/atoll/v1/projects/nonesuch/synchronous', { credentials, json: {} })).status
   expect([await put(ADMIN), await put(people.stranger)]).toEqual([404, 403])
 })
 

@@ -4,7 +4,7 @@ import type { Authorizer } from './authorizer.ts'
 import { readBeginning } from './bodies.ts'
 import { parseChallenges } from './challenge.ts'
 import { unreachable, upstreamError } from './errors.ts'
-import type { Reply, Transport } from './transport.ts'
+import type { OnWait, Reply, Transport } from './transport.ts'
 import type { Vendor } from './vendors/vendor.ts'
 
 export interface ClientOptions {
@@ -15,6 +15,7 @@ export interface ClientOptions {
   readonly signal?: AbortSignal | undefined
   /** What is looked at here is to be pushed to as well: one token does for both. */
   readonly pushes?: boolean | undefined
+  readonly onWait?: OnWait | undefined
 }
 
 /** One registry's API: its address, who we are there, and for whose sake we ask (the signal). */
@@ -25,14 +26,16 @@ export class Client implements Api {
   readonly #authorizer: Authorizer
   readonly #signal: AbortSignal | undefined
   readonly #pushes: boolean
+  readonly #onWait: OnWait | undefined
 
-  constructor({ base, vendor, transport, authorizer, signal, pushes = false }: ClientOptions) {
+  constructor({ base, vendor, transport, authorizer, signal, pushes = false, onWait }: ClientOptions) {
     this.base = base
     this.vendor = vendor
     this.transport = transport
     this.#authorizer = authorizer
     this.#signal = signal
     this.#pushes = pushes
+    this.#onWait = onWait
   }
 
   /** What this registry calls the repository. */
@@ -58,6 +61,7 @@ export class Client implements Api {
           return sent
         },
         signal,
+        onWait: this.#onWait,
       })
     const reply = await send()
     if (reply.status !== 401 || !reply.direct || !this.#authorizer.challenged) return reply

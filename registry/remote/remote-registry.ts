@@ -20,11 +20,19 @@ import { RemoteReferrers } from './referrers.ts'
 import { openSession, type SessionOptions, vendorContext } from './session.ts'
 import { RemoteTags } from './tags.ts'
 import { Taken } from './taken.ts'
-import { type Fetch, type Reply, Transport } from './transport.ts'
+import { type Fetch, type OnWait, type Reply, Transport } from './transport.ts'
 import { RemoteUploads } from './uploads.ts'
 import { generic } from './vendors/generic.ts'
 import type { Vendor, VendorSession } from './vendors/vendor.ts'
 import { RemoteVersions, VersionsKept } from './versions.ts'
+
+/** What one caller asks for besides. */
+export interface RemoteUse {
+  /** What is looked at will be pushed to: one token does for both. */
+  readonly pushes?: boolean
+  /** Told of each wait before a request is sent again. */
+  readonly onWait?: OnWait
+}
 
 export interface RemoteRegistryOptions {
   /** As a person would write it: `https://hub.docker.com`, `https://registry.example.com:5000`. */
@@ -105,8 +113,8 @@ export class RemoteRegistry {
    * The registry for one caller: `signal` ends everything that is asked through it, also streams. `pushes`: what it looks at it will push to, and asks
    * for the right to both at once.
    */
-  with(signal?: AbortSignal, { pushes = false }: { readonly pushes?: boolean } = {}): Registry {
-    const client = this.#client(signal, pushes)
+  with(signal?: AbortSignal, use: RemoteUse = {}): Registry {
+    const client = this.#client(signal, use)
     const { deleteTag } = this.#session
     return {
       repository: (name) => {
@@ -134,11 +142,11 @@ export class RemoteRegistry {
   }
 
   /** undefined: it is no site of ours. */
-  deltas(name: RepositoryName, signal?: AbortSignal, { pushes = false }: { readonly pushes?: boolean } = {}): Deltas | undefined {
+  deltas(name: RepositoryName, signal?: AbortSignal, use: RemoteUse = {}): Deltas | undefined {
     return (
       this.vendor.deltas &&
       this.#compression &&
-      new RemoteDeltas(this.#client(signal, pushes), name, { compression: this.#compression, single: this.#single })
+      new RemoteDeltas(this.#client(signal, use), name, { compression: this.#compression, single: this.#single })
     )
   }
 
@@ -155,8 +163,8 @@ export class RemoteRegistry {
     await this.#session.prepare?.(name, signal)
   }
 
-  #client(signal: AbortSignal | undefined, pushes = false): Client {
-    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal, pushes })
+  #client(signal: AbortSignal | undefined, use: RemoteUse = {}): Client {
+    return new Client({ base: this.url, vendor: this.vendor, transport: this.#transport, authorizer: this.#authorizer, signal, ...use })
   }
 }
 

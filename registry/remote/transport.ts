@@ -18,7 +18,11 @@ export interface Request {
   /** What proves who we are. It is asked for each hop on the first URL's origin, and what it gives goes nowhere else. */
   readonly authorize?: (method: string, url: URL) => Promise<Readonly<Record<string, string>>>
   readonly signal?: AbortSignal | undefined
+  readonly onWait?: OnWait | undefined
 }
+
+/** Told before a request is sent again: what it was answered with (undefined: nothing came), and how long is waited, in milliseconds. */
+export type OnWait = (wait: { readonly url: URL; readonly status: number | undefined; readonly ms: number }) => void
 
 /** An answer. Its body must be read to its end, cancelled, or discarded. */
 export interface Reply {
@@ -81,8 +85,10 @@ export class Transport {
     for (let attempt = 1; ; attempt++) {
       const last = !repeatable || attempt >= limits.attempts
       let wait = limits.backoffMs * 2 ** (attempt - 1) * this.#random()
+      let status: number | undefined
       try {
         const reply = await this.#follow(request)
+        status = reply.status
         if (last || !isTransient(reply.status)) return reply
         const asked = retryAfterSeconds(reply.headers, clock.now())
         if (asked !== undefined) wait = asked * 1000
@@ -92,6 +98,7 @@ export class Transport {
         const transient = error instanceof RegistryError && error.code === 'UNAVAILABLE'
         if (last || !transient || steady(clock) - started + wait > limits.retryWindowMs) throw error
       }
+      request.onWait?.({ url: request.url, status, ms: wait })
       await pause(clock, wait, request.signal)
     }
   }
