@@ -151,14 +151,24 @@ export async function updatePreheatPolicy(db: Database, id: number, policy: NewP
 }
 
 /** With its runs. */
-export async function deletePreheatPolicy(db: Database, { id, projectId, name }: PreheatPolicy, actor: string): Promise<void> {
-  await db.write(async (connection) => {
-    const { sql } = connection
-    await sql.delete(preheatPolicies).where(eq(preheatPolicies.id, id))
-    await sql.delete(runs).where(and(eq(runs.kind, 'preheat'), eq(runs.policyId, id)))
-    await deleteScheduleIn(connection, purposeOf(id))
-    await tell(db, connection, { actor, kind: 'preheat.policy.deleted', subject: `preheat:${id}`, projectId, detail: { name } })
-  })
+export async function deletePreheatPolicy(db: Database, policy: PreheatPolicy, actor: string): Promise<void> {
+  await db.write((connection) => deletePreheatPolicyIn(db, connection, policy, actor))
+}
+
+/** Those of a project that goes, in its transaction. */
+export async function deletePreheatOfProject(db: Database, connection: WriteConnection, projectId: number, actor: string): Promise<void> {
+  const policies = await connection.sql.select().from(preheatPolicies).where(eq(preheatPolicies.projectId, projectId))
+  for (const policy of policies) await deletePreheatPolicyIn(db, connection, policy, actor)
+}
+
+type Named = Pick<PreheatPolicy, 'id' | 'projectId' | 'name'>
+
+async function deletePreheatPolicyIn(db: Database, connection: WriteConnection, { id, projectId, name }: Named, actor: string): Promise<void> {
+  const { sql } = connection
+  await sql.delete(preheatPolicies).where(eq(preheatPolicies.id, id))
+  await sql.delete(runs).where(and(eq(runs.kind, 'preheat'), eq(runs.policyId, id)))
+  await deleteScheduleIn(connection, purposeOf(id))
+  await tell(db, connection, { actor, kind: 'preheat.policy.deleted', subject: `preheat:${id}`, projectId, detail: { name } })
 }
 
 export function findPreheatPolicy(db: Database, projectId: number, name: string): Promise<PreheatPolicy | undefined> {

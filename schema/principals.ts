@@ -19,7 +19,15 @@ export async function principalFacts(db: Database, id: string): Promise<Principa
 }
 
 export function principalOfUser(user: User, groups: readonly number[]): Principal {
-  return { id: `user:${user.id}`, kind: 'user', name: user.username, enabled: !user.disabled, admin: user.admin, groups, permissions: [] }
+  return {
+    id: `user:${user.id}`,
+    kind: 'user',
+    name: user.username,
+    enabled: !user.disabled,
+    admin: user.admin || user.adminByGroup,
+    groups,
+    permissions: [],
+  }
 }
 
 export function principalOfRobot(robot: Robot): Principal {

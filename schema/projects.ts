@@ -6,10 +6,11 @@ import type { Database } from './database.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { wished } from './matching.ts'
+import { deletePreheatOfProject } from './preheat.ts'
+import { deleteRetentionOfProject } from './retention.ts'
 import { uploads } from './tables/blobs.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { labels } from './tables/labels.ts'
-import { preheatPolicies } from './tables/preheat.ts'
 import { members, projects } from './tables/projects.ts'
 import { repositories } from './tables/repositories.ts'
 import { robots } from './tables/robots.ts'
@@ -301,7 +302,8 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
     await sql.delete(members).where(eq(members.projectId, id))
     await sql.delete(robots).where(eq(robots.projectId, id))
     await sql.delete(labels).where(eq(labels.projectId, id))
-    await sql.delete(preheatPolicies).where(eq(preheatPolicies.projectId, id))
+    await deletePreheatOfProject(db, connection, id, actor)
+    await deleteRetentionOfProject(db, connection, id, actor)
     await sql.delete(webhookPolicies).where(eq(webhookPolicies.projectId, id))
     await sql.delete(uploads).where(eq(uploads.projectId, id))
     await sql

@@ -85,20 +85,28 @@ export async function updateRetentionPolicy(
 
 /** With the record of its executions; those that run are stopped. False: there is none. */
 export async function deleteRetentionPolicy(db: Database, id: number, actor: string): Promise<boolean> {
-  return await db.write(async (connection) => {
-    const { sql } = connection
-    const running = await sql
-      .select()
-      .from(retentionExecutions)
-      .where(and(eq(retentionExecutions.policyId, id), eq(retentionExecutions.status, 'InProgress')))
-    for (const { jobId } of running) if (jobId !== null) await stopIn(db, connection, jobId)
-    await deleteScheduleIn(connection, purposeOf(id))
-    const row = await sql.delete(retentionPolicies).where(eq(retentionPolicies.id, id)).returning({ projectId: retentionPolicies.projectId }).get()
-    if (row === undefined) return false
-    await noteInProject(connection, row.projectId, undefined)
-    await tell(db, connection, { actor, kind: 'retention.deleted', subject: purposeOf(id), projectId: row.projectId })
-    return true
-  })
+  return await db.write((connection) => deleteRetentionPolicyIn(db, connection, id, actor))
+}
+
+/** Those of a project that goes, in its transaction. */
+export async function deleteRetentionOfProject(db: Database, connection: WriteConnection, projectId: number, actor: string): Promise<void> {
+  const policies = await connection.sql.select({ id: retentionPolicies.id }).from(retentionPolicies).where(eq(retentionPolicies.projectId, projectId))
+  for (const { id } of policies) await deleteRetentionPolicyIn(db, connection, id, actor)
+}
+
+async function deleteRetentionPolicyIn(db: Database, connection: WriteConnection, id: number, actor: string): Promise<boolean> {
+  const { sql } = connection
+  const running = await sql
+    .select()
+    .from(retentionExecutions)
+    .where(and(eq(retentionExecutions.policyId, id), eq(retentionExecutions.status, 'InProgress')))
+  for (const { jobId } of running) if (jobId !== null) await stopIn(db, connection, jobId)
+  await deleteScheduleIn(connection, purposeOf(id))
+  const row = await sql.delete(retentionPolicies).where(eq(retentionPolicies.id, id)).returning({ projectId: retentionPolicies.projectId }).get()
+  if (row === undefined) return false
+  await noteInProject(connection, row.projectId, undefined)
+  await tell(db, connection, { actor, kind: 'retention.deleted', subject: purposeOf(id), projectId: row.projectId })
+  return true
 }
 
 /** Harbor's clients look for the policy in the project's metadata. */

@@ -47,6 +47,7 @@ const fields = {
   comment: users.comment,
   passwordHash: users.passwordHash,
   admin: users.admin,
+  adminByGroup: users.adminByGroup,
   disabled: users.disabled,
   credentialVersion: users.credentialVersion,
   createdAt: users.createdAt,
@@ -193,6 +194,21 @@ export async function replacePasswordHash(db: Database, id: number, before: stri
 export async function setSysadmin(db: Database, id: number, admin: boolean, actor: string): Promise<void> {
   await db.write(async (connection) => {
     await change(db, connection, await required(connection, id), { admin }, actor)
+  })
+}
+
+/** What a group says of somebody. What was said of him here stays as it is. */
+export async function setAdminByGroup(db: Database, id: number, adminByGroup: boolean, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    await change(db, connection, await required(connection, id), { adminByGroup }, actor)
+  })
+}
+
+/** Those who are administrators by a group, until they log in again: which group makes them so is another now. */
+export async function dropAdminsByGroup(db: Database, actor: string): Promise<void> {
+  await db.write(async (connection) => {
+    const rows = await connection.sql.select({ id: users.id }).from(users).where(raw`${users.adminByGroup} = 1`)
+    for (const { id } of rows) await change(db, connection, await required(connection, id), { adminByGroup: false }, actor)
   })
 }
 

@@ -10,6 +10,7 @@ interface Verification {
   readonly faults: readonly (
     | { readonly fault: 'changed'; readonly id: number }
     | { readonly fault: 'missing'; readonly from: number; readonly to: number }
+    | { readonly fault: 'untold'; readonly rows: number }
   )[]
   readonly head: string
 }
@@ -80,5 +81,6 @@ export function auditCommands(program: Command): void {
 
 function describe(fault: Verification['faults'][number]): string {
   if (fault.fault === 'changed') return `Entry ${fault.id} is not what was written.`
+  if (fault.fault === 'untold') return `${fault.rows} entries pass for purged that no purge has told of.`
   return fault.from === fault.to ? `Entry ${fault.from} is missing.` : `Entries ${fault.from} to ${fault.to} are missing.`
 }

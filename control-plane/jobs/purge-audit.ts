@@ -1,5 +1,5 @@
 import { type Clock, steady } from '../../registry/clock.ts'
-import { purgeAudit, tellPurge } from '../../schema/audit/purge.ts'
+import { purgeAudit } from '../../schema/audit/purge.ts'
 import { purgePayload } from '../../schema/audit/purge-jobs.ts'
 import type { Database } from '../../schema/database.ts'
 import { giveWay } from '../../schema/give-way.ts'
@@ -22,14 +22,13 @@ export function purgeAuditJobs({ db, clock }: { readonly db: Database; readonly 
       say(`Beginning: ${events.length === 0 ? 'no event is named, so nothing' : events.join(', ')} from before ${new Date(before).toISOString()}.`)
       try {
         let began = steady(clock)
-        for await (const gone of purgeAudit(db, { before, dryRun, events })) {
+        for await (const gone of purgeAudit(db, { before, dryRun, events, actor: 'system' })) {
           purged = gone
           await write()
           began = await giveWay(clock, began, signal)
         }
         say(`${dryRun ? 'Would have purged' : 'Purged'} ${purged} entries.`)
       } finally {
-        if (!dryRun && purged > 0) await tellPurge(db, { rows: purged, before: new Date(before).toISOString() }, 'system')
         await write()
       }
     },

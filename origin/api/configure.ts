@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { dropAdminsByGroup } from '../../schema/users.ts'
 import { BadSetting } from '../config/live.ts'
 import { type LiveKey, type LiveValues, liveSettings } from '../config/live-settings.ts'
 import type { OriginServices } from '../services.ts'
@@ -102,6 +103,8 @@ export const configurations = ({ services, guard }: ApiParts) => {
       }
       try {
         await live.change(wishes, c.var.principal.id)
+        // A right that a group gave holds no longer than that group does.
+        if (GROUPS_OF_ADMINS.some((key) => wishes.has(key))) await dropAdminsByGroup(services.db, c.var.principal.id)
       } catch (error) {
         if (error instanceof BadSetting) throw badField(error.key, error.message)
         throw error
@@ -109,6 +112,9 @@ export const configurations = ({ services, guard }: ApiParts) => {
       return c.body(null, 200)
     })
 }
+
+/** What decides by which group somebody is an administrator. */
+const GROUPS_OF_ADMINS = ['auth_mode', 'ldap_url', 'ldap_group_admin_dn', 'oidc_endpoint', 'oidc_admin_group'] as const satisfies readonly LiveKey[]
 
 function isLive(key: string): key is LiveKey {
   return Object.hasOwn(liveSettings, key)

@@ -128,7 +128,7 @@ function readRule({ priority, disabled, template, params, tag_selectors, scope_s
     count: template === 'always' ? 0 : countOf(template, params),
     repositories: (scope_selectors?.repository ?? []).map(readSelector),
     tags: tag_selectors.map(readSelector),
-    untagged: tag_selectors.some(({ extras }) => untaggedIn(extras)),
+    untagged: tag_selectors.every(selectsUntagged),
   }
   try {
     checkRetentionRule(rule)
@@ -147,11 +147,15 @@ function countOf(template: RetentionTemplate, params: Readonly<Record<string, un
   return read.data
 }
 
-/** Harbor writes `{"untagged":true}` as a text into a selector of tags. */
-function untaggedIn(extras: string | undefined): boolean {
-  if (extras === undefined || extras === '') return false
+/**
+ * Whether a selector of tags selects what has none. Harbor writes `{"untagged":true}` as a text into it: of one that excludes, it means that those
+ * are excluded, too. Without it they are selected, whichever it is.
+ */
+function selectsUntagged({ decoration, extras }: { readonly decoration: string; readonly extras?: string | undefined }): boolean {
+  if (extras === undefined || extras === '') return true
   try {
-    return (JSON.parse(extras) as { untagged?: unknown } | null)?.untagged === true
+    const said = (JSON.parse(extras) as { untagged?: unknown } | null)?.untagged === true
+    return said !== (decoration === 'excludes')
   } catch {
     throw badField('extras', 'is JSON such as {"untagged":true}')
   }
@@ -168,7 +172,7 @@ export function showPolicy({ id, projectId, rules, cron }: Row): z.infer<typeof 
       action: 'retain',
       template: rule.template,
       params: rule.template === 'always' ? {} : { [rule.template]: rule.count },
-      tag_selectors: rule.tags.map((selector) => showTagSelector(selector, JSON.stringify({ untagged: rule.untagged }))),
+      tag_selectors: rule.tags.map((selector) => showTagSelector(selector, JSON.stringify({ untagged: rule.untagged !== selector.excludes }))),
       scope_selectors: { repository: rule.repositories.map(showRepositorySelector) },
     })),
     trigger: { kind: 'Schedule', settings: { cron: cron ?? '' }, references: {} },

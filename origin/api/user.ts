@@ -92,7 +92,7 @@ const show = (row: Row): z.infer<typeof User> => ({
   realname: row.realname,
   comment: row.comment,
   sysadmin_flag: row.admin,
-  admin_role_in_auth: false,
+  admin_role_in_auth: row.adminByGroup,
   creation_time: instant(row.createdAt),
   update_time: instant(row.updatedAt),
 })
@@ -224,7 +224,8 @@ export const users = ({ services, guard }: ApiParts) => {
     const row = await findUserById(db, userId)
     if (row === undefined) throw notFound(`user ${userId}`)
     // A robot that may manage people does not thereby come to be an administrator.
-    if (action !== 'read' && row.admin && !principal.admin) throw new ApiError('FORBIDDEN', 'Only an administrator changes an administrator.')
+    if (action !== 'read' && (row.admin || row.adminByGroup) && !principal.admin)
+      throw new ApiError('FORBIDDEN', 'Only an administrator changes an administrator.')
     return row
   }
 
@@ -299,6 +300,9 @@ export const users = ({ services, guard }: ApiParts) => {
       if (principal.kind === 'user' && accountNumber(principal) === row.id) {
         const known = await passwords.verify(old_password ?? '', row.passwordHash ?? undefined)
         if (!known) throw new ApiError('FORBIDDEN', 'old_password: this is not your password.')
+      }
+      if (row.passwordHash === null && (await services.live.get('auth_mode')) !== 'db_auth') {
+        throw new ApiError('FORBIDDEN', `${row.username} logs in elsewhere: the password is not kept here, and is changed there.`)
       }
       if (row.passwordHash !== null && (await passwords.verify(new_password, row.passwordHash))) {
         throw badField('new_password', 'is the password that there is')

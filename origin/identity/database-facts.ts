@@ -42,7 +42,7 @@ async function userAccount(db: Database, user: User | undefined): Promise<Accoun
     kind: 'user',
     name: user.username,
     enabled: !user.disabled,
-    admin: user.admin,
+    admin: user.admin || user.adminByGroup,
     groups: await groupsOfUser(db, user.id),
     permissions: [],
   }

@@ -36,7 +36,7 @@ it('entries are counted right, whatever was written and purged since the same wa
           if (step === 'asked') await sameAsListed(db)
           else if (typeof step === 'object') {
             const events = step.events ? ['create_artifact'] : undefined
-            for await (const _ of purgeAudit(db, { before: step.before * 1_000, events, dryRun: false }));
+            for await (const _ of purgeAudit(db, { before: step.before * 1_000, events, dryRun: false, actor: 'user:1' }));
           } else
             for (let n = 0; n <= step; n++)
               await appendChange(db, { actor: 'user:1', kind: n % 2 ? 'tag.set' : 'tag.deleted', subject: `team/app:t${n}`, projectId: 1 })

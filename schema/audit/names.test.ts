@@ -45,7 +45,7 @@ it('a part of a name finds what has it, whatever was written down when, purged o
         if (each.does === 'append') await appendChange(db, { actor: 'user:1', kind: 'manifest.deleted', subject: each.subject })
         else if (each.does === 'note') await noteAuditNames(db)
         else if (each.does === 'search') await search(each.part)
-        else for await (const _ of purgeAudit(db, { before: clock.now() - 5, dryRun: false })) void _
+        else for await (const _ of purgeAudit(db, { before: clock.now() - 5, dryRun: false, actor: 'user:1' })) void _
       }
       await noteAll(db)
       for (const each of steps)
@@ -69,7 +69,7 @@ it('names that only purged entries had are forgotten', async () => {
   await noteAll(db)
   clock.advance(1_000)
   await appendChange(db, { actor: 'user:1', kind: 'manifest.deleted', subject: 'team/kept' })
-  for await (const _ of purgeAudit(db, { before: clock.now(), dryRun: false })) void _
+  for await (const _ of purgeAudit(db, { before: clock.now(), dryRun: false, actor: 'user:1' })) void _
   await noteAll(db)
   const { sql } = db.read
   const names = (await sql.all<{ name: string }>("SELECT name FROM audit_names WHERE kind IN ('username', 'resource')")).map(({ name }) => name)

@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts'
 import { baseOf, hashOf, headOf, type Link } from './chain.ts'
+import { purgedUntil } from './purge.ts'
 import { readAudit } from './read.ts'
 
 const PAGE = 2_000
@@ -10,6 +11,8 @@ export type AuditFault =
   | { readonly fault: 'changed'; readonly id: number }
   /** Rows are gone, both ends included. */
   | { readonly fault: 'missing'; readonly from: number; readonly to: number }
+  /** So many rows pass for purged, or are gone from the beginning, that no purge has told of. */
+  | { readonly fault: 'untold'; readonly rows: number }
 
 export interface AuditVerification {
   /** How many rows hold what was written. */
@@ -36,6 +39,9 @@ export async function* verifyAudit(
   // Before the rows are read, so that what is written meanwhile is none that is missing.
   const given = (await headOf(db.read)).id
   let head = await baseOf(db.read)
+  // Rows before the beginning were purged, all of them.
+  let gone = head.id
+  let told = 0
   let rows = 0
   let purged = 0
   for (;;) {
@@ -45,8 +51,13 @@ export async function* verifyAudit(
       // After a hole nobody knows what the hash covers; the rows behind it hold on to each other still.
       else if (!row.purged && hashOf(head.hash, row) !== row.hash) found({ fault: 'changed', id: row.id })
       if (kept?.id === row.id && kept.hash !== row.hash) found({ fault: 'changed', id: row.id })
-      if (row.purged) purged++
-      else rows++
+      if (row.purged) {
+        purged++
+        gone++
+      } else {
+        rows++
+        told = purgedUntil(row) ?? told
+      }
       head = { id: row.id, hash: row.hash }
     }
     if (page.length < PAGE) break
@@ -54,5 +65,7 @@ export async function* verifyAudit(
   }
   const last = Math.max(given, kept?.id ?? 0)
   if (last > head.id) found({ fault: 'missing', from: head.id + 1, to: last })
+  // What is purged while this reads may have been counted as a row before.
+  if (gone > told) found({ fault: 'untold', rows: gone - told })
   yield { rows, purged, faults, head }
 }

@@ -695,6 +695,7 @@ CREATE TABLE `users` (
 	`comment` text DEFAULT '' NOT NULL,
 	`password_hash` text,
 	`admin` integer DEFAULT false NOT NULL,
+	`admin_by_group` integer DEFAULT false NOT NULL,
 	`disabled` integer DEFAULT false NOT NULL,
 	`deleted_at` integer,
 	`credential_version` integer DEFAULT 1 NOT NULL,
@@ -704,6 +705,7 @@ CREATE TABLE `users` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `users_username` ON `users` (`username`);--> statement-breakpoint
 CREATE UNIQUE INDEX `users_email` ON `users` (`email`) WHERE "users"."email" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `users_admin_by_group` ON `users` (`admin_by_group`,`id`) WHERE "users"."admin_by_group" = 1;--> statement-breakpoint
 CREATE TABLE `webhook_policies` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,

@@ -13,7 +13,10 @@ export const users = sqliteTable(
     comment: text().notNull().default(''),
     /** null: this user has no password here (comes from LDAP or OIDC). */
     passwordHash: text('password_hash'),
+    /** Made one here. */
     admin: flag().notNull().default(false),
+    /** One by a group of the directory or of the provider, as of the last login. */
+    adminByGroup: flag().notNull().default(false),
     disabled: flag().notNull().default(false),
     deletedAt: time(),
     /** Goes up with each new password, so that what was given for an old one can be told apart. */
@@ -21,7 +24,11 @@ export const users = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('users_username').on(t.username), uniqueIndex('users_email').on(t.email).where(sql`${t.email} IS NOT NULL`)],
+  (t) => [
+    uniqueIndex('users_username').on(t.username),
+    uniqueIndex('users_email').on(t.email).where(sql`${t.email} IS NOT NULL`),
+    index('users_admin_by_group').on(t.adminByGroup, t.id).where(sql`${t.adminByGroup} = 1`),
+  ],
 )
 
 /** Groups of an identity provider, as members of projects. */

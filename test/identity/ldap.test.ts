@@ -52,8 +52,28 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
       sysadmin_flag: false,
     })
     // Of the administrators' group.
-    expect((await ask('GET /users/current', '/users/current', 200, undefined, 'bob:bob-secret')).body).toMatchObject({ sysadmin_flag: true })
+    expect((await ask('GET /users/current', '/users/current', 200, undefined, 'bob:bob-secret')).body).toMatchObject({ admin_role_in_auth: true })
     expect(origin.lines.join('')).not.toMatch(/ada-secret|root-secret/)
+  })
+
+  test('are administrators as long as their group is that of the administrators, whatever was said of them here', async () => {
+    const current = async (credentials: string) => (await ask('GET /users/current', '/users/current', 200, undefined, credentials)).body
+    const { user_id: bob } = (await current('bob:bob-secret')) as { user_id: number }
+    const { user_id: ada } = (await current('ada:ada-secret')) as { user_id: number }
+    const users = async (credentials: string) => (await origin.ask('GET', '/api/v2.0/users', { credentials })).status
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${ada}/sysadmin`, 200, { sysadmin_flag: true })
+    expect([await users('ada:ada-secret'), await users('bob:bob-secret')]).toEqual([200, 200])
+    const was = `cn=admins,ou=groups,${BASE}`
+    await ask('PUT /configurations', '/configurations', 200, { ldap_group_admin_dn: '' })
+    try {
+      expect([await users('ada:ada-secret'), await users('bob:bob-secret')]).toEqual([200, 403])
+    } finally {
+      await ask('PUT /configurations', '/configurations', 200, { ldap_group_admin_dn: was })
+    }
+    // Their passwords are the directory's: nobody makes them strangers to it.
+    expect((await origin.ask('PUT', `/api/v2.0/users/${bob}/password`, { credentials: ADMIN, json: { new_password: 'Passw0rd1' } })).status).toBe(403)
+    await ask('PUT /users/{user_id}/sysadmin', `/users/${ada}/sysadmin`, 200, { sysadmin_flag: false })
+    expect(await login('bob:bob-secret')).toBe(200)
   })
 
   test('a wrong password asks the directory the same, whoever it is for: nobody, one with groups, one with a password here', async () => {

@@ -85,10 +85,10 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     await ask('PUT /configurations', '/configurations', 200, { oidc_auto_onboard: true })
     const tab = browser()
     expect((await atProvider(tab, 'sub-bob')).headers.get('location')).toBe('/')
-    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', sysadmin_flag: true })
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', admin_role_in_auth: true })
     people.set('sub-bob', { name: 'bob', groups: [] })
     await atProvider(browser(), 'sub-bob')
-    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', sysadmin_flag: false })
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', admin_role_in_auth: false })
   })
 
   test('a session changes nothing without its CSRF token, and ends at both places', { timeout: 60_000 }, async () => {

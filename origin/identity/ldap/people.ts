@@ -1,6 +1,6 @@
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
-import { findUserByUsername, onboardUser, setSysadmin } from '../../../schema/users.ts'
+import { findUserByUsername, onboardUser, setAdminByGroup } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
 
@@ -61,10 +61,8 @@ export class DirectoryPeople {
     const ids: number[] = []
     for (const { dn, name } of groups) ids.push((await ensureGroup(db, { name, type: LDAP_GROUP, ldapDn: dn })).id)
     await setGroupsOfUser(db, user.id, ids, ACTOR)
-    if (adminDn !== undefined) {
-      const admin = groups.some((group) => normalDn(group.dn) === normalDn(adminDn))
-      if (admin !== user.admin) await setSysadmin(db, user.id, admin, ACTOR)
-    }
+    const admin = adminDn !== undefined && groups.some((group) => normalDn(group.dn) === normalDn(adminDn))
+    if (admin !== user.adminByGroup) await setAdminByGroup(db, user.id, admin, ACTOR)
     return user.username
   }
 }

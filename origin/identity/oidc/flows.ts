@@ -3,7 +3,7 @@ import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
 import { createOidcLink, findOidcLink, type OidcLink, renewOidcLink } from '../../../schema/oidc-links.ts'
-import { findUserById, findUserByUsername, onboardUser, setSysadmin, type User } from '../../../schema/users.ts'
+import { findUserById, findUserByUsername, onboardUser, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Secrets } from '../../services.ts'
@@ -163,10 +163,8 @@ export class OidcFlows {
     const ids: number[] = []
     for (const name of names) ids.push((await ensureGroup(this.#db, { name, type: OIDC_GROUP })).id)
     await setGroupsOfUser(this.#db, user.id, ids, ACTOR)
-    if (oidc_admin_group !== undefined) {
-      const admin = names.includes(oidc_admin_group)
-      if (admin !== user.admin) await setSysadmin(this.#db, user.id, admin, ACTOR)
-    }
+    const admin = oidc_admin_group !== undefined && names.includes(oidc_admin_group)
+    if (admin !== user.adminByGroup) await setAdminByGroup(this.#db, user.id, admin, ACTOR)
     return (await findUserById(this.#db, user.id)) ?? user
   }
 

@@ -1,5 +1,5 @@
 import { noteAuditNames } from '../../../schema/audit/names.ts'
-import { purgeAudit, tellPurge } from '../../../schema/audit/purge.ts'
+import { purgeAudit } from '../../../schema/audit/purge.ts'
 import { listAudit, readAudit } from '../../../schema/audit/read.ts'
 import { verifyAudit } from '../../../schema/audit/verify.ts'
 import { appendChange, headOfChanges, readChanges, readCursor, saveCursor } from '../../../schema/changes.ts'
@@ -36,12 +36,14 @@ import { readStatistics } from '../../../schema/statistics.ts'
 import {
   createUser,
   deleteUser,
+  dropAdminsByGroup,
   findUserById,
   findUserByUsername,
   firstAdministrator,
   listUsers,
   onboardUser,
   replacePasswordHash,
+  setAdminByGroup,
   setPasswordHash,
   setSysadmin,
   updateUser,
@@ -67,6 +69,13 @@ export const people: readonly Step[] = [
   ['set a password', (db) => setPasswordHash(db, 2, 'y', ME)],
   ['hash a password better', (db) => replacePasswordHash(db, 2, 'y', 'z')],
   ['make an administrator', (db) => setSysadmin(db, 2, true, ME)],
+  [
+    'and by a group, until that is another',
+    async (db) => {
+      await setAdminByGroup(db, 2, true, ME)
+      await dropAdminsByGroup(db, ME)
+    },
+  ],
   ['what is known of a user', (db) => principalFacts(db, 'user:2')],
   ['a group comes with a login', (db) => ensureGroup(db, { name: 'g', type: 1, ldapDn: 'cn=g' })],
   ['create a group', (db) => createGroup(db, { name: 'h', type: 3 }, ME)],
@@ -189,10 +198,9 @@ export const people: readonly Step[] = [
   [
     'purge the audit log',
     async (db) => {
-      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, events: ['create_user'], dryRun: true }))
-      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, events: ['create_user'], dryRun: false }))
-      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, dryRun: false }))
-      await tellPurge(db, { rows: 1, before: 'x' }, ME)
+      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, events: ['create_user'], dryRun: true, actor: 'user:1' }))
+      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, events: ['create_user'], dryRun: false, actor: 'user:1' }))
+      await Array.fromAsync(purgeAudit(db, { before: db.clock.now() + 1, dryRun: false, actor: 'user:1' }))
     },
   ],
   ['verify the audit log', (db) => Array.fromAsync(verifyAudit(db))],
