@@ -43,7 +43,9 @@ export interface LinkOptions {
   /** What else acts on the feed, for instance the caches. */
   readonly listener: FeedListener
   /** Counters for the origin. */
-  readonly report: () => Promise<Omit<EdgeReport, 'version' | 'cursor' | 'unwell'>>
+  readonly report: () => Promise<Omit<EdgeReport, 'version' | 'cursor' | 'url' | 'unwell'>>
+  /** Where its administrator says that clients reach it. */
+  readonly stated?: string | undefined
   /** Why nobody should be sent here; undefined: all is well. Always well when absent. */
   readonly unwell?: () => Promise<string | undefined>
 }
@@ -163,7 +165,7 @@ export class Link implements Mesh {
   }
 
   async #reportOnAndOn(signal: AbortSignal): Promise<void> {
-    const { clock, version, report, unwell: ailment, log } = this.#options
+    const { clock, version, report, unwell: ailment, stated: url, log } = this.#options
     let told: string | undefined
     let due = steady(clock) + REPORT_EVERY_MS
     while (!signal.aborted) {
@@ -172,7 +174,7 @@ export class Link implements Mesh {
         if (!this.#trust.connected) continue
         const unwell = await ailment?.()
         if (unwell === told && steady(clock) < due) continue
-        const json: EdgeReport = { version, cursor: this.#feed.cursor, ...(await report()), unwell }
+        const json: EdgeReport = { version, cursor: this.#feed.cursor, url, ...(await report()), unwell }
         due = steady(clock) + REPORT_EVERY_MS
         const { status } = await this.origin.ask('POST', MESH.report, { json, signal })
         if (status === 204) told = unwell

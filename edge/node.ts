@@ -196,6 +196,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         }
       },
       unwell,
+      stated: config['edge.url'],
     })
     parts.link = link
     const neighbours = neighboursOf(config, { mesh: link, fetch: fetchFor({ verifyTls: true }), clock, log })

@@ -70,6 +70,8 @@ export interface TokenAnswer {
 export interface EdgeReport {
   readonly version: string
   readonly cursor: number
+  /** Where clients reach it, as its administrator says; absent: as it was enrolled. */
+  readonly url?: string | undefined
   readonly hits: number
   readonly misses: number
   readonly bytesServed: number

@@ -31,6 +31,7 @@ export const CHANGE_KINDS = [
   'edge.revoked',
   'edge.drained',
   'edge.undrained',
+  'edge.moved',
   'key.created',
   'key.retired',
   'key.deleted',

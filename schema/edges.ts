@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNull, lt, sql as raw } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lt, ne, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import type { JWK } from 'jose'
 import { tell } from './changes.ts'
@@ -130,17 +130,29 @@ export interface EdgeSighting {
   /** The last change it has taken in. */
   readonly cursor?: number | undefined
   readonly stats?: EdgeStats | undefined
+  /** Where it says that clients reach it. */
+  readonly url?: string | undefined
 }
 
-/** Keeps that an edge was heard of now, and what it said. Not in the feed: nothing depends on it. */
-export async function noteEdge(db: Database, id: string, { version, cursor, stats }: EdgeSighting): Promise<void> {
+/** Keeps that an edge was heard of now, and what it said. Not in the feed, where nothing depends on it: only that it has moved. */
+export async function noteEdge(db: Database, id: string, { version, cursor, stats, url }: EdgeSighting): Promise<void> {
   const seen = {
     lastSeenAt: db.clock.now(),
     ...(version !== undefined && { version }),
     ...(cursor !== undefined && { cursor }),
     ...(stats && { stats }),
   }
-  await db.write(({ sql }) => sql.update(edges).set(seen).where(eq(edges.id, id)))
+  await db.write(async (connection) => {
+    const { sql } = connection
+    await sql.update(edges).set(seen).where(eq(edges.id, id))
+    if (url === undefined) return
+    const moved = await sql
+      .update(edges)
+      .set({ url })
+      .where(and(eq(edges.id, id), ne(edges.url, url)))
+      .returning({ name: edges.name })
+    for (const { name } of moved) await tell(db, connection, { actor: 'system', kind: 'edge.moved', subject: id, detail: { name, url } })
+  })
 }
 
 const active = (name: string) => and(eq(edges.name, name), isNull(edges.revokedAt))

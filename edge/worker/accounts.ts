@@ -53,7 +53,7 @@ export class Accounts {
     })
   }
 
-  get report(): Omit<EdgeReport, 'version' | 'cursor'> {
+  get report(): Omit<EdgeReport, 'version' | 'cursor' | 'url'> {
     const { hits, misses, bytesServed, bytesFetched, stale, fillsBegun, fillsCompleted, fillsPassed, fillsFailed, fillsWrong } = this.#counts
     return {
       hits,

@@ -118,6 +118,7 @@ export class LinkObject {
       grace: graceOf(env),
       enrolmentToken: env.ENROLMENT_TOKEN,
       url: env.EDGE_URL ?? 'https://edge.invalid',
+      stated: env.EDGE_URL,
       version: VERSION,
       listener: {
         apply: async (entries) => {

@@ -67,6 +67,7 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     case 'edge.revoked':
     case 'edge.drained':
     case 'edge.undrained':
+    case 'edge.moved':
       return [{ kind: 'edges', seq }]
     default:
       return []

@@ -56,6 +56,10 @@ const edgeReport: z.ZodType<EdgeReport> = z.object({
   bytesServed: count,
   bytesFetched: count,
   diskBytes: count,
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .optional(),
   unwell: z.string().max(200).optional(),
   stale: count.optional(),
   fills: z.object({ begun: count, completed: count, passed: count, failed: count, wrong: count }).optional(),
@@ -190,8 +194,8 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
     })
     .post(MESH.report, async (c) => {
       const edge = await callers.edge(c.req.raw)
-      const { version, cursor, ...stats } = await readBody(c.req.raw, edgeReport)
-      await noteEdge(db, edge.id, { version, cursor, stats })
+      const { version, cursor, url, ...stats } = await readBody(c.req.raw, edgeReport)
+      await noteEdge(db, edge.id, { version, cursor, stats, url })
       return c.body(null, 204)
     })
 }

@@ -258,6 +258,23 @@ describe('reports and upstream tokens', () => {
     expect((await edge.ask('POST', MESH.report, { json: { ...json, hits: -1 } })).status).toBe(400)
   })
 
+  it('knows where an edge is that has moved, and tells the others', async () => {
+    const edge = await TestEdge.enrolled(origin)
+    const json = { version: '0.1.1', cursor: 3, hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0, url: 'https://new.example.com' }
+    const feed = await edge.ask('GET', MESH.feed)
+    const told = batches(feed)
+    await told.next()
+    for (let n = 0; n < 2; n++) expect((await edge.ask('POST', MESH.report, { json })).status).toBe(204)
+    let batch = await told.next()
+    while (batch.done !== true && batch.value.entries.length === 0) batch = await told.next()
+    expect(batch.value).toMatchObject({ entries: [{ kind: 'edges' }] })
+    await told.return(undefined)
+    const [shown] = (await (await origin.ask('GET', '/api/atoll/v1/edges', { credentials: ADMIN })).json()) as unknown[]
+    expect(shown).toMatchObject({ url: 'https://new.example.com' })
+    expect(shown).not.toHaveProperty('report.url')
+    for (const url of ['ftp://x', 'nonsense']) expect((await edge.ask('POST', MESH.report, { json: { ...json, url } })).status).toBe(400)
+  })
+
   it('hands out no upstream token to push, or for a project that is no proxy cache', async () => {
     const edge = await TestEdge.enrolled(origin)
     const ask = async (project: string, scope: string) => (await edge.ask('POST', MESH.upstreamTokens, { json: { project, scope } })).status

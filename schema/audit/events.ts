@@ -63,6 +63,7 @@ const EVENTS: Readonly<Record<ChangeKind, AuditEvent>> = {
   'edge.revoked': edge.deleted,
   'edge.drained': edge.updated,
   'edge.undrained': edge.updated,
+  'edge.moved': edge.updated,
   'key.created': key.created,
   'key.retired': key.updated,
   'key.deleted': key.deleted,

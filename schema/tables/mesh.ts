@@ -40,7 +40,7 @@ export const edges = sqliteTable(
 )
 
 /** What an edge reported last; empty before its first report. */
-export type EdgeStats = Partial<Omit<EdgeReport, 'version' | 'cursor'>>
+export type EdgeStats = Partial<Omit<EdgeReport, 'version' | 'cursor' | 'url'>>
 
 export const edgeEnrolmentTokens = sqliteTable(
   'edge_enrolment_tokens',

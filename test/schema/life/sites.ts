@@ -77,6 +77,7 @@ export const sites: readonly Step[] = [
       await listEdges(db, { limit: 5, last: { name: 'a', id: 'b' } })
       await listEdges(db, { limit: 5, revoked: true })
       await noteEdge(db, 'e', { version: '2', cursor: 1, stats: {} })
+      await noteEdge(db, 'e', { url: 'https://e.example.com' })
       await drainEdge(db, 'e', true, ME)
       await revokeEdge(db, 'e', ME)
     },
