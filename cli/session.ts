@@ -10,6 +10,14 @@ export interface Session {
   readonly password?: string
 }
 
+/** What is kept: the server of the last login, which is the default, and those of logins before. */
+interface Kept extends Session {
+  readonly others?: readonly Session[]
+}
+
+/** Logins kept besides the last. */
+const OTHERS = 31
+
 export interface SessionOverrides {
   readonly server?: string
   readonly username?: string
@@ -34,27 +42,42 @@ export function sessionFile(env: NodeJS.ProcessEnv): string {
 export async function readSession(env: NodeJS.ProcessEnv, options: SessionOverrides): Promise<Session> {
   const kept = await readKept(sessionFile(env))
   const url = normalise(options.server ?? env.ATOLL_SERVER ?? kept?.url ?? DEFAULT_URL)
-  const same = kept?.url === url
-  const username = options.username ?? env.ATOLL_USERNAME ?? (same ? kept.username : undefined)
-  const password = options.password ?? env.ATOLL_PASSWORD ?? (same && username === kept.username ? kept.password : undefined)
+  const same = sessionsIn(kept).find((session) => session.url === url)
+  const username = options.username ?? env.ATOLL_USERNAME ?? same?.username
+  const password = options.password ?? env.ATOLL_PASSWORD ?? (username === same?.username ? same?.password : undefined)
   return { url, ...(username !== undefined && { username }), ...(password !== undefined && { password }) }
 }
 
 export async function keepSession(env: NodeJS.ProcessEnv, session: Session): Promise<string> {
   const file = sessionFile(env)
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const fresh = `${file}.${process.pid}`
-  await writeFile(fresh, `${JSON.stringify(session, undefined, 2)}\n`, { mode: 0o600 })
-  await chmod(fresh, 0o600)
-  await rename(fresh, file)
+  const others = sessionsIn(await readKept(file)).filter(({ url }) => url !== session.url)
+  await write(file, { ...session, ...(others.length > 0 && { others: others.slice(0, OTHERS) }) })
   return file
 }
 
-export async function forgetSession(env: NodeJS.ProcessEnv): Promise<void> {
-  await rm(sessionFile(env), { force: true })
+/** Forgets the login at `url`; at every server when absent. */
+export async function forgetSession(env: NodeJS.ProcessEnv, url: string | undefined): Promise<void> {
+  const file = sessionFile(env)
+  const [last, ...others] = url === undefined ? [] : sessionsIn(await readKept(file)).filter((session) => session.url !== normalise(url))
+  if (last === undefined) await rm(file, { force: true })
+  else await write(file, { ...last, ...(others.length > 0 && { others }) })
 }
 
-async function readKept(file: string): Promise<Session | undefined> {
+function sessionsIn(kept: Kept | undefined): readonly Session[] {
+  if (kept === undefined) return []
+  const { others = [], ...last } = kept
+  return [last, ...others]
+}
+
+async function write(file: string, kept: Kept): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const fresh = `${file}.${process.pid}`
+  await writeFile(fresh, `${JSON.stringify(kept, undefined, 2)}\n`, { mode: 0o600 })
+  await chmod(fresh, 0o600)
+  await rename(fresh, file)
+}
+
+async function readKept(file: string): Promise<Kept | undefined> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -63,7 +86,7 @@ async function readKept(file: string): Promise<Session | undefined> {
     throw new CliError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`, EXIT.usage, error)
   }
   try {
-    return JSON.parse(text) as Session
+    return JSON.parse(text) as Kept
   } catch (error) {
     throw new CliError(`${file} is damaged; run \`atoll login\` again.`, EXIT.usage, error)
   }

@@ -33,6 +33,7 @@ import { baseUrlOf, configuredUrl } from './identity/base-url.ts'
 import { Callers } from './identity/callers.ts'
 import { databaseFacts } from './identity/database-facts.ts'
 import { Facts } from './identity/facts.ts'
+import { FailedLoginLedger } from './identity/failed-logins.ts'
 import { SharedGuesses } from './identity/guesses.ts'
 import { Issuer } from './identity/issuer.ts'
 import { tendKeys } from './identity/key-care.ts'
@@ -159,9 +160,10 @@ export async function openOrigin({
     service: SERVICE,
     lifetime: config['token.lifetime'],
   })
-  const people = new DirectoryPeople(db, live)
+  const people = new DirectoryPeople(db, live, log)
   const oidc = new OidcPeople(db, live, secrets)
-  const sessions = new Sessions({ db, facts, live, key: secretKey.derive('csrf') })
+  const sessions = new Sessions({ db, facts, live, key: secretKey.derive('csrf'), stillKnown: (name) => people.stillKnown(name) })
+  const failedLogins = new FailedLoginLedger({ db, may: writes, clock, log })
   const logins = new Logins({
     directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),
     facts,
@@ -170,6 +172,7 @@ export async function openOrigin({
     throttle: new Throttle(clock),
     guesses: new SharedGuesses({ db, key: secretKey.derive('guesses'), log }),
     clock,
+    onWrong: (account, address) => failedLogins.note(account, address),
     rehash: async ({ principal, secretHash }, hash) => {
       if (secretHash !== undefined) await replacePasswordHash(db, Number(principal.id.slice('user:'.length)), secretHash, hash)
     },
@@ -314,6 +317,7 @@ export async function openOrigin({
       mesh.close()
       await sites.close()
       await pulls.close()
+      await failedLogins.close()
       await cleaning.stop()
       await naming.stop()
       tending.stop()

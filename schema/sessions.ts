@@ -1,4 +1,6 @@
 import { and, eq, gt, inArray, lt } from 'drizzle-orm'
+import { appendAudit, appendAuditAll, type NewAuditEntry } from './audit/chain.ts'
+import { type AuditEvent, LOGGED_IN, LOGGED_OUT } from './audit/events.ts'
 import type { Database } from './database.ts'
 import { sessions } from './tables/sessions.ts'
 
@@ -6,7 +8,32 @@ import { sessions } from './tables/sessions.ts'
 export type Session = typeof sessions.$inferSelect
 
 export async function createSession(db: Database, session: Omit<Session, 'createdAt'>): Promise<void> {
-  await db.write(({ sql }) => sql.insert(sessions).values({ ...session, createdAt: db.clock.now() }))
+  await db.write(async (connection) => {
+    const now = db.clock.now()
+    await connection.sql.insert(sessions).values({ ...session, createdAt: now })
+    await appendAudit(connection, entryOf(LOGGED_IN, `user:${session.userId}`, now))
+  })
+}
+
+/** Logins that failed, alike ones together. */
+export interface FailedLogins {
+  /** Whose secret it was not. */
+  readonly actor: string
+  readonly address: string
+  /** Of the first, in milliseconds since the epoch. */
+  readonly time: number
+  readonly count: number
+}
+
+export async function recordFailedLogins(db: Database, failed: readonly FailedLogins[]): Promise<void> {
+  await db.write(async (connection) => {
+    const entries = failed.map(({ actor, address, time, count }) => ({ ...entryOf(LOGGED_IN, actor, time), address, count, succeeded: false }))
+    await appendAuditAll(connection, entries)
+  })
+}
+
+function entryOf(event: AuditEvent, actor: string, time: number): NewAuditEntry {
+  return { ...event, time, actor, resource: actor, projectId: null, succeeded: true, count: 1, detail: '' }
 }
 
 /** undefined: there is none, or it has expired. */
@@ -23,7 +50,10 @@ export async function extendSession(db: Database, hash: string, expiresAt: numbe
 }
 
 export async function deleteSession(db: Database, hash: string): Promise<void> {
-  await db.write(({ sql }) => sql.delete(sessions).where(eq(sessions.hash, hash)))
+  await db.write(async (connection) => {
+    const ended = await connection.sql.delete(sessions).where(eq(sessions.hash, hash)).returning({ userId: sessions.userId })
+    for (const { userId } of ended) await appendAudit(connection, entryOf(LOGGED_OUT, `user:${userId}`, db.clock.now()))
+  })
 }
 
 /** Forgets those that expired before `before`, at most `limit`; resolves with how many. */

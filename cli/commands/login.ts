@@ -27,9 +27,9 @@ export function loginCommands(program: Command): void {
 
   program
     .command('logout')
-    .description('forget what `atoll login` kept')
+    .description('forget what `atoll login` kept, of the server that --server names or of all')
     .action(async (_options: unknown, command: Command) => {
-      await forgetSession(process.env)
+      await forgetSession(process.env, command.optsWithGlobals<SessionOverrides>().server)
       outputOf(command).item({}, 'Logged out.')
     })
 }

@@ -37,6 +37,7 @@ it('whoever is asked for with a wrong secret costs the same work and is told the
         asked.push(`${name} ${password}`)
         return undefined
       },
+      onWrong: () => {},
       rehash: async () => {},
     })
     const made = await origin.ask('POST', '/api/v2.0/robots', {

@@ -30,6 +30,8 @@ export interface LoginsOptions {
   readonly rehash: (account: Account, hash: string) => Promise<void>
   /** Asks elsewhere about people who have no password here; resolves with the name of their account. */
   readonly directory: (name: string, password: string) => Promise<string | undefined>
+  /** Told of a wrong secret of an account that there is. */
+  readonly onWrong: (account: string, address: string) => void
 }
 
 interface Verified {
@@ -94,6 +96,7 @@ export class Logins {
     const attempt = throttle.attempt(name, address)
     const guessed = await guesses.admit(name, address)
     let account = await facts.accountNamed(name)
+    const meant = account?.principal.id
     // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
     const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
     let right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
@@ -104,6 +107,7 @@ export class Logins {
     }
     if (account === undefined || !right) {
       await guesses.wrong(name, address)
+      if (meant !== undefined) this.#options.onWrong(meant, address)
       // Who has a password here costs what anybody else costs, who is asked for elsewhere. By no name and secret of his: they are for here alone.
       if (!robot && account?.secretHash !== undefined) await this.#options.directory(nobody(), nobody())
       return undefined

@@ -36,7 +36,7 @@ export async function drill(room: SitesRoom, sample: number): Promise<DrillRepor
   if (startProcess === undefined) throw precondition('This process cannot start another one for a drill.')
   const begun = steady(clock)
   const { rpo_seconds: rpo } = await statusOf(room)
-  const folder = await mkdtemp(join(dataVolume, 'drill-'))
+  const folder = await mkdtemp(join(resolve(dataVolume), 'drill-'))
   let child: ChildProcess | undefined
   try {
     await copyForDrill(db, join(folder, 'atoll.db'))

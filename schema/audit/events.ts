@@ -4,7 +4,7 @@ import type { ChangeKind } from '../change-kinds.ts'
 export interface AuditEvent {
   /** Harbor's name of a kind of things, or ours where Harbor has none. */
   readonly resourceType: string
-  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse' | 'conflict'
+  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse' | 'login' | 'logout' | 'conflict'
 }
 
 const all = (resourceType: string) => ({
@@ -108,6 +108,10 @@ export const RETAINED = { resourceType: 'tag-retention', operation: 'finish' } a
 /** A project has used most of its quota, or was refused more. */
 export const QUOTA_NEAR = { resourceType: 'quota', operation: 'near' } as const
 export const QUOTA_EXCEEDED = { resourceType: 'quota', operation: 'exceed' } as const
+
+/** Who begins and ends a session, and with what secret it was tried in vain. */
+export const LOGGED_IN = { resourceType: 'user', operation: 'login' } as const
+export const LOGGED_OUT = { resourceType: 'user', operation: 'logout' } as const
 
 /** Jobs that somebody begins or stops, what comes by itself, and what somebody may not. */
 export const JOB_STARTED = { resourceType: 'job', operation: 'start' } as const

@@ -118,9 +118,13 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
   test('who is removed from the directory has no access any more', async () => {
     await slapd.change('ldapadd', `dn: uid=tom,ou=people,${BASE}\nobjectClass: inetOrgPerson\nuid: tom\ncn: Tom\nsn: T\nuserPassword: tom-secret\n`)
     expect(await login('tom:tom-secret')).toBe(200)
+    const begun = await origin.ask('POST', '/c/login', { form: { principal: 'tom', password: 'tom-secret' } })
+    const cookie = begun.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const bySession = async () => (await origin.ask('GET', '/api/v2.0/users/current', { cookie })).status
+    expect(await bySession()).toBe(200)
     await slapd.remove(`uid=tom,ou=people,${BASE}`)
     origin.clock.ahead += 60_000
-    expect(await login('tom:tom-secret')).toBe(401)
+    expect([await login('tom:tom-secret'), await bySession()]).toEqual([401, 401])
   })
 
   test('ping, search and import', async () => {

@@ -1,3 +1,4 @@
+import type { Log } from '../../../registry/log.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
 import { findUserByUsername, onboardUser, setAdminByGroup } from '../../../schema/users.ts'
@@ -11,10 +12,12 @@ const ACTOR = 'system'
 export class DirectoryPeople {
   readonly #db: Database
   readonly #live: LiveSettings
+  readonly #log: Log
 
-  constructor(db: Database, live: LiveSettings) {
+  constructor(db: Database, live: LiveSettings, log: Log) {
     this.#db = db
     this.#live = live
+    this.#log = log
   }
 
   /** The name under which this person has an account here; undefined: LDAP is off, or name or password is wrong. @throws DirectoryError */
@@ -37,6 +40,25 @@ export class DirectoryPeople {
       throw error
     })
     return right ? person : undefined
+  }
+
+  /**
+   * Whether somebody who has an account here is still there; his groups are those that he is in now. Whoever a directory that does not answer
+   * may know is still known, and so is everybody where there is none.
+   */
+  async stillKnown(name: string): Promise<boolean> {
+    const settings = await this.#live.all()
+    if (settings.auth_mode !== 'ldap_auth') return true
+    try {
+      await using directory = await openDirectory(settings)
+      const person = await directory.person(name)
+      if (person === undefined) return false
+      await this.#keep(person, await directory.groupsOf(person), settings.ldap_group_admin_dn)
+      return true
+    } catch (error) {
+      this.#log.warn({ err: error, name }, 'Whether the directory still knows somebody cannot be said now.')
+      return true
+    }
   }
 
   /** Makes accounts of people before they log in; those that are not there are given back. @throws DirectoryError */

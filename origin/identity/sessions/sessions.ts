@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { inGoodStanding } from '../../../mesh/caller.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import { sameSecret } from '../../../runtime/credentials/same.ts'
@@ -14,6 +15,9 @@ export const SESSION_COOKIE = 'sid'
 export const CSRF_HEADER = 'X-Harbor-CSRF-Token'
 
 const MINUTE_MS = 60_000
+/** How long it is believed that a directory knows somebody, and of how many. */
+const KNOWN_FOR_MS = 60_000
+const KNOWN = 10_000
 /** What changes nothing needs no proof that the page is ours (RFC 9110, 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -23,11 +27,14 @@ export interface SessionsOptions {
   readonly live: LiveSettings
   /** Of CSRF tokens: derived from the secret key, so that every process knows them. */
   readonly key: Buffer
+  /** Whether those who keep somebody's password elsewhere still know him. */
+  readonly stillKnown: (name: string) => Promise<boolean>
 }
 
 /** Logins by browser: a cookie that scripts cannot read, and a token that a page of another site cannot know. */
 export class Sessions {
   readonly #options: SessionsOptions
+  readonly #known = new LRUCache<string, { readonly at: number; readonly known: Promise<boolean> }>({ max: KNOWN })
 
   constructor(options: SessionsOptions) {
     this.#options = options
@@ -60,6 +67,10 @@ export class Sessions {
       throw new RegistryError('DENIED', `A change by a browser's session needs the header ${CSRF_HEADER}, as any GET of the API gives it.`)
     }
     inGoodStanding(account.principal, db.clock.now())
+    if (account.secretHash === undefined && !(await this.#stillKnown(account))) {
+      await deleteSession(db, session.hash)
+      return undefined
+    }
     // Whoever goes on working stays logged in; a write for each request would be one too many.
     const lifetime = (await live.get('session_timeout')) * MINUTE_MS
     if (session.expiresAt - db.clock.now() < lifetime / 2) await extendSession(db, session.hash, db.clock.now() + lifetime)
@@ -79,6 +90,16 @@ export class Sessions {
     const session = await findSession(this.#options.db, hashOf(value))
     if (session !== undefined) await deleteSession(this.#options.db, session.hash)
     return session
+  }
+
+  /** Whether a directory still knows somebody, as of a moment ago. */
+  async #stillKnown({ principal }: Account): Promise<boolean> {
+    const now = this.#options.db.clock.now()
+    const asked = this.#known.get(principal.id)
+    if (asked !== undefined && Math.abs(now - asked.at) < KNOWN_FOR_MS) return await asked.known
+    const known = this.#options.stillKnown(principal.name)
+    this.#known.set(principal.id, { at: now, known })
+    return await known
   }
 
   #csrf(value: string): string {
