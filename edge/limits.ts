@@ -97,7 +97,7 @@ export const TRANSFER_IDLE_MS = 150_000
 /** The object that fetches sends nothing for so long in the middle of a blob: it is gone. Longer than it tries to get something from its own source. */
 export const OBJECT_STALL_MS = 150_000
 /** From asking a neighbour for a blob to the first byte, which it may have to get from the source itself; then between two pieces. */
-export const NEIGHBOUR_ANSWER_MS = 1_500
+export const NEIGHBOUR_ANSWER_MS = 3_000
 export const NEIGHBOUR_STALL_MS = 5_000
 /** A neighbour that failed, stalled or lied is asked for nothing for so long, twice as long each further time, at most … */
 export const NEIGHBOUR_LEFT_OUT_MS = 30_000
