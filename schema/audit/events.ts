@@ -4,7 +4,20 @@ import type { ChangeKind } from '../change-kinds.ts'
 export interface AuditEvent {
   /** Harbor's name of a kind of things, or ours where Harbor has none. */
   readonly resourceType: string
-  readonly operation: 'create' | 'update' | 'delete' | 'pull' | 'finish' | 'near' | 'exceed' | 'start' | 'stop' | 'refuse' | 'login' | 'logout' | 'conflict'
+  readonly operation:
+    | 'create'
+    | 'update'
+    | 'delete'
+    | 'pull'
+    | 'finish'
+    | 'near'
+    | 'exceed'
+    | 'start'
+    | 'stop'
+    | 'refuse'
+    | 'login'
+    | 'logout'
+    | 'conflict'
 }
 
 const all = (resourceType: string) => ({
