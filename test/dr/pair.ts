@@ -21,8 +21,10 @@ export interface SitePair extends AsyncDisposable {
 }
 
 export async function twoSites(options: AtollOptions = {}): Promise<SitePair> {
-  const primary = await startAtoll({ role: 'origin', ...options })
-  const standby = await startAtoll({ role: 'origin', ...options })
+  // Relative to where they are started, as it is by default.
+  const env = { ATOLL_DATA_VOLUME: 'data', ...options.env }
+  const primary = await startAtoll({ role: 'origin', ...options, env })
+  const standby = await startAtoll({ role: 'origin', ...options, env })
   return {
     primary,
     standby,

@@ -55,8 +55,7 @@ export async function startAtoll(options: AtollOptions = {}): Promise<AtollProce
     PATH: process.env.PATH ?? '',
     HOME: data,
     NODE_COMPILE_CACHE: COMPILED,
-    // Relative, as it is by default.
-    ATOLL_DATA_VOLUME: 'data',
+    ATOLL_DATA_VOLUME: join(data, 'data'),
     ATOLL_HTTP_PORT: String(originPort),
     ATOLL_EDGE_PORT: String(edgePort),
     ATOLL_ADMIN_PASSWORD: ADMIN_PASSWORD,
