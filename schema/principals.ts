@@ -2,7 +2,7 @@ import type { Principal } from '../policy/facts.ts'
 import type { Database } from './database.ts'
 import { groupsOfUser } from './groups.ts'
 import { findRobotById, type Robot } from './robots.ts'
-import { findUserById, type User } from './users.ts'
+import { findUserById, isAdministrator, type User } from './users.ts'
 
 /** The current facts of `user:3` or `robot:12`; undefined: there is none. */
 export async function principalFacts(db: Database, id: string): Promise<Principal | undefined> {
@@ -24,7 +24,7 @@ export function principalOfUser(user: User, groups: readonly number[]): Principa
     kind: 'user',
     name: user.username,
     enabled: !user.disabled,
-    admin: user.admin || user.adminByGroup,
+    admin: isAdministrator(user),
     groups,
     permissions: [],
   }

@@ -197,6 +197,9 @@ export async function setSysadmin(db: Database, id: number, admin: boolean, acto
   })
 }
 
+/** Whether somebody is an administrator of the system, by what was said of him here or by a group. */
+export const isAdministrator = ({ admin, adminByGroup }: Pick<User, 'admin' | 'adminByGroup'>): boolean => admin || adminByGroup
+
 /** What a group says of somebody. What was said of him here stays as it is. */
 export async function setAdminByGroup(db: Database, id: number, adminByGroup: boolean, actor: string): Promise<void> {
   await db.write(async (connection) => {

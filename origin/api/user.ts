@@ -6,6 +6,7 @@ import {
   deleteUser,
   findUserById,
   findUserByUsername,
+  isAdministrator,
   listUsers,
   type User as Row,
   setPasswordHash,
@@ -224,7 +225,7 @@ export const users = ({ services, guard }: ApiParts) => {
     const row = await findUserById(db, userId)
     if (row === undefined) throw notFound(`user ${userId}`)
     // A robot that may manage people does not thereby come to be an administrator.
-    if (action !== 'read' && (row.admin || row.adminByGroup) && !principal.admin)
+    if (action !== 'read' && isAdministrator(row) && !principal.admin)
       throw new ApiError('FORBIDDEN', 'Only an administrator changes an administrator.')
     return row
   }

@@ -2,11 +2,12 @@ import type { Principal, SubjectId } from '../../policy/facts.ts'
 import type { Database } from '../../schema/database.ts'
 import { type Edge, findEdgeById } from '../../schema/edges.ts'
 import { groupsOfUser } from '../../schema/groups.ts'
+import { principalOfRobot, principalOfUser } from '../../schema/principals.ts'
 import { projectFacts } from '../../schema/projects.ts'
 import { findRobotById, findRobotByName, type Robot } from '../../schema/robots.ts'
 import { findUserById, findUserByUsername, type User } from '../../schema/users.ts'
 import type { Account, EdgeAccount, FactSource } from './accounts.ts'
-import { parseRobotName, robotName } from './robot-names.ts'
+import { parseRobotName } from './robot-names.ts'
 
 /** Facts as the database has them now. */
 export function databaseFacts(db: Database): FactSource {
@@ -37,31 +38,13 @@ function parseSubject(subject: SubjectId): { readonly kind: string; readonly id:
 
 async function userAccount(db: Database, user: User | undefined): Promise<Account | undefined> {
   if (user === undefined) return undefined
-  const principal: Principal = {
-    id: `user:${user.id}`,
-    kind: 'user',
-    name: user.username,
-    enabled: !user.disabled,
-    admin: user.admin || user.adminByGroup,
-    groups: await groupsOfUser(db, user.id),
-    permissions: [],
-  }
+  const principal = principalOfUser(user, await groupsOfUser(db, user.id))
   return { principal, credentialVersion: user.credentialVersion, secretHash: user.passwordHash ?? undefined }
 }
 
 function robotAccount(robot: Robot | undefined): Account | undefined {
   if (robot === undefined) return undefined
-  const principal: Principal = {
-    id: `robot:${robot.id}`,
-    kind: 'robot',
-    name: robotName(robot),
-    enabled: !robot.disabled,
-    admin: false,
-    groups: [],
-    permissions: robot.permissions,
-    ...(robot.expiresAt !== null && { expiresAt: robot.expiresAt }),
-  }
-  return { principal, credentialVersion: robot.credentialVersion, secretHash: robot.secretHash }
+  return { principal: principalOfRobot(robot), credentialVersion: robot.credentialVersion, secretHash: robot.secretHash }
 }
 
 function edgeAccount({ id, name, region, publicJwk, status }: Edge): EdgeAccount {
