@@ -99,6 +99,8 @@ export class Sessions {
     if (asked !== undefined && Math.abs(now - asked.at) < KNOWN_FOR_MS) return await asked.known
     const known = this.#options.stillKnown(principal.name)
     this.#known.set(principal.id, { at: now, known })
+    // A question that failed is no answer to keep.
+    known.catch(() => this.#known.delete(principal.id))
     return await known
   }
 
