@@ -71,6 +71,9 @@ export const WEBHOOK_BACKOFF_LIMIT_MS = 3 * 3_600_000
 export const POOL_SEEN_MS = 10_000
 export const POOL_FORGOTTEN_MS = 3_600_000
 
+/** Artifacts that a webhook names of a run that ended. */
+export const WEBHOOK_ARTIFACTS_LIMIT = 1_000
+
 /** Edges that are warmed at once. */
 export const EDGES_AT_ONCE = 16
 /** Artifacts of one run. */

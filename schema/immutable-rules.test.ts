@@ -5,9 +5,9 @@ import { parseManifest } from '../registry/spec/manifests.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag } from '../registry/spec/names.ts'
 import { seed, temporaryDatabase } from '../test/support/database.ts'
+import { deleteRepository } from './delete-repository.ts'
 import { createImmutableRule, deleteImmutableRule, immutability, updateImmutableRule } from './immutable-rules.ts'
 import { metadataStore } from './metadata-store.ts'
-import { deleteRepository } from './repositories.ts'
 
 const app = parseRepositoryName('team/web/app')
 const refused = { code: 'DENIED', status: 412, message: expect.stringContaining('is immutable') }

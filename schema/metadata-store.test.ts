@@ -9,11 +9,11 @@ import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '..
 import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
+import { deleteRepository } from './delete-repository.ts'
 import { PENDING_LEAST } from './limits.ts'
 import { recountProject } from './metadata/recount.ts'
 import { metadataStore } from './metadata-store.ts'
 import { findProjectById } from './projects.ts'
-import { deleteRepository } from './repositories.ts'
 
 const digestOf = (bytes: Uint8Array | string) => parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
 const name = parseRepositoryName

@@ -166,6 +166,26 @@ export function copiesInto(db: Database, executionId: number, repository: string
     .limit(limit)
 }
 
+/** The first tasks of an execution whose source, or destination, is in a project, in the order of their ids. */
+export function tasksOfProject(
+  db: Database,
+  executionId: number,
+  side: 'source' | 'destination',
+  project: string,
+  limit: number,
+): Promise<ReplicationTask[]> {
+  const column = replicationTasks[side]
+  return (
+    db.read.sql
+      .select(task)
+      .from(replicationTasks)
+      // `0` comes behind `/`: all texts with this beginning.
+      .where(and(eq(replicationTasks.executionId, executionId), gte(column, `${project}/`), lt(column, `${project}0`)))
+      .orderBy(asc(replicationTasks.id))
+      .limit(limit)
+  )
+}
+
 const sortable = {
   id: replicationTasks.id,
   status: replicationTasks.status,

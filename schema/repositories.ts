@@ -1,19 +1,13 @@
 import { and, asc, eq, inArray, sql as raw, type SQL } from 'drizzle-orm'
-import type { LibSQLDatabase } from 'drizzle-orm/libsql'
-import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { notFound } from './errors.ts'
-import { refuseImmutable } from './immutable-rules.ts'
 import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts'
 import { type Match, matches, wished } from './matching.ts'
-import { refund, settleCharge } from './metadata/quota.ts'
-import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
-import { buryTags } from './metadata/tombstones.ts'
+import { findRepository } from './metadata/repositories.ts'
 import { idsOfVisible, type Visibility } from './projects.ts'
-import { blobs, repositoryBlobs } from './tables/blobs.ts'
-import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
+import { repositories } from './tables/repositories.ts'
 
 /** A repository as the API lists it. Times in milliseconds since the epoch. */
 export interface RepositorySummary {
@@ -105,6 +99,11 @@ export function findRepositorySummary(db: Database, name: RepositoryName): Promi
   return db.read.sql.select(summary).from(repositories).where(eq(repositories.name, name)).get()
 }
 
+/** When a repository was made, in milliseconds since the epoch; undefined: there is none. */
+export async function repositoryCreatedAt(db: Database, name: RepositoryName): Promise<number | undefined> {
+  return (await db.read.sql.select({ createdAt: repositories.createdAt }).from(repositories).where(eq(repositories.name, name)).get())?.createdAt
+}
+
 /** The names of some repositories, by their ids. */
 export async function repositoryNames(db: Database, ids: readonly number[]): Promise<ReadonlyMap<number, RepositoryName>> {
   if (ids.length === 0) return new Map()
@@ -126,53 +125,3 @@ export async function describeRepository(db: Database, name: RepositoryName, des
     await tell(db, connection, { actor, kind: 'repository.updated', subject: name, projectId: found.projectId })
   })
 }
-
-/** With everything in it. The feed has one entry for all of it: `repository.deleted`. False: there is none. @throws RegistryError DENIED (412) where a tag may not go */
-export async function deleteRepository(db: Database, name: RepositoryName, actor: string): Promise<boolean> {
-  return await db.write(async (connection) => {
-    const { sql } = connection
-    const repository = await findRepository(connection, name)
-    if (repository === undefined) return false
-    const { id, projectId } = repository
-    await refuseImmutable(connection, repository, async () =>
-      (await sql.select({ name: tags.name }).from(tags).where(eq(tags.repositoryId, id))).map((tag) => tag.name),
-    )
-    // By sets, not one by one: a repository may hold a hundred thousand manifests, and everybody else's writes wait meanwhile.
-    await refund(connection, projectId, (await ownBytes(sql, manifests, repository)) + (await ownBytes(sql, COUNTED, repository)))
-    await settleCharge(connection, projectId, await pendingBytes(sql, id))
-    await buryTags(db, connection, repository)
-    await sql.delete(tags).where(eq(tags.repositoryId, id))
-    const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest })
-    await sql
-      .delete(manifestContents)
-      .where(raw`${manifestContents.digest} IN ${listOf(gone)} AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = manifest_contents.digest)`)
-    const unlinked = await sql.delete(repositoryBlobs).where(eq(repositoryBlobs.repositoryId, id)).returning({ digest: repositoryBlobs.digest })
-    await sql
-      .update(blobs)
-      .set({ condemnedAt: db.clock.now() })
-      .where(raw`${blobs.digest} IN ${listOf(unlinked)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
-    await sql.delete(repositories).where(eq(repositories.id, id))
-    await tell(db, connection, { actor, kind: 'repository.deleted', subject: name, projectId })
-    return true
-  })
-}
-
-/** The bytes that a project has because of this repository only. */
-async function ownBytes(sql: LibSQLDatabase, table: typeof manifests | SQL, repository: RepositoryRow): Promise<number> {
-  const row = await sql.get<{ bytes: number }>(raw`SELECT coalesce(sum(mine.size), 0) AS bytes FROM ${table} mine
-    WHERE mine.repository_id = ${repository.id} AND NOT EXISTS (SELECT 1 FROM ${table} other
-      WHERE other.project_id = ${repository.projectId} AND other.digest = mine.digest AND other.repository_id <> ${repository.id})`)
-  return row.bytes
-}
-
-const COUNTED = raw`(SELECT * FROM repository_blobs WHERE counted = 1)`
-
-/** The bytes of blobs that no manifest here has named yet. */
-async function pendingBytes(sql: LibSQLDatabase, repositoryId: number): Promise<number> {
-  const row = await sql.get<{ bytes: number }>(
-    raw`SELECT coalesce(sum(size), 0) AS bytes FROM repository_blobs WHERE repository_id = ${repositoryId} AND counted = 0`,
-  )
-  return row.bytes
-}
-
-const listOf = (rows: readonly { readonly digest: Digest }[]) => raw`(SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.digest))}))`

@@ -273,6 +273,13 @@ export async function listRetentionTasks(db: Database, executionId: number, list
   return { items, total: counted?.total ?? 0 }
 }
 
+/** Artifacts that an execution has looked at, and those that stayed. */
+export async function retentionTotals(db: Database, executionId: number): Promise<{ readonly total: number; readonly retained: number }> {
+  return await db.read.sql.get<{ total: number; retained: number }>(
+    raw`SELECT coalesce(sum(total), 0) AS total, coalesce(sum(retained), 0) AS retained FROM retention_tasks WHERE execution_id = ${executionId}`,
+  )
+}
+
 /** undefined: this execution has no such task. */
 export async function retentionTaskLog(db: Database, executionId: number, id: number): Promise<string | undefined> {
   const condition = and(eq(retentionTasks.id, id), eq(retentionTasks.executionId, executionId))

@@ -1,10 +1,11 @@
-import { type RetentionRule, retained, rulesAbout } from '../../policy/retention.ts'
+import { retained, rulesAbout } from '../../policy/retention.ts'
 import { type Clock, steady } from '../../registry/clock.ts'
+import type { Digest } from '../../registry/spec/digests.ts'
 import { splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { giveWay } from '../../schema/give-way.ts'
 import type { Job } from '../../schema/jobs.ts'
-import { releaseArtifacts } from '../../schema/release-artifacts.ts'
+import { type Outcome, releaseArtifacts } from '../../schema/release-artifacts.ts'
 import {
   beginRetentionTask,
   type Candidate,
@@ -13,13 +14,13 @@ import {
   findRetentionExecution,
   findRetentionPolicy,
   finishRetentionTask,
-  type NumberedRule,
   repositoriesAfter,
   retentionCandidates,
 } from '../../schema/retention.ts'
 import type { RetainPayload } from '../../schema/retention-jobs.ts'
 import { CANDIDATES_PAGE, LIST_PAGE, RELEASE_BATCH } from '../limits.ts'
 import type { JobHandler } from '../scheduler.ts'
+import { retentionLines } from './retention-log.ts'
 
 export interface RetainOptions {
   readonly db: Database
@@ -50,7 +51,7 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
         }
         const kept = await retained(rules, candidates, { now: clock.now(), rest })
         const going = candidates.filter((candidate) => !kept.has(candidate))
-        const outcomes = new Map<string, string>()
+        const outcomes = new Map<Digest, Outcome>()
         for (let from = 0; from < going.length; from += RELEASE_BATCH) {
           signal.throwIfAborted()
           const batch = going.slice(from, from + RELEASE_BATCH)
@@ -63,7 +64,9 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
         await finishRetentionTask(db, task, {
           total: candidates.length,
           retained: kept.size + stayed,
-          log: candidates.map((candidate) => lineOf(candidate, kept.get(candidate), outcomes.get(candidate.digest), execution.dryRun)).join(''),
+          log: candidates
+            .map((candidate) => retentionLines(candidate, kept.get(candidate), outcomes.get(candidate.digest), execution.dryRun))
+            .join(''),
         })
       }
       await endRetention(db, execution.id, 'Succeed')
@@ -99,22 +102,3 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
 }
 
 const payloadOf = (job: Job) => job.payload as RetainPayload
-
-/** A line for each tag: what becomes of it, and by which rule or why. */
-function lineOf({ digest, tags }: Candidate, rule: NumberedRule | undefined, outcome: string | undefined, dryRun: boolean): string {
-  const verdict = rule === undefined ? FATES[outcome ?? (dryRun ? 'would' : 'gone')] : `kept by rule ${rule.id} (${textOf(rule)})`
-  return (tags.length === 0 ? ['(no tag)'] : tags).map((tag) => `${tag} ${digest} ${verdict}\n`).join('')
-}
-
-const FATES: Readonly<Record<string, string>> = {
-  deleted: 'deleted',
-  untagged: 'untagged: an index needs the artifact',
-  changed: 'kept: its tags have changed since',
-  immutable: 'kept: a tag of it is immutable',
-  gone: 'gone already',
-  would: 'would be deleted',
-}
-
-function textOf({ template, count }: RetentionRule): string {
-  return template === 'always' ? template : `${template} ${count}`
-}

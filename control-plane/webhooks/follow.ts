@@ -38,7 +38,8 @@ async function react(db: Database, log: Log, rows: readonly AuditRow[]): Promise
     const project = await findProjectById(db, projectId)
     if (project === undefined) continue
     try {
-      const event = webhookEvent(row, type, project)
+      const event = await webhookEvent({ db, type, row, project })
+      if (event === undefined) continue
       for (const policy of wanting) await startRun(db, webhookRun(policy, { ...event }, 'EVENT', `webhook:${policy.id}:${row.id}`))
     } catch (error) {
       // One entry that cannot be read must not keep the others from their readers.

@@ -55,7 +55,8 @@ function cloudEvent(event: WebhookEvent, context: PayloadContext) {
   }
 }
 
-function eventData({ project, repository, resources, public: isPublic, more }: WebhookEvent, { host }: PayloadContext) {
+function eventData(event: WebhookEvent, { host }: PayloadContext) {
+  const { project, repository, createdAt, resources, retention, replication, public: isPublic, more } = event
   const type = isPublic ? 'public' : 'private'
   const named = repository ?? project
   return {
@@ -63,12 +64,22 @@ function eventData({ project, repository, resources, public: isPublic, more }: W
       resources: resources.map(({ digest, tag }) => ({ digest, tag, resource_url: `${host}/${named}${tag === digest ? '@' : ':'}${tag}` })),
     }),
     repository: {
+      ...(createdAt !== undefined && { date_created: Math.floor(createdAt / 1000) }),
       name: repository === undefined ? '' : repository.slice(project.length + 1),
       namespace: project,
       repo_full_name: repository ?? '',
       repo_type: type,
     },
-    ...(more && { custom_attributes: more }),
+    ...(retention && { retention: { ...retention, harbor_hostname: host } }),
+    ...(replication && {
+      replication: {
+        ...{ ...replication, harbor_hostname: host },
+        src_resource: { endpoint: host, ...replication.src_resource },
+        dest_resource: { endpoint: host, ...replication.dest_resource },
+      },
+    }),
+    // Harbor's are texts.
+    ...(more && { custom_attributes: Object.fromEntries(Object.entries(more).map(([name, value]) => [name, String(value)])) }),
   }
 }
 

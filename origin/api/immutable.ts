@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { showRepositorySelector, showTagSelector } from '../../policy/harbor-rules.ts'
 import { checkTagRule } from '../../policy/tag-rules.ts'
 import {
   createImmutableRule,
@@ -13,7 +14,7 @@ import { type ApiParts, created, id, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
 import { SEARCHES } from './searches.ts'
-import { readSelector, selectorList, showRepositorySelector, showTagSelector } from './selectors.ts'
+import { readSelector, selectorList } from './selectors.ts'
 
 const tags = ['immutable']
 const PATH = '/projects/{project_name_or_id}/immutabletagrules'

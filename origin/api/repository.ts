@@ -1,13 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { ProjectFacts } from '../../policy/facts.ts'
 import { isRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
-import {
-  deleteRepository,
-  describeRepository,
-  findRepositorySummary,
-  listRepositorySummaries,
-  type RepositorySummary,
-} from '../../schema/repositories.ts'
+import { deleteRepository } from '../../schema/delete-repository.ts'
+import { describeRepository, findRepositorySummary, listRepositorySummaries, type RepositorySummary } from '../../schema/repositories.ts'
 import { empty, json, refusals } from './answers.ts'
 import { Repository, showRepository } from './artifact-shapes.ts'
 import { type ApiParts, routes } from './environment.ts'

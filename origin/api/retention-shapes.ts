@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi'
+import { showRetentionRule } from '../../policy/harbor-rules.ts'
 import { checkRetentionRule, RETENTION_TEMPLATES, type RetentionTemplate } from '../../policy/retention.ts'
 import type { NewRetentionPolicy, NumberedRule, RetentionExecution, RetentionTask, RetentionPolicy as Row } from '../../schema/retention.ts'
 import { instant, wholeNumber } from './environment.ts'
 import { ApiError, badField } from './errors.ts'
 import { RETENTION_RULES_LIMIT } from './limits.ts'
 import { refuseBadCron } from './schedules.ts'
-import { readSelector, selectorList, showRepositorySelector, showTagSelector } from './selectors.ts'
+import { readSelector, selectorList } from './selectors.ts'
 
 const selectors = selectorList('RetentionSelector')
 
@@ -170,10 +171,7 @@ export function showPolicy({ id, projectId, rules, cron }: Row): z.infer<typeof 
       priority: rule.priority,
       disabled: rule.disabled,
       action: 'retain',
-      template: rule.template,
-      params: rule.template === 'always' ? {} : { [rule.template]: rule.count },
-      tag_selectors: rule.tags.map((selector) => showTagSelector(selector, JSON.stringify({ untagged: rule.untagged !== selector.excludes }))),
-      scope_selectors: { repository: rule.repositories.map(showRepositorySelector) },
+      ...showRetentionRule(rule),
     })),
     trigger: { kind: 'Schedule', settings: { cron: cron ?? '' }, references: {} },
     scope: { level: 'project', ref: projectId },

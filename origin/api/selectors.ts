@@ -20,17 +20,3 @@ export function selectorList(component: string) {
 type Given = z.infer<ReturnType<typeof selectorList>>[number]
 
 export const readSelector = ({ pattern, decoration }: Given): Selector => ({ pattern, excludes: decoration.toLowerCase().endsWith('excludes') })
-
-export const showRepositorySelector = ({ pattern, excludes }: Selector): Given => ({
-  kind: 'doublestar',
-  decoration: excludes ? 'repoExcludes' : 'repoMatches',
-  pattern,
-  extras: '',
-})
-
-export const showTagSelector = ({ pattern, excludes }: Selector, extras = ''): Given => ({
-  kind: 'doublestar',
-  decoration: excludes ? 'excludes' : 'matches',
-  pattern,
-  extras,
-})

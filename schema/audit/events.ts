@@ -145,6 +145,8 @@ export const AUDIT_EVENT_TYPES: readonly string[] = [
       RETAINED,
       QUOTA_NEAR,
       QUOTA_EXCEEDED,
+      LOGGED_IN,
+      LOGGED_OUT,
       JOB_STARTED,
       JOB_STOPPED,
       SCHEDULE_CHANGED,

@@ -171,7 +171,7 @@ export function mountBlob(db: Database, name: RepositoryName, digest: Digest, fr
 async function link(
   db: Database,
   connection: WriteConnection,
-  { id: repositoryId, projectId }: RepositoryRow,
+  { id: repositoryId, projectId, name: repository }: RepositoryRow,
   digest: Digest,
   size: number,
 ): Promise<void> {
@@ -182,7 +182,7 @@ async function link(
   // A manifest may be here before what it names.
   const counted = known || (await connection.prepared(reads).named.get({ repositoryId, digest })) !== undefined
   if (!counted) await beginCharge(connection, projectId, size)
-  else if (!known) await charge(db, connection, projectId, size)
+  else if (!known) await charge(db, connection, projectId, size, { repository, digest })
   await revive.run({ digest })
   await link.run({ repositoryId, digest, projectId, size, counted: counted ? 1 : 0, now })
 }

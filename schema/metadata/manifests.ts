@@ -180,13 +180,14 @@ export async function addManifest(
 }
 
 async function insertManifest(db: Database, connection: WriteConnection, repository: RepositoryRow, manifest: ManifestRecord, actor: Actor) {
-  const { descriptor, bytes, parsed } = manifest
+  const { descriptor, parsed } = manifest
   const { digest, size } = descriptor
   const { id: repositoryId, projectId } = repository
   const known = (await connection.prepared(writes).inProject.get({ projectId, digests: JSON.stringify([digest]) })) !== undefined
-  await charge(db, connection, projectId, (known ? 0 : size) + (await countBlobs(connection, repository, parsed.blobs)))
+  const bytes = (known ? 0 : size) + (await countBlobs(connection, repository, parsed.blobs))
+  await charge(db, connection, projectId, bytes, { actor, repository: repository.name, digest })
   const { addContent, add } = connection.prepared(writes)
-  await addContent.run({ digest, bytes })
+  await addContent.run({ digest, bytes: manifest.bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]
   const types = {
     mediaType: descriptor.mediaType,

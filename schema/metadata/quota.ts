@@ -1,6 +1,8 @@
 import { eq, sql as raw } from 'drizzle-orm'
 import type { LibSQLDatabase } from 'drizzle-orm/libsql'
+import type { Digest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import type { RepositoryName } from '../../registry/spec/names.ts'
 import { appendAudit, type NewAuditEntry } from '../audit/chain.ts'
 import { type QUOTA_EXCEEDED, QUOTA_NEAR } from '../audit/events.ts'
 import type { WriteConnection } from '../connection.ts'
@@ -48,15 +50,28 @@ const statements = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
+/** What somebody pushed that a quota had to do with. */
+export interface Pushed {
+  readonly actor?: string | undefined
+  readonly repository: RepositoryName
+  readonly digest?: Digest | undefined
+}
+
 /** Counts bytes that are new to a project. @throws RegistryError DENIED when its quota has no room for them */
-export async function charge(db: Pick<Database, 'clock'>, connection: WriteConnection, projectId: number, bytes: number): Promise<void> {
+export async function charge(
+  db: Pick<Database, 'clock'>,
+  connection: WriteConnection,
+  projectId: number,
+  bytes: number,
+  pushed: Pushed,
+): Promise<void> {
   if (bytes === 0) return
   const { charge, usage } = connection.prepared(statements)
   const charged = await charge.get({ id: projectId, bytes })
   if (charged !== undefined) {
     const mark = charged.limit * NEAR
     if (charged.limit > 0 && charged.used >= mark && charged.used - bytes < mark) {
-      await appendAudit(connection, quotaEntry(QUOTA_NEAR, db.clock.now(), { projectId, ...charged }))
+      await appendAudit(connection, quotaEntry(QUOTA_NEAR, db.clock.now(), { projectId, ...charged }, pushed))
     }
     return
   }
@@ -97,9 +112,9 @@ export function quotaEntry(
   event: typeof QUOTA_NEAR | typeof QUOTA_EXCEEDED,
   time: number,
   { projectId, name, used, limit }: { readonly projectId: number; readonly name: string; readonly used: number; readonly limit: number },
-  actor = 'system',
+  { actor = 'system', ...what }: Pushed & { readonly refusal?: string },
 ): NewAuditEntry {
-  const detail = JSON.stringify({ used, limit })
+  const detail = JSON.stringify({ used, limit, ...what })
   return { ...event, time, actor, resource: name, projectId, succeeded: event === QUOTA_NEAR, count: 1, detail }
 }
 

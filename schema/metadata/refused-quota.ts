@@ -26,24 +26,26 @@ export class RefusedByQuota {
     try {
       return await work()
     } catch (error) {
-      if (isRefusal(error)) await this.#tell(splitProject(name).project, actor)
+      if (isRefusal(error)) await this.#tell(name, actor, error.message)
       throw error
     }
   }
 
-  async #tell(name: string, actor: string | undefined): Promise<void> {
+  async #tell(repository: RepositoryName, actor: string | undefined, refusal: string): Promise<void> {
     const db = this.#db
+    const name = splitProject(repository).project
     const now = db.clock.now()
     if (now - (this.#told.get(name) ?? Number.NEGATIVE_INFINITY) < ONCE_MS) return
     this.#told.set(name, now)
     const project = await findProjectByName(db, name)
     if (project === undefined) return
-    const entry = quotaEntry(QUOTA_EXCEEDED, now, { projectId: project.id, name, used: project.storageUsed, limit: project.storageLimit }, actor)
+    const usage = { projectId: project.id, name, used: project.storageUsed, limit: project.storageLimit }
+    const entry = quotaEntry(QUOTA_EXCEEDED, now, usage, { actor, repository, refusal })
     await db.write((connection) => appendAudit(connection, entry))
   }
 }
 
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is RegistryError {
   return (
     error instanceof RegistryError &&
     error.code === 'DENIED' &&

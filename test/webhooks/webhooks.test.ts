@@ -113,7 +113,7 @@ describe('webhooks', () => {
         operator: 'admin',
         event_data: {
           resources: [{ digest: image.digest, tag: 'v1', resource_url: expect.stringMatching(/\/told\/app:v1$/) }],
-          repository: { name: 'app', namespace: 'told', repo_full_name: 'told/app', repo_type: 'private' },
+          repository: { date_created: expect.any(Number), name: 'app', namespace: 'told', repo_full_name: 'told/app', repo_type: 'private' },
         },
       },
     })
@@ -188,7 +188,84 @@ describe('webhooks', () => {
     await until('it is nearly used up', () => receiver.received.length === 1)
     for (let n = 0; n < 3; n++) await expect(repository.blob(`${n}`.repeat(5_000))).rejects.toThrow('quota')
     await until('it is exceeded, and told once', () => receiver.received.length === 2)
-    expect(receiver.received.map(({ body }) => body.type)).toEqual(['QUOTA_WARNING', 'QUOTA_EXCEED'])
+    expect(receiver.received.map(({ body }) => body)).toMatchObject([
+      {
+        type: 'QUOTA_WARNING',
+        event_data: {
+          resources: [{ digest: expect.stringMatching(/^sha256:/) }],
+          repository: { name: 'app', namespace: 'small', repo_full_name: 'small/app', date_created: expect.any(Number) },
+          custom_attributes: { Details: expect.stringContaining('of 10000 bytes') },
+        },
+      },
+      {
+        type: 'QUOTA_EXCEED',
+        event_data: {
+          repository: { repo_full_name: 'small/app' },
+          custom_attributes: { Details: expect.stringContaining('quota of project small exceeded: asked 5000'), limit: '10000' },
+        },
+      },
+    ])
+  })
+
+  test('a deleted repository tells of each artifact that it had', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('emptied')
+    await webhook('emptied', [{ type: 'http', address: receiver.url }], ['DELETE_ARTIFACT'])
+    const repository = new TestRepository(origin, 'emptied/app')
+    const tagged = await repository.image('one', {}, 'v1', 'latest')
+    const plain = await repository.image('two', {})
+    expect((await ask('DELETE', '/api/v2.0/projects/emptied/repositories/app')).status).toBe(200)
+    await until('both are told', () => receiver.received.length === 2)
+    const told = receiver.received.map(({ body }) => body as { event_data: { resources: unknown[] } })
+    expect(told).toMatchObject(Array.from({ length: 2 }, () => ({ type: 'DELETE_ARTIFACT', operator: 'admin' })))
+    expect(told.map(({ event_data }) => event_data)).toMatchObject(
+      [
+        { resources: ['latest', 'v1'].map((tag) => ({ digest: tagged.digest, tag })), repository: { repo_full_name: 'emptied/app' } },
+        { resources: [{ digest: plain.digest, tag: plain.digest }] },
+      ].sort((a, b) => (String(a.resources[0]?.digest) < String(b.resources[0]?.digest) ? -1 : 1)),
+    )
+  })
+
+  test('tag retention tells what it took, and nothing of a dry run or of one that took nothing', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('pruned')
+    await webhook('pruned', [{ type: 'http', address: receiver.url }], ['TAG_RETENTION'])
+    const repository = new TestRepository(origin, 'pruned/app')
+    for (const n of [1, 2, 3]) await repository.image(String(n), {}, `v${n}`)
+    const { project_id: ref } = (await (await ask('GET', '/api/v2.0/projects/pruned')).json()) as { project_id: number }
+    const tags = [{ kind: 'doublestar', decoration: 'matches', pattern: '**' }]
+    const made = await ask('POST', '/api/v2.0/retentions', {
+      algorithm: 'or',
+      scope: { level: 'project', ref },
+      trigger: { kind: 'Schedule', settings: { cron: '' } },
+      rules: [{ action: 'retain', template: 'latestPushedK', params: { latestPushedK: 1 }, tag_selectors: tags, scope_selectors: {} }],
+    })
+    const id = Number(made.headers.get('location')?.split('/').at(-1))
+    const run = async (dry_run: boolean) => {
+      const began = await ask('POST', `/api/v2.0/retentions/${id}/executions`, { dry_run })
+      expect(began.status).toBe(201)
+      await until('it has ended', async () => {
+        const list = (await (await ask('GET', `/api/v2.0/retentions/${id}/executions`)).json()) as { status: string }[]
+        return list.every(({ status }) => status === 'Succeed')
+      })
+    }
+    await run(true)
+    await run(false)
+    await until('it is told', () => receiver.received.length === 1)
+    await run(false)
+    expect(receiver.received.map(({ body }) => body)).toMatchObject([
+      {
+        type: 'TAG_RETENTION',
+        event_data: {
+          retention: {
+            ...{ total: 3, retained: 1, result: 'SUCCESS', project_name: 'pruned', retention_policy_id: id },
+            harbor_hostname: expect.any(String),
+            retention_rule: [{ template: 'latestPushedK', params: { latestPushedK: 1 }, tag_selectors: [{ pattern: '**' }] }],
+            deleted_artifact: ['v1', 'v2'].map((tag) => ({ type: 'image', status: 'SUCCESS', name_tag: `pruned/app:${tag}` })),
+          },
+        },
+      },
+    ])
   })
 
   test('the test button', { timeout: 60_000 }, async () => {

@@ -7,6 +7,7 @@ import { contentsOf, partsOf } from '../../../schema/artifact-parts.ts'
 import { addTag, findArtifact, listArtifacts, listParents, listTagRows } from '../../../schema/artifacts.ts'
 import type { Database } from '../../../schema/database.ts'
 import { deleteArtifact } from '../../../schema/delete-artifact.ts'
+import { deleteRepository } from '../../../schema/delete-repository.ts'
 import { garbageIndex } from '../../../schema/garbage.ts'
 import { createImmutableRule, deleteImmutableRule } from '../../../schema/immutable-rules.ts'
 import { addLabel, createLabel, deleteLabel, findLabel, labelsOf, listLabels, removeLabel, updateLabel } from '../../../schema/labels.ts'
@@ -18,11 +19,11 @@ import { metadataStore } from '../../../schema/metadata-store.ts'
 import { forgetPullsBefore, recordPulls, takeSpooledPulls } from '../../../schema/pulls.ts'
 import { releaseArtifacts } from '../../../schema/release-artifacts.ts'
 import {
-  deleteRepository,
   describeRepository,
   findRepositorySummaries,
   findRepositorySummary,
   listRepositorySummaries,
+  repositoryCreatedAt,
   repositoryNames,
 } from '../../../schema/repositories.ts'
 import { listing, refused, type Step } from './step.ts'
@@ -108,6 +109,7 @@ export const images: readonly Step[] = [
   ['repositories that are public', (db) => findRepositorySummaries(db, { name: { match: 'part', text: 'app' }, visible: { public: true } }, 5)],
   ['find a repository', (db) => findRepositorySummary(db, app)],
   ['names of repositories', (db) => repositoryNames(db, [1])],
+  ['when a repository was made', (db) => repositoryCreatedAt(db, app)],
   ['describe a repository', (db) => describeRepository(db, app, 'words', ME)],
   [
     'artifacts of a repository',

@@ -65,6 +65,7 @@ import {
   lastTask,
   listTasks,
   readTaskLog,
+  tasksOfProject,
   updateTask,
 } from '../../../schema/replication-tasks.ts'
 import {
@@ -82,6 +83,7 @@ import {
   repositoriesAfter,
   retentionCandidates,
   retentionTaskLog,
+  retentionTotals,
   startRetention,
   stopRetention,
   updateRetentionPolicy,
@@ -268,6 +270,7 @@ export const work: readonly Step[] = [
       await lanesOfPolicies(db, [1])
       await noteExecution(db, id, 'waits')
       await Promise.all([readTaskLog(db, 1), findTask(db, 1), lastTask(db, id), failedTasks(db, id, 0, 10), copiesInto(db, id, app, 0, 10)])
+      await tasksOfProject(db, id, 'source', 'team', 10)
       await useOfEndpoint(db, 1)
       await listTasks(db, id, { status: 'Failed', resourceType: 'image' }, listing)
       await Promise.all([findExecution(db, id), isInProgress(db, id), isAnotherInProgress(db, { id, policyId: 2 })])
@@ -333,6 +336,7 @@ export const work: readonly Step[] = [
       const task = (await beginRetentionTask(db, execution, app)) ?? 0
       await finishRetentionTask(db, task, { total: 1, retained: 1, log: 'l' })
       await listRetentionTasks(db, execution, listing)
+      await retentionTotals(db, execution)
       await retentionTaskLog(db, execution, task)
       await endRetention(db, execution, 'Succeed')
       await stopRetention(db, await startRetention(db, id, false))

@@ -1,0 +1,95 @@
+import { showRetentionRule } from '../../policy/harbor-rules.ts'
+import type { Database } from '../../schema/database.ts'
+import { findEndpointById } from '../../schema/endpoints.ts'
+import { findReplicationPolicy } from '../../schema/replication.ts'
+import { findExecution } from '../../schema/replication-executions.ts'
+import { type ReplicationTask, tasksOfProject } from '../../schema/replication-tasks.ts'
+import { findRetentionExecution, findRetentionPolicy, listRetentionTasks, retentionTaskLog, retentionTotals } from '../../schema/retention.ts'
+import { deletedIn } from '../jobs/retention-log.ts'
+import { LIST_PAGE, WEBHOOK_ARTIFACTS_LIMIT } from '../limits.ts'
+
+// How runs ended, as Harbor tells it: the names of its fields, and its words for states.
+
+/** An artifact that a run did something with. */
+interface Done {
+  readonly type: string
+  readonly status: string
+  readonly name_tag: string
+}
+
+export type RetentionEnd = NonNullable<Awaited<ReturnType<typeof retentionEnd>>>
+export type ReplicationEnd = NonNullable<Awaited<ReturnType<typeof replicationEnd>>>
+
+/** undefined: its policy, or the run, has been deleted since. */
+export async function retentionEnd(db: Database, executionId: number, project: string) {
+  const execution = await findRetentionExecution(db, executionId)
+  const policy = execution && (await findRetentionPolicy(db, execution.policyId))
+  if (policy === undefined) return undefined
+  const { total, retained } = await retentionTotals(db, executionId)
+  return {
+    total,
+    retained,
+    project_name: project,
+    retention_policy_id: policy.id,
+    retention_rule: policy.rules.filter(({ disabled }) => !disabled).map(showRetentionRule),
+    result: execution?.status === 'Succeed' ? 'SUCCESS' : 'FAIL',
+    deleted_artifact: await deletedBy(db, executionId),
+  }
+}
+
+/** The first so many. */
+async function deletedBy(db: Database, executionId: number): Promise<Done[]> {
+  const deleted: Done[] = []
+  for (let page = 1; ; page++) {
+    const { items } = await listRetentionTasks(db, executionId, { page, pageSize: LIST_PAGE })
+    for (const task of items.filter(({ total, retained }) => retained < total)) {
+      for (const name of deletedIn((await retentionTaskLog(db, executionId, task.id)) ?? '')) {
+        if (deleted.length === WEBHOOK_ARTIFACTS_LIMIT) return deleted
+        deleted.push({ type: 'image', status: 'SUCCESS', name_tag: `${task.repository}${name}` })
+      }
+    }
+    if (items.length < LIST_PAGE) return deleted
+  }
+}
+
+const TRIGGERS = { manual: 'MANUAL', scheduled: 'SCHEDULED', event_based: 'EVENT_BASED' } as const
+const STATES = { Succeed: 'Success', Failed: 'Error', Stopped: 'Stopped', InProgress: 'Running', Pending: 'Pending' } as const
+
+/** What it did with artifacts of this project. undefined: its rule, or the run, has been deleted since. */
+export async function replicationEnd(db: Database, executionId: number, project: string) {
+  const execution = await findExecution(db, executionId)
+  const policy = execution && (await findReplicationPolicy(db, execution.policyId))
+  if (execution === undefined || policy === undefined) return undefined
+  const [source, destination] = [await placeOf(db, policy.sourceEndpointId), await placeOf(db, policy.destinationEndpointId)]
+  const here = policy.sourceEndpointId === null ? 'source' : 'destination'
+  const tasks = await tasksOfProject(db, executionId, here, project, WEBHOOK_ARTIFACTS_LIMIT)
+  const [first] = tasks
+  const those = (...states: ReplicationTask['status'][]) => tasks.filter(({ status }) => states.includes(status)).map(shown)
+  return {
+    job_status: STATES[execution.status],
+    ...(policy.description !== '' && { description: policy.description }),
+    ...(first !== undefined && { artifact_type: first.resourceType }),
+    override_mode: policy.override,
+    trigger_type: TRIGGERS[execution.trigger],
+    execution_timestamp: Math.floor(execution.startedAt / 1000),
+    src_resource: { ...source, namespace: first?.source.split('/')[0] },
+    dest_resource: { ...destination, namespace: first?.destination.split('/')[0] },
+    successful_artifact: those('Succeed'),
+    failed_artifact: those('Failed', 'Stopped'),
+  }
+}
+
+const shown = ({ resourceType, status, source }: ReplicationTask): Done => ({ type: resourceType, status: STATES[status], name_tag: source })
+
+interface Place {
+  readonly registry_name?: string
+  readonly registry_type: string
+  /** undefined: this registry, whose address the sender knows. */
+  readonly endpoint?: string
+}
+
+async function placeOf(db: Database, endpointId: number | null): Promise<Place> {
+  const endpoint = endpointId === null ? undefined : await findEndpointById(db, endpointId)
+  if (endpoint === undefined) return { registry_type: 'harbor' }
+  return { registry_name: endpoint.name, registry_type: endpoint.type, endpoint: endpoint.url }
+}
