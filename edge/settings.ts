@@ -1,8 +1,8 @@
-import { LOG_LEVELS } from '../runtime/logger.ts'
 import { amount } from '../runtime/settings/amount.ts'
 import { defineSettings, setting, type Values } from '../runtime/settings/define.ts'
 import { choice, duration, list, networks, optionalText, optionalUrl, port, text } from '../runtime/settings/kinds.ts'
 import { optionalListen } from '../runtime/settings/listen.ts'
+import { LOG_LEVEL } from '../runtime/settings/log.ts'
 import { SHUTDOWN_DELAY } from '../runtime/settings/shutdown.ts'
 import { TRANSFER_SETTINGS } from '../runtime/settings/transfers.ts'
 
@@ -92,7 +92,7 @@ export const edgeSettings = defineSettings({
   'edge.transfers.client_rate': TRANSFER_SETTINGS.clientRate,
   'edge.transfers.project_rate': TRANSFER_SETTINGS.projectRate,
   'shutdown.delay': SHUTDOWN_DELAY,
-  'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'log.level': LOG_LEVEL,
 })
 
 /** What an edge is started with: a value for each key of the list. */

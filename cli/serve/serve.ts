@@ -28,6 +28,7 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   try {
     const read = await readConfig(sources)
     config = read.config
+    for (const key of read.passedOver) process.stderr.write(`${key} means nothing here and is passed over.\n`)
     for (const { key, own } of foldersOf(role)) {
       await prepareDataFolder(key, config[key])
       if (own) {

@@ -1,4 +1,3 @@
-import { LOG_LEVELS } from '../../runtime/logger.ts'
 import { defineSettings, setting, type Values } from '../../runtime/settings/define.ts'
 import {
   boolean,
@@ -7,6 +6,7 @@ import {
   integer,
   list,
   networks,
+  optionalHostname,
   optionalPassword,
   optionalText,
   optionalUrl,
@@ -14,7 +14,7 @@ import {
   text,
 } from '../../runtime/settings/kinds.ts'
 import { optionalListen } from '../../runtime/settings/listen.ts'
-import { LOG_SETTINGS } from '../../runtime/settings/log.ts'
+import { LOG_LEVEL, LOG_SETTINGS } from '../../runtime/settings/log.ts'
 import { PROXY_SETTINGS } from '../../runtime/settings/proxy.ts'
 import { SHUTDOWN_DELAY } from '../../runtime/settings/shutdown.ts'
 import { optionalSyslogUrl } from '../../runtime/settings/syslog.ts'
@@ -23,7 +23,7 @@ import { liveSettings } from './live-settings.ts'
 
 /** Every setting of an origin: the only list of them. docs/configuration.md is made from it. */
 export const originSettings = defineSettings({
-  hostname: setting(optionalText, undefined, 'The name that clients reach this registry by. Used for `external_url` when that is not set.'),
+  hostname: setting(optionalHostname, undefined, 'The name that clients reach this registry by. Used for `external_url` when that is not set.'),
   external_url: setting(
     optionalUrl,
     undefined,
@@ -65,15 +65,24 @@ export const originSettings = defineSettings({
     'A libSQL server, for instance `libsql://atoll.example.com`. When absent, the database is a file in the data folder.',
   ),
   'database.auth_token': setting(optionalText, undefined, 'The token for the libSQL server.', { secret: true }),
-  'storage_service.kind': setting(choice('filesystem', 's3'), 'filesystem', 'Where blobs are kept: a folder inside `data_volume`, or a bucket.'),
-  'storage_service.s3.endpoint': setting(optionalUrl, undefined, 'The URL of the S3 service; absent for AWS itself.'),
+  'storage_service.kind': setting(
+    choice('filesystem', 's3'),
+    'filesystem',
+    'Where blobs are kept: a folder inside `data_volume`, or a bucket; the bucket when absent and `storage_service.s3.bucket` is given.',
+  ),
+  'storage_service.s3.endpoint': setting(optionalUrl, undefined, 'The URL of the S3 service; absent for AWS itself.', {
+    aliases: ['storage_service.s3.regionendpoint'],
+  }),
   'storage_service.s3.bucket': setting(optionalText, undefined, 'The bucket; it must exist.'),
   'storage_service.s3.region': setting(text, 'us-east-1', 'The region of the bucket; `auto` for R2.'),
-  'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.'),
-  'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', { secret: true }),
+  'storage_service.s3.access_key': setting(optionalText, undefined, 'The access key id.', { aliases: ['storage_service.s3.accesskey'] }),
+  'storage_service.s3.secret_key': setting(optionalText, undefined, 'The secret access key.', {
+    secret: true,
+    aliases: ['storage_service.s3.secretkey'],
+  }),
   ...PROXY_SETTINGS,
   'shutdown.delay': SHUTDOWN_DELAY,
-  'log.level': setting(choice(...LOG_LEVELS), 'info', 'The least important line that is logged.'),
+  'log.level': LOG_LEVEL,
   ...LOG_SETTINGS,
   'cache.enabled': setting(boolean, true, 'Whether the manifests that were asked for last are kept in memory.'),
   'cache.expire_hours': setting(

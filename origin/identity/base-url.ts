@@ -25,5 +25,6 @@ export function configuredUrl(config: UrlSettings): string | undefined {
   if (config.external_url !== undefined) return config.external_url
   if (config.hostname === undefined) return undefined
   const [scheme, port, usual] = config['https.certificate'] === undefined ? ['http', config['http.port'], 80] : ['https', config['https.port'], 443]
-  return `${scheme}://${config.hostname}${port === usual ? '' : `:${port}`}`
+  const host = config.hostname.includes(':') ? `[${config.hostname}]` : config.hostname
+  return `${scheme}://${host}${port === usual ? '' : `:${port}`}`
 }

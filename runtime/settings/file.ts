@@ -21,17 +21,27 @@ export interface Problem {
 export interface SettingsFile {
   readonly entries: ReadonlyMap<string, FileEntry>
   readonly problems: readonly Problem[]
+  /** What it has that is of another product and means nothing here: `atoll.yaml:3: trivy`. */
+  readonly passedOver: readonly string[]
+}
+
+export interface ParseOptions {
+  readonly name: string
+  readonly text: string
+  /** Keys and whole sections that a file may have and nobody reads. */
+  readonly passedOver?: ReadonlySet<string> | undefined
 }
 
 /** Reads a file's YAML. It never throws: everything wrong is in `problems`. */
-export function parseSettingsFile(settings: Settings, { name, text }: { readonly name: string; readonly text: string }): SettingsFile {
+export function parseSettingsFile(settings: Settings, { name, text, passedOver: nobodys }: ParseOptions): SettingsFile {
   const entries = new Map<string, FileEntry>()
   const problems: Problem[] = []
+  const passedOver: string[] = []
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
   const wrong = (line: number, sentence: string) => problems.push({ line, text: `${name}:${line}: ${sentence}` })
   for (const error of document.errors) wrong(lines.linePos(error.pos[0]).line, error.message)
-  if (problems.length > 0) return { entries, problems }
+  if (problems.length > 0) return { entries, problems, passedOver }
 
   const names = new Map(Object.entries(settings).flatMap(([key, { aliases = [] }]) => [key, ...aliases].map((each) => [each, key] as const)))
   const sections = new Set([...names.keys()].flatMap((key) => prefixes(key)))
@@ -42,6 +52,10 @@ export function parseSettingsFile(settings: Settings, { name, text }: { readonly
       const path = prefix === '' ? written : `${prefix}.${written}`
       const { line } = lines.linePos(pair.key?.range?.[0] ?? 0)
       const key = names.get(path)
+      if (nobodys?.has(path)) {
+        passedOver.push(`${name}:${line}: ${path}`)
+        continue
+      }
       if (pair.value === null || (isScalar(pair.value) && pair.value.value === null)) {
         if (key === undefined && !sections.has(path)) wrong(line, unknownName(path, names.keys()))
       } else if (key !== undefined) {
@@ -61,7 +75,7 @@ export function parseSettingsFile(settings: Settings, { name, text }: { readonly
   if (isMap(contents)) walk(contents, '')
   else if (contents !== null && !(isScalar(contents) && contents.value === null))
     wrong(1, 'expected settings, one to a line, such as "http.port: 8080"')
-  return { entries, problems }
+  return { entries, problems, passedOver }
 }
 
 function prefixes(key: string): string[] {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { isNetwork } from '../http/proxies.ts'
 import type { Kind } from './define.ts'
 
@@ -12,6 +13,15 @@ export const text: Kind<string> = {
 export const optionalText: Kind<string | undefined> = {
   expected: 'a text',
   read: (value) => (text.read(value) ?? undefined) || undefined,
+}
+
+/** The name of a host, or its address, and nothing else; or nothing. */
+export const optionalHostname: Kind<string | undefined> = {
+  expected: 'the name of a host such as registry.example.com, or its address',
+  read: (value) => {
+    const name = optionalText.read(value)
+    return name !== undefined && (isIP(name) !== 0 || /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i.test(name)) ? name : undefined
+  },
 }
 
 /** A password by Harbor's rules, or nothing. */

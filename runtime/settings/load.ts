@@ -12,6 +12,8 @@ export interface LoadFrom {
   readonly cwd: string
   /** Variables with our prefix that are no settings. */
   readonly otherVariables?: readonly string[]
+  /** Keys and sections that the file may have and nobody reads. */
+  readonly passedOver?: ReadonlySet<string>
 }
 
 /** Names the file, where the command line does not. */
@@ -22,7 +24,8 @@ const FILE_VARIABLE = 'ATOLL_CONFIG'
  * Give all the settings that the file may hold: what no list knows is an error.
  * @throws SettingsError
  */
-export async function loadSettings<S extends Settings>(settings: S, { path, env, cwd, otherVariables = [] }: LoadFrom): Promise<ReadSettings<S>> {
+export async function loadSettings<S extends Settings>(settings: S, from: LoadFrom): Promise<ReadSettings<S>> {
+  const { path, env, cwd, otherVariables = [], passedOver } = from
   const named = path ?? (env[FILE_VARIABLE] || undefined)
   const name = named ?? DEFAULT_FILE
   let text: string | undefined
@@ -36,7 +39,7 @@ export async function loadSettings<S extends Settings>(settings: S, { path, env,
   return readSettings(settings, {
     env,
     // Without a file nobody waits for a parser to be loaded.
-    file: text === undefined ? undefined : (await import('./file.ts')).parseSettingsFile(settings, { name, text }),
+    file: text === undefined ? undefined : (await import('./file.ts')).parseSettingsFile(settings, { name, text, passedOver }),
     otherVariables: [FILE_VARIABLE, ...otherVariables],
   })
 }

@@ -1,8 +1,17 @@
 import type { DestinationStream } from 'pino'
-import type { LogLevel } from '../logger.ts'
+import { LOG_LEVELS, type LogLevel } from '../logger.ts'
 import { bytes } from './bytes.ts'
 import { setting } from './define.ts'
 import { choice, integer, optionalText, port } from './kinds.ts'
+
+const level = choice(...LOG_LEVELS)
+
+/** `warning` is Harbor's word. */
+export const LOG_LEVEL = setting<LogLevel>(
+  { ...level, read: (value) => level.read(value === 'warning' ? 'warn' : value) },
+  'info',
+  'The least important line that is logged.',
+)
 
 /** Where a process writes what it has to say. */
 export const LOG_SETTINGS = {

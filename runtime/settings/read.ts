@@ -13,6 +13,8 @@ export interface ReadSettings<S extends Settings> {
   readonly values: Values<S>
   /** Where each value that is not a default comes from: `atoll.yaml:3`, `ATOLL_HTTP_PORT`. */
   readonly given: ReadonlyMap<string, string>
+  /** What the file has that nobody reads, each with its line. */
+  readonly passedOver: readonly string[]
 }
 
 /** Everything that is wrong with the settings, each with its place. */
@@ -57,7 +59,7 @@ export function readSettings<S extends Settings>(settings: S, { file, env, other
   }
   // Infinity less Infinity is no number, and no order.
   if (problems.length > 0) throw new SettingsError(problems.sort((a, b) => (a.line === b.line ? 0 : a.line - b.line)).map(({ text }) => text))
-  return { values: values as Values<S>, given: new Map([...given].map(([key, { from }]) => [key, from])) }
+  return { values: values as Values<S>, given: new Map([...given].map(([key, { from }]) => [key, from])), passedOver: file?.passedOver ?? [] }
 }
 
 const SHOWN = 80
