@@ -93,7 +93,8 @@ export class Logins {
 
   async #verify(key: string, name: string, secret: string, address: string): Promise<Account | undefined> {
     const { facts, passwords, robotSecrets, throttle, guesses, clock } = this.#options
-    const attempt = throttle.attempt(name, address)
+    // Nobody guesses a robot's secret; a machine that has the one of yesterday tries it again and again.
+    const attempt = throttle.attempt(name, address, name.startsWith(ROBOT_PREFIX) ? key : undefined)
     const guessed = await guesses.admit(name, address)
     let account = await facts.accountNamed(name)
     const meant = account?.principal.id
@@ -106,14 +107,14 @@ export class Logins {
       right = account !== undefined
     }
     if (account === undefined || !right) {
-      await guesses.wrong(name, address)
+      if (!attempt.again) await guesses.wrong(name, address)
       if (meant !== undefined) this.#options.onWrong(meant, address)
       // Who has a password here costs what anybody else costs, who is asked for elsewhere. By no name and secret of his: they are for here alone.
       if (!robot && account?.secretHash !== undefined) await this.#options.directory(nobody(), nobody())
       return undefined
     }
     attempt.right()
-    if (guessed) await guesses.right(name, address)
+    await guesses.right(name, address, guessed)
     const { id } = account.principal
     this.#verified.set(key, { id, credentialVersion: account.credentialVersion, until: clock.now() + VERIFIED_MS })
     if (!robot && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { TestClock } from '../../test/support/clock.ts'
 import { Throttle } from './throttle.ts'
 
-const LIMITS = { perAccount: 3, perAddress: 5, window: 60_000, remembered: 100 }
+const LIMITS = { perAccount: 3, perAddress: 5, anywhere: 8, window: 60_000, remembered: 100 }
 
 function setUp() {
   const time = { now: 0 }
@@ -34,6 +34,15 @@ test('a right secret forgets the wrong ones before it; the window ends by itself
   expect(() => throttle.attempt('mimi', 'here')).toThrow()
   time.now = LIMITS.window
   throttle.attempt('mimi', 'here')
+})
+
+test('a machine that goes on with a secret that was changed is no guesser', () => {
+  const { throttle } = setUp()
+  const again = Array.from({ length: 20 }, () => throttle.attempt('robot$ci', 'here', 'old').again)
+  expect(again).toEqual([false, ...Array.from({ length: 19 }, () => true)])
+  throttle.attempt('robot$ci', 'here', 'new').right()
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('robot$ci', 'here', `guess ${i}`)
+  expect(() => throttle.attempt('robot$ci', 'here', 'guess 0')).toThrow(/Too many/)
 })
 
 test('clients of one edge do not slow down those of another', () => {

@@ -7,18 +7,28 @@ export interface ThrottleLimits {
   readonly perAccount: number
   /** Wrong secrets from one address, for whatever accounts. */
   readonly perAddress: number
+  /** Wrong secrets for one account from wherever, before only addresses that it was used from may go on. */
+  readonly anywhere: number
   /** How long a wrong secret counts, in milliseconds. */
   readonly window: number
   /** How many pairs of account and address, and how many addresses, are remembered. */
   readonly remembered: number
 }
 
-export const THROTTLE_LIMITS: ThrottleLimits = { perAccount: 10, perAddress: 100, window: 5 * 60_000, remembered: 50_000 }
+export const THROTTLE_LIMITS: ThrottleLimits = { perAccount: 10, perAddress: 100, anywhere: 200, window: 5 * 60_000, remembered: 50_000 }
 
 /** A count of failures in the current window. Guesses that are being checked count as failures until they turn out right. */
 interface Count {
   failures: number
   readonly since: number
+  /** Fingerprints of what was tried, where that is counted once. */
+  readonly tried: Set<string>
+}
+
+export interface Attempt {
+  /** This secret was tried before, and counts no more. */
+  readonly again: boolean
+  right(): void
 }
 
 /**
@@ -37,18 +47,26 @@ export class Throttle {
     this.#limits = limits
   }
 
-  /** Call it before a secret is checked, and `right` on what it gives when the secret was right. @throws RegistryError TOOMANYREQUESTS */
-  attempt(account: string, address: string): { right(): void } {
+  /**
+   * Call it before a secret is checked, and `right` on what it gives when the secret was right. `fingerprint`, of the secret: a machine that goes on
+   * with one that has been changed is no guesser, so the same one counts once. @throws RegistryError TOOMANYREQUESTS
+   */
+  attempt(account: string, address: string, fingerprint?: string): Attempt {
     const pair = pairOf(account, address)
     const known = this.#current(this.#pairs, pair)
     const everything = this.#current(this.#addresses, networkOf(address))
     this.#refuse(known, this.#limits.perAccount)
     this.#refuse(everything, this.#limits.perAddress)
-    this.#count(this.#pairs, pair, known)
-    this.#count(this.#addresses, networkOf(address), everything)
+    const again = fingerprint !== undefined && known?.tried.has(fingerprint) === true
+    if (!again) {
+      this.#count(this.#pairs, pair, known, fingerprint)
+      this.#count(this.#addresses, networkOf(address), everything)
+    }
     return {
+      again,
       right: () => {
         this.#pairs.delete(pair)
+        if (again) return
         const count = this.#addresses.get(networkOf(address))
         if (count !== undefined) count.failures--
       },
@@ -75,12 +93,12 @@ export class Throttle {
     throw tooManyGuesses(count.since + this.#limits.window - steady(this.#clock))
   }
 
-  #count(counts: Map<string, Count>, key: string, count: Count | undefined): void {
-    if (count !== undefined) {
-      count.failures++
-      return
-    }
-    counts.set(key, { failures: 1, since: steady(this.#clock) })
+  #count(counts: Map<string, Count>, key: string, count: Count | undefined, fingerprint?: string): void {
+    const counted = count ?? { failures: 0, since: steady(this.#clock), tried: new Set<string>() }
+    counted.failures++
+    if (fingerprint !== undefined) counted.tried.add(fingerprint)
+    if (count !== undefined) return
+    counts.set(key, counted)
     dropOldest(counts, this.#limits.remembered)
   }
 }

@@ -140,6 +140,12 @@ CREATE TABLE `guesses` (
 );
 --> statement-breakpoint
 CREATE INDEX `guesses_by_age` ON `guesses` (`since`);--> statement-breakpoint
+CREATE TABLE `known_addresses` (
+	`key` text PRIMARY KEY NOT NULL,
+	`used_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `known_addresses_by_age` ON `known_addresses` (`used_at`);--> statement-breakpoint
 CREATE TABLE `immutable_rules` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,

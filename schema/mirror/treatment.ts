@@ -62,6 +62,7 @@ export const TREATMENT = {
   transfers: 'local',
   uploads: 'local',
   guesses: 'local',
+  knownAddresses: 'local',
   leases: 'local',
   workerPools: 'local',
   runs: 'local',

@@ -13,3 +13,14 @@ export const guesses = sqliteTable(
   },
   (t) => [index('guesses_by_age').on(t.since)],
 )
+
+/** From where accounts were used, by keyed hashes of both: guesses from elsewhere keep nobody out there. */
+export const knownAddresses = sqliteTable(
+  'known_addresses',
+  {
+    key: text().primaryKey(),
+    /** To the day. */
+    usedAt: time('used_at').notNull(),
+  },
+  (t) => [index('known_addresses_by_age').on(t.usedAt)],
+)

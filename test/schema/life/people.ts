@@ -13,7 +13,7 @@ import {
   renameGroup,
   setGroupsOfUser,
 } from '../../../schema/groups.ts'
-import { addGuess, forgetGuesses, readGuesses } from '../../../schema/guesses.ts'
+import { addGuess, forgetGuesses, isKnownAddress, noteKnownAddress, readGuesses } from '../../../schema/guesses.ts'
 import { addSigningKey, dropSigningKey, listSigningKeys, retireSigningKey, settleSigningKey } from '../../../schema/keys.ts'
 import { dropLease, takeLease } from '../../../schema/leases.ts'
 import { addMember, findMember, listMembers, removeMember, setMemberRole } from '../../../schema/members.ts'
@@ -134,6 +134,8 @@ export const people: readonly Step[] = [
       await addGuess(db, ['a', 'b'], 1_000)
       await readGuesses(db, ['a', 'b'], 1_000)
       await forgetGuesses(db, 'a')
+      await noteKnownAddress(db, 'a', 0)
+      await isKnownAddress(db, 'a', 0)
     },
   ],
   [
