@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { type Catalogue, PROJECT_PERMISSIONS, permissionsMeant, SYSTEM_PERMISSIONS } from '../../policy/catalogue.ts'
 import { decide, decideSystem } from '../../policy/decide.ts'
+import type { Principal } from '../../policy/facts.ts'
 import { json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
 import { flag } from './lists.ts'
@@ -16,7 +17,7 @@ export const permissions = ({ services, guard }: ApiParts) => {
     path: '/permissions',
     tags: ['permissions'],
     operationId: 'getPermissions',
-    summary: 'Everything that a robot may be allowed to do',
+    summary: 'What a robot may be allowed to do by you: everything of a project, and of the system what you may do yourself',
     middleware: guard.account,
     responses: { 200: json(Permissions, 'By kind.'), ...refusals(401) },
   })
@@ -32,24 +33,26 @@ export const permissions = ({ services, guard }: ApiParts) => {
     responses: { 200: json(z.array(Permission), 'What you may do.'), ...refusals(400, 401) },
   })
 
+  function ownOfSystem(principal: Principal) {
+    const now = services.clock.now()
+    return all(SYSTEM_PERMISSIONS).filter((target) => decideSystem(principal, target, now).allow)
+  }
+
   return routes()
-    .openapi(catalogue, (c) => c.json({ system: all(SYSTEM_PERMISSIONS), project: all(PROJECT_PERMISSIONS) }, 200))
+    .openapi(catalogue, (c) => c.json({ system: ownOfSystem(c.var.principal), project: all(PROJECT_PERMISSIONS) }, 200))
     .openapi(own, async (c) => {
       const { scope, relative } = c.req.valid('query')
       const { principal } = c.var
-      const now = services.clock.now()
       const projectId = /^\/projects?\/(\d{1,15})\/?$/.exec(scope ?? '')?.[1]
       if (projectId === undefined) {
-        const held = scope === undefined || scope === '' || scope === '/' || scope === '/system' ? all(SYSTEM_PERMISSIONS) : []
+        const held = scope === undefined || scope === '' || scope === '/' || scope === '/system' ? ownOfSystem(principal) : []
         return c.json(
-          held
-            .filter((target) => decideSystem(principal, target, now).allow)
-            .map(({ resource, action }) => ({ resource: `/system/${resource}`, action })),
+          held.map(({ resource, action }) => ({ resource: `/system/${resource}`, action })),
           200,
         )
       }
       const project = await services.projectFacts(Number(projectId))
-      const held = all(PROJECT_PERMISSIONS).filter((target) => decide(principal, target, project, now).allow)
+      const held = all(PROJECT_PERMISSIONS).filter((target) => decide(principal, target, project, services.clock.now()).allow)
       const prefix = relative === true ? '' : `/project/${projectId}/`
       return c.json(
         held.map(({ resource, action }) => ({ resource: `${prefix}${resource}`, action })),
