@@ -1,6 +1,6 @@
 import { PullTally } from '../mesh/pulls.ts'
 import type { SubjectId } from '../policy/facts.ts'
-import { type Clock, pause } from '../registry/clock.ts'
+import { type Clock, every } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Pull } from '../registry/observe.ts'
 import type { Database } from '../schema/database.ts'
@@ -28,7 +28,7 @@ export class PullLedger {
 
   constructor(options: PullLedgerOptions) {
     this.#options = options
-    this.#running = this.#run()
+    this.#running = every(options.clock, WRITE_EVERY_MS, this.#ending.signal, () => this.#write())
   }
 
   note(subject: SubjectId, pull: Pull, client: string | undefined): void {
@@ -39,14 +39,7 @@ export class PullLedger {
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#ending
-    while (!signal.aborted) {
-      await pause(this.#options.clock, WRITE_EVERY_MS, signal).catch(() => {})
-      await this.#write()
-    }
+    await this.#write()
   }
 
   async #write(): Promise<void> {

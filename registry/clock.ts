@@ -38,6 +38,15 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** Does the work again and again, so many milliseconds of `clock` after it ended, until the signal. @throws what the work throws before that */
+export async function every(clock: Clock, ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await pause(clock, ms, signal).catch(() => undefined)
+    if (signal.aborted) return
+    await work()
+  }
+}
+
 /** What the promise gives, or `late` after so many milliseconds of `clock`; the promise goes on. @throws what it throws in time */
 export async function inTime<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | 'late'> {
   const late = Promise.withResolvers<'late'>()

@@ -1,6 +1,6 @@
 import { MESH } from '../../mesh/enrolment.ts'
 import { type PullBatch, type Pulled, type Pulls, PullTally } from '../../mesh/pulls.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, every } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Kept } from '../kept.ts'
 import { SPOOL_BATCH_PULLS, SPOOL_BATCHES, SPOOL_EVERY_MS } from '../limits.ts'
@@ -68,11 +68,7 @@ export class Spool {
 
   /** Writes and sends until the signal ends it; what is left then is written down. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options
-    while (!signal.aborted) {
-      await pause(clock, SPOOL_EVERY_MS, signal).catch(() => {})
-      await this.#writeAndSend(signal)
-    }
+    await every(this.#options.clock, SPOOL_EVERY_MS, signal, () => this.#writeAndSend(signal))
     // What was noted while the last of it was being written.
     await this.#writeAndSend(signal)
   }

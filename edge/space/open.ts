@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../registry/blob-store.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, every, pause } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { onFullDisk } from './full-disk.ts'
@@ -66,16 +66,6 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
       log.warn({ error }, 'whether the cache is within its budget cannot be said now')
     }
   }
-  const onAndOn = async (every: number, work: () => Promise<void>, signal: AbortSignal) => {
-    for (;;) {
-      try {
-        await pause(clock, every, signal)
-      } catch {
-        return
-      }
-      await work()
-    }
-  }
   return {
     blobs: spacedBlobStore({ blobs, space, ledger, reads: reads.by, tellsReads: reads.told }),
     records: onFullDisk(records, { space, log, otherwise: 'forget' }),
@@ -83,7 +73,7 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
     urgent: (objects) => onFullDisk(objects, { space, log, otherwise: 'fail' }),
     run: async (signal) => {
       await trim()
-      await Promise.all([look(signal).then(trim), onAndOn(KEEP_USES_MS, keep, signal), onAndOn(TRIM_EVERY_MS, trim, signal)])
+      await Promise.all([look(signal).then(trim), every(clock, KEEP_USES_MS, signal, keep), every(clock, TRIM_EVERY_MS, signal, trim)])
       await keep()
     },
   }

@@ -1,5 +1,5 @@
 import type { FeedEntry } from '../../mesh/feed.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, every } from '../../registry/clock.ts'
 import { orAborted } from '../../registry/fill/wait.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
@@ -52,14 +52,14 @@ export class Unforgotten {
 
   /** Tries on and on until the store has forgotten it all, for as long as the signal allows. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    const { clock, away, log } = this.#options
+    await every(clock, TRIED_EVERY_MS, signal, async () => {
       try {
-        await pause(this.#options.clock, TRIED_EVERY_MS, signal)
-        if (this.pending && !this.#options.away()) await orAborted(this.#settle(), signal)
+        if (this.pending && !away()) await orAborted(this.#settle(), signal)
       } catch (error) {
-        if (!signal.aborted) this.#options.log.debug({ error }, 'the store has yet to forget what changed while it was away')
+        if (!signal.aborted) log.debug({ error }, 'the store has yet to forget what changed while it was away')
       }
-    }
+    })
   }
 
   async #settle(): Promise<void> {

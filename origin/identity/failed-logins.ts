@@ -1,4 +1,4 @@
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, every } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import type { Database } from '../../schema/database.ts'
 import { type FailedLogins, recordFailedLogins } from '../../schema/sessions.ts'
@@ -25,7 +25,7 @@ export class FailedLoginLedger {
 
   constructor(options: FailedLoginsOptions) {
     this.#options = options
-    this.#running = this.#run()
+    this.#running = every(options.clock, WRITE_EVERY_MS, this.#ending.signal, () => this.#write())
   }
 
   note(actor: string, address: string): void {
@@ -36,6 +36,7 @@ export class FailedLoginLedger {
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
+    await this.#write()
   }
 
   #add(failed: FailedLogins): void {
@@ -45,16 +46,9 @@ export class FailedLoginLedger {
     else if (this.#noted.size < KEPT) this.#noted.set(key, failed)
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#ending
-    while (!signal.aborted) {
-      await pause(this.#options.clock, WRITE_EVERY_MS, signal).catch(() => {})
-      if (this.#noted.size > 0) await this.#write()
-    }
-  }
-
   async #write(): Promise<void> {
     const { db, may, log } = this.#options
+    if (this.#noted.size === 0) return
     const noted = this.#noted
     this.#noted = new Map()
     if (!may()) return

@@ -1,5 +1,5 @@
 import { type BeatAnswer, SITES } from '../../mesh/sites.ts'
-import { type Clock, pause } from '../../registry/clock.ts'
+import { type Clock, every } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { askPrimary } from './ask-primary.ts'
 import { BEAT_ANSWER_MS, BEAT_LOOK_MS } from './limits.ts'
@@ -20,9 +20,8 @@ export interface BeatsOptions {
  */
 export async function keepBeating(options: BeatsOptions, pulse: Pulse, signal: AbortSignal): Promise<void> {
   const { standing, clock, log } = options
-  while (!signal.aborted) {
-    await pause(clock, BEAT_LOOK_MS, signal).catch(() => undefined)
-    if (signal.aborted || !pulse.due) continue
+  await every(clock, BEAT_LOOK_MS, signal, async () => {
+    if (!pulse.due) return
     try {
       const answer = await askPrimary<BeatAnswer>(options, SITES.beat, pulse.word(), { signal, ms: BEAT_ANSWER_MS })
       standing.heard()
@@ -32,5 +31,5 @@ export async function keepBeating(options: BeatsOptions, pulse: Pulse, signal: A
       // Whoever follows says so, too, and where people look.
       log.debug({ err: error }, 'The primary does not answer.')
     }
-  }
+  })
 }
