@@ -5,6 +5,7 @@ import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts
 import { wished } from './matching.ts'
 import { SUFFIXES, tagsBeside } from './metadata/standing.ts'
 import { manifestReferences, manifests, tags } from './tables/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /** What belongs to another artifact: a signature, an SBOM. Times in milliseconds since the epoch. */
 export interface Accessory {
@@ -60,15 +61,20 @@ export async function accessoriesOf(
   const referring = await sql
     .select({ ...shown, subject: manifests.subject })
     .from(manifests)
-    .where(and(eq(manifests.repositoryId, repositoryId), inArray(manifests.subject, [...subjects])))
+    .where(and(eq(manifests.repositoryId, repositoryId), raw`${manifests.subject} IN ${valuesOf(subjects)}`))
   const beside = await sql
     .select({ ...shown, subject: subjectInTag })
     .from(tags)
     .innerJoin(manifests, and(eq(manifests.repositoryId, tags.repositoryId), eq(manifests.digest, tags.digest)))
     .where(and(inArray(tags.id, tagsNamed(repositoryId, subjects)), isCosignTag))
-  const ids = await idsOf(db, repositoryId, subjects)
+  const rows = [...referring, ...beside]
+  const ids = await idsOf(
+    db,
+    repositoryId,
+    rows.flatMap(({ subject }) => subject ?? []),
+  )
   const found = new Map<number, Accessory>()
-  for (const { subject, ...row } of [...referring, ...beside]) {
+  for (const { subject, ...row } of rows) {
     if (subject !== null) found.set(row.id, { ...row, subject, subjectId: ids.get(subject) ?? null })
   }
   return Map.groupBy(
@@ -96,10 +102,11 @@ export async function parentsOf(db: Database, repositoryId: number, children: re
 }
 
 async function idsOf(db: Database, repositoryId: number, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>> {
+  if (digests.length === 0) return new Map()
   const rows = await db.read.sql
     .select({ id: manifests.id, digest: manifests.digest })
     .from(manifests)
-    .where(and(eq(manifests.repositoryId, repositoryId), inArray(manifests.digest, [...digests])))
+    .where(and(eq(manifests.repositoryId, repositoryId), raw`${manifests.digest} IN ${valuesOf(digests)}`))
   return new Map(rows.map(({ id, digest }) => [digest, id]))
 }
 
@@ -112,5 +119,5 @@ function belongsTo(repositoryId: number, subject: Digest): SQL {
 
 /** The ids of the tags that set something beside these. SQLite is told the index: it would read all tags of the repository, by one that has their digests. */
 function tagsNamed(repositoryId: number, subjects: readonly Digest[]): SQL {
-  return raw`(SELECT id FROM tags INDEXED BY tags_name WHERE repository_id = ${repositoryId} AND name IN ${subjects.flatMap(tagsBeside)})`
+  return raw`(SELECT id FROM tags INDEXED BY tags_name WHERE repository_id = ${repositoryId} AND name IN ${valuesOf(subjects.flatMap(tagsBeside))})`
 }

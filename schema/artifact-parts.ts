@@ -1,8 +1,10 @@
-import { and, asc, eq, inArray, or } from 'drizzle-orm'
+import { sql as raw } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Database } from './database.ts'
+import { readRows } from './rows.ts'
 import { manifestContents, manifestReferences, manifests } from './tables/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /** What the API tells of the inside of an artifact. */
 export interface ArtifactParts {
@@ -19,12 +21,13 @@ export async function partsOf(db: Database, manifestIds: readonly number[]): Pro
   if (manifestIds.length === 0) return () => NONE
   const child = alias(manifests, 'child')
   const { manifestId, repositoryId, position, kind, digest } = manifestReferences
-  const rows = await db.read.sql
-    .select({ manifestId, position, kind, digest, childId: child.id })
-    .from(manifestReferences)
-    .leftJoin(child, and(eq(kind, 'manifest'), eq(child.repositoryId, repositoryId), eq(child.digest, digest)))
-    .where(and(inArray(manifestId, [...manifestIds]), or(eq(position, 0), eq(kind, 'manifest'))))
-    .orderBy(asc(manifestId), asc(position))
+  const rows = await readRows(
+    db.read.sql,
+    { manifestId, position, kind, digest, childId: child.id },
+    raw`FROM ${manifestReferences} LEFT JOIN ${manifests} child ON ${kind} = 'manifest' AND ${child.repositoryId} = ${repositoryId} AND ${child.digest} = ${digest}
+      WHERE ${manifestId} IN ${valuesOf(manifestIds)} AND (${position} = 0 OR ${kind} = 'manifest')`,
+  )
+  rows.sort((a, b) => a.position - b.position)
   const byManifest = Map.groupBy(rows, (row) => row.manifestId)
   return (id) => {
     const named = byManifest.get(id)
@@ -42,6 +45,6 @@ export async function contentsOf(db: Database, digests: readonly Digest[]): Prom
   const rows = await db.read.sql
     .select()
     .from(manifestContents)
-    .where(inArray(manifestContents.digest, [...digests]))
+    .where(raw`${manifestContents.digest} IN ${valuesOf(digests)}`)
   return new Map(rows.map((row) => [row.digest, row.bytes]))
 }

@@ -9,12 +9,41 @@ import { COUNT, type Listed, type Listing, nearerEnd, ordering, window } from '.
 import { type Match, matches, wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { setTag } from './metadata/tags.ts'
+import { readRows } from './rows.ts'
 import { manifestReferences, manifests, repositories, tags } from './tables/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /** A manifest as the API shows it. `totalSize` is of the manifest and all that it names; times in milliseconds since the epoch. */
-export type Artifact = typeof manifests.$inferSelect & { readonly tags: readonly TagRow[] }
+export type Artifact = ArtifactRow & { readonly tags: readonly TagRow[] }
+type ArtifactRow = Pick<typeof manifests.$inferSelect, keyof typeof shownArtifact>
 
-export type TagRow = typeof tags.$inferSelect
+const shownArtifact = {
+  id: manifests.id,
+  repositoryId: manifests.repositoryId,
+  projectId: manifests.projectId,
+  digest: manifests.digest,
+  mediaType: manifests.mediaType,
+  artifactType: manifests.artifactType,
+  configMediaType: manifests.configMediaType,
+  kind: manifests.kind,
+  totalSize: manifests.totalSize,
+  subject: manifests.subject,
+  annotations: manifests.annotations,
+  pushedAt: manifests.pushedAt,
+  pulledAt: manifests.pulledAt,
+}
+
+/** A tag as the API shows it. Times in milliseconds since the epoch. */
+export type TagRow = Pick<typeof tags.$inferSelect, keyof typeof shownTag>
+
+const shownTag = {
+  id: tags.id,
+  repositoryId: tags.repositoryId,
+  name: tags.name,
+  digest: tags.digest,
+  pushedAt: tags.pushedAt,
+  pulledAt: tags.pulledAt,
+}
 
 export interface ArtifactFilter {
   /** Only those with a tag, or without any. */
@@ -63,12 +92,15 @@ export async function listArtifacts(db: Database, place: ArtifactPlace, filter: 
   const condition = and(conditionOf(sql, place, filter, selective), wished(listing, wanted))
   const { ids, total } = await pageOfIds(db, condition, selective, listing)
   if (ids.length === 0) return { items: [], total }
-  const rows = await sql
-    .select()
-    .from(manifests)
-    .where(inArray(manifests.id, ids))
-    .orderBy(...orderOf(listing, false))
-  return { items: await withTags(db, rows), total }
+  const found = await readRows(sql, shownArtifact, raw`FROM ${manifests} WHERE ${manifests.id} IN ${valuesOf(ids)}`)
+  const rows = new Map(found.map((row) => [row.id, row]))
+  return {
+    items: await withTags(
+      db,
+      ids.flatMap((id) => rows.get(id) ?? []),
+    ),
+    total,
+  }
 }
 
 /** Whether few rows are left of a repository: then they are found first and ordered and counted after that. */
@@ -84,7 +116,7 @@ function orderOf(listing: Listing, reversed: boolean): SQL[] {
   return [term(manifests.pushedAt), term(manifests.id)]
 }
 
-/** The ids of a page, in any order, and how many rows there are on all pages. */
+/** The ids of a page, and how many rows there are on all pages. */
 async function pageOfIds(
   db: Database,
   condition: SQL | undefined,
@@ -103,7 +135,8 @@ async function pageOfIds(
     .orderBy(...orderOf(listing, fromEnd))
     .limit(limit)
     .offset(offset)
-  return { ids: rows.map(({ id }) => id), total: known ?? rows[0]?.total ?? (await count()) }
+  const ids = rows.map(({ id }) => id)
+  return { ids: fromEnd ? ids.reverse() : ids, total: known ?? rows[0]?.total ?? (await count()) }
 }
 
 function conditionOf(sql: LibSQLDatabase, place: ArtifactPlace, filter: ArtifactFilter, selective: boolean): SQL | undefined {
@@ -164,28 +197,26 @@ export async function findArtifact(db: Database, name: RepositoryName, reference
     )?.digest
   if (digest === undefined) return undefined
   const rows = await sql
-    .select()
+    .select(shownArtifact)
     .from(manifests)
     .where(and(eq(manifests.repositoryId, repository.id), eq(manifests.digest, digest)))
   return (await withTags(db, rows))[0]
 }
 
-async function withTags(db: Database, rows: readonly (typeof manifests.$inferSelect)[]): Promise<Artifact[]> {
+async function withTags(db: Database, rows: readonly ArtifactRow[]): Promise<Artifact[]> {
   if (rows.length === 0) return []
-  const found = await db.read.sql
-    .select({ manifestId: manifests.id, tag: tags })
-    .from(manifests)
-    .innerJoin(tags, and(eq(tags.repositoryId, manifests.repositoryId), eq(tags.digest, manifests.digest)))
-    .where(
-      inArray(
-        manifests.id,
-        rows.map((row) => row.id),
-      ),
-    )
-    .orderBy(asc(tags.name))
-  const byManifest = Map.groupBy(found, ({ manifestId }) => manifestId)
-  return rows.map((row) => ({ ...row, tags: byManifest.get(row.id)?.map(({ tag }) => tag) ?? [] }))
+  const found = await readRows(
+    db.read.sql,
+    { ...shownTag, manifestId: manifests.id },
+    raw`FROM ${manifests} JOIN ${tags} ON ${tags.repositoryId} = ${manifests.repositoryId} AND ${tags.digest} = ${manifests.digest}
+      WHERE ${manifests.id} IN ${valuesOf(rows.map(({ id }) => id))}`,
+  )
+  const byManifest = Map.groupBy(found.sort(byName), ({ manifestId }) => manifestId)
+  return rows.map((row) => ({ ...row, tags: byManifest.get(row.id) ?? [] }))
 }
+
+/** As SQLite orders them: tags are ASCII. */
+const byName = (a: { readonly name: Tag }, b: { readonly name: Tag }) => (a.name < b.name ? -1 : 1)
 
 const searchedOfTag = {
   id: tags.id,
@@ -210,7 +241,7 @@ export async function listTagRows(
   )
   const { limit, offset } = window(listing)
   const items = await db.read.sql
-    .select()
+    .select(shownTag)
     .from(tags)
     .where(condition)
     .orderBy(...ordering(listing, searchedOfTag, tags.name))

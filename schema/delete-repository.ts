@@ -14,6 +14,7 @@ import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { buryTags } from './metadata/tombstones.ts'
 import { blobs, repositoryBlobs } from './tables/blobs.ts'
 import { manifestContents, manifests, repositories, tags } from './tables/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /**
  * With everything in it. The feed has one entry for all of it, `repository.deleted`; the audit log has one for each artifact besides. False: there is none.
@@ -37,12 +38,14 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
     const gone = await sql.delete(manifests).where(eq(manifests.repositoryId, id)).returning({ digest: manifests.digest })
     await sql
       .delete(manifestContents)
-      .where(raw`${manifestContents.digest} IN ${listOf(gone)} AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = manifest_contents.digest)`)
+      .where(
+        raw`${manifestContents.digest} IN ${digestsOf(gone)} AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = manifest_contents.digest)`,
+      )
     const unlinked = await sql.delete(repositoryBlobs).where(eq(repositoryBlobs.repositoryId, id)).returning({ digest: repositoryBlobs.digest })
     await sql
       .update(blobs)
       .set({ condemnedAt: db.clock.now() })
-      .where(raw`${blobs.digest} IN ${listOf(unlinked)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
+      .where(raw`${blobs.digest} IN ${digestsOf(unlinked)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
     await sql.delete(repositories).where(eq(repositories.id, id))
     await tell(db, connection, { actor, kind: 'repository.deleted', subject: name, projectId })
     await auditArtifacts(db, connection, repository, artifacts, actor)
@@ -102,4 +105,4 @@ async function pendingBytes(sql: LibSQLDatabase, repositoryId: number): Promise<
   return row.bytes
 }
 
-const listOf = (rows: readonly { readonly digest: Digest }[]) => raw`(SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.digest))}))`
+const digestsOf = (rows: readonly { readonly digest: Digest }[]) => valuesOf(rows.map(({ digest }) => digest))

@@ -9,6 +9,7 @@ import type { Database } from './database.ts'
 import { removeManifest } from './metadata/manifests.ts'
 import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository } from './metadata/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /** Who the feed says it was. */
 const ACTOR = 'system'
@@ -127,13 +128,13 @@ function releaseLinks(db: Database, before: number, list: readonly UnneededLink[
     for (const [projectId, sum] of pending) await settleCharge(connection, projectId, sum)
     // The links have waited their grace, and nobody who was told of them is left: the bytes need not wait another.
     await sql.run(
-      raw`UPDATE blobs SET condemned_at = ${before} WHERE digest IN ${listOf(gone.map(({ digest }) => digest))}
+      raw`UPDATE blobs SET condemned_at = ${before} WHERE digest IN ${valuesOf(gone.map(({ digest }) => digest))}
         AND NOT EXISTS (SELECT 1 FROM repository_blobs o WHERE o.digest = blobs.digest)`,
     )
     const names = new Map(
       (
         await sql.all<{ id: number; name: RepositoryName }>(
-          raw`SELECT id, name FROM repositories WHERE id IN (SELECT value FROM json_each(${JSON.stringify(gone.map(({ repositoryId }) => repositoryId))}))`,
+          raw`SELECT id, name FROM repositories WHERE id IN ${valuesOf(gone.map(({ repositoryId }) => repositoryId))}`,
         )
       ).map(({ id, name }) => [id, name]),
     )
@@ -206,10 +207,8 @@ function claim(db: Database, before: number, limit: number): Promise<Claim> {
 
 async function settle(db: Database, { at }: Claim, gone: readonly Digest[]): Promise<void> {
   if (gone.length === 0) return
-  await db.write((connection) => connection.sql.run(raw`DELETE FROM blobs WHERE claimed_at = ${at} AND digest IN ${listOf(gone)}`))
+  await db.write((connection) => connection.sql.run(raw`DELETE FROM blobs WHERE claimed_at = ${at} AND digest IN ${valuesOf(gone)}`))
 }
-
-const listOf = (digests: readonly Digest[]) => raw`(SELECT value FROM json_each(${JSON.stringify(digests)}))`
 
 function readKey(text: string): [number, string] {
   const space = text.indexOf(' ')

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, sql as raw, type SQL } from 'drizzle-orm'
+import { and, asc, eq, isNull, sql as raw, type SQL } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName } from '../registry/spec/names.ts'
 import { tell } from './changes.ts'
@@ -10,6 +10,7 @@ import { wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { artifactLabels, labels } from './tables/labels.ts'
 import { manifests } from './tables/repositories.ts'
+import { valuesOf } from './values.ts'
 
 /** What artifacts are marked with. Times in milliseconds since the epoch. */
 export type Label = typeof labels.$inferSelect
@@ -101,7 +102,7 @@ export async function labelsOf(db: Database, manifestIds: readonly number[]): Pr
     .select({ manifestId: artifactLabels.manifestId, label: labels })
     .from(artifactLabels)
     .innerJoin(labels, eq(labels.id, artifactLabels.labelId))
-    .where(inArray(artifactLabels.manifestId, [...manifestIds]))
+    .where(raw`${artifactLabels.manifestId} IN ${valuesOf(manifestIds)}`)
     .orderBy(asc(labels.name), asc(labels.id))
   const byManifest = Map.groupBy(rows, (row) => row.manifestId)
   return new Map([...byManifest].map(([id, held]) => [id, held.map(({ label }) => label)]))

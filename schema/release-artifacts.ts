@@ -10,6 +10,7 @@ import { removeManifests } from './metadata/manifests.ts'
 import { findRepository, type RepositoryRow } from './metadata/repositories.ts'
 import { standAfterTags, tagAgain } from './metadata/standing.ts'
 import { buryTags } from './metadata/tombstones.ts'
+import { valuesOf } from './values.ts'
 
 /** An artifact as somebody saw it who decided that it may go. */
 export interface SeenArtifact {
@@ -90,7 +91,7 @@ async function tagsOf(
   const digests = list.filter(({ tagged }) => tagged > 0).map(({ digest }) => digest)
   if (digests.length === 0) return []
   const rows = await sql.all<{ digest: Digest; tags: string }>(
-    raw`SELECT digest, json_group_array(name) AS tags FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${listOf(digests)} GROUP BY digest`,
+    raw`SELECT digest, json_group_array(name) AS tags FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${valuesOf(digests)} GROUP BY digest`,
   )
   return rows.map(({ digest, tags }) => ({ digest, tags: JSON.parse(tags) as Tag[] }))
 }
@@ -109,7 +110,7 @@ async function removeTags(
     repository,
     list.map(({ digest }) => digest),
   )
-  await connection.sql.run(raw`DELETE FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${listOf(list.map(({ digest }) => digest))}`)
+  await connection.sql.run(raw`DELETE FROM tags WHERE repository_id = ${repositoryId} AND digest IN ${valuesOf(list.map(({ digest }) => digest))}`)
   await tellAll(
     db,
     connection,
@@ -118,5 +119,3 @@ async function removeTags(
     ),
   )
 }
-
-const listOf = (digests: readonly Digest[]) => raw`(SELECT value FROM json_each(${JSON.stringify(digests)}))`

@@ -4,6 +4,7 @@ import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { contains } from '../listing.ts'
 import { auditLog, auditNamed, auditNames } from '../tables/audit.ts'
+import { valuesOf } from '../values.ts'
 import { lastAuditId } from './chain.ts'
 
 /** The columns of the audit log whose values are written down by name, each once. */
@@ -63,7 +64,7 @@ export async function noteAuditNames(db: Database): Promise<boolean> {
 /** Forgets those of these names that no entry has any more. In the transaction that took the entries away. */
 export async function forgetAuditNames({ sql }: WriteConnection, kind: 'username' | 'resource', names: ReadonlySet<string>): Promise<void> {
   if (names.size === 0) return
-  await sql.run(raw`DELETE FROM audit_names WHERE kind = ${kind} AND name IN (SELECT value FROM json_each(${JSON.stringify([...names])}))
+  await sql.run(raw`DELETE FROM audit_names WHERE kind = ${kind} AND name IN ${valuesOf(names)}
     AND NOT EXISTS (SELECT 1 FROM audit_log l WHERE l.${raw.identifier(kind)} = audit_names.name)`)
 }
 

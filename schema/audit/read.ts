@@ -3,6 +3,7 @@ import type { Database } from '../database.ts'
 import { type Listed, type Listing, ordering, type Span, window, within } from '../listing.ts'
 import { type Match, matches, wished } from '../matching.ts'
 import { auditLog } from '../tables/audit.ts'
+import { valuesOf } from '../values.ts'
 import { countAudit, momentOf } from './counts.ts'
 import { NAMED, type Named, namesWith } from './names.ts'
 
@@ -116,4 +117,4 @@ type TextColumn = typeof auditLog.username | typeof auditLog.operation | typeof 
 
 /** `names`: all that have the part. */
 const textMatches = (column: TextColumn, wish: Match | undefined, names: readonly string[] | undefined): SQL | undefined =>
-  names === undefined ? matches(column, wish) : raw`${column} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`
+  names === undefined ? matches(column, wish) : raw`${column} IN ${valuesOf(names)}`

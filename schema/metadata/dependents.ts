@@ -1,6 +1,7 @@
 import { sql as raw } from 'drizzle-orm'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { WriteConnection } from '../connection.ts'
+import { valuesOf } from '../values.ts'
 import type { ManifestRow } from './manifests.ts'
 import type { RepositoryRow } from './repositories.ts'
 import { digestsBeside } from './standing.ts'
@@ -42,7 +43,7 @@ export async function findManifests({ sql }: WriteConnection, { id }: Repository
     raw`SELECT m.id, m.digest, m.size, EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tagged,
         (SELECT json_group_array(i.digest) FROM manifest_references p JOIN manifests i ON i.id = p.manifest_id
           WHERE p.repository_id = m.repository_id AND p.digest = m.digest AND p.kind = 'manifest') AS parents
-      FROM manifests m WHERE m.repository_id = ${id} AND m.digest IN (SELECT value FROM json_each(${JSON.stringify(digests)})) ORDER BY m.id`,
+      FROM manifests m WHERE m.repository_id = ${id} AND m.digest IN ${valuesOf(digests)} ORDER BY m.id`,
   )
   return rows.map(({ parents, ...row }) => ({ ...row, parents: JSON.parse(parents) as Digest[] }))
 }
@@ -51,7 +52,7 @@ export async function findManifests({ sql }: WriteConnection, { id }: Repository
 async function digestsAbout(connection: WriteConnection, { id }: RepositoryRow, list: readonly ManifestRow[]): Promise<readonly Digest[]> {
   const digests = list.map(({ digest }) => digest)
   const referring = await connection.sql.all<{ digest: Digest }>(
-    raw`SELECT digest FROM manifests WHERE repository_id = ${id} AND subject IS NOT NULL AND subject IN (SELECT value FROM json_each(${JSON.stringify(digests)}))`,
+    raw`SELECT digest FROM manifests WHERE repository_id = ${id} AND subject IS NOT NULL AND subject IN ${valuesOf(digests)}`,
   )
   return [...new Set([...referring.map((row) => row.digest), ...(await digestsBeside(connection, id, digests))])]
 }
@@ -59,7 +60,7 @@ async function digestsAbout(connection: WriteConnection, { id }: RepositoryRow, 
 async function childrenOf({ sql }: WriteConnection, list: readonly ManifestRow[]): Promise<readonly Digest[]> {
   const rows = await sql.all<{ digest: Digest }>(
     raw`SELECT DISTINCT digest FROM manifest_references
-      WHERE manifest_id IN (SELECT value FROM json_each(${JSON.stringify(list.map(({ id }) => id))})) AND kind = 'manifest'`,
+      WHERE manifest_id IN ${valuesOf(list.map(({ id }) => id))} AND kind = 'manifest'`,
   )
   return rows.map((row) => row.digest)
 }

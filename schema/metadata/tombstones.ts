@@ -6,6 +6,7 @@ import { dotsText, type HeldTag, isDot, nextVersion, parseDots, parseVia } from 
 import type { Connection, WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { deletedTags, tags } from '../tables/repositories.ts'
+import { valuesOf } from '../values.ts'
 
 interface VersionColumns {
   readonly version: string
@@ -88,9 +89,7 @@ export async function buryTags(
   digests?: readonly Digest[],
 ): Promise<void> {
   const going =
-    digests === undefined
-      ? raw`repository_id = ${repository.id}`
-      : raw`repository_id = ${repository.id} AND digest IN (SELECT value FROM json_each(${JSON.stringify(digests)}))`
+    digests === undefined ? raw`repository_id = ${repository.id}` : raw`repository_id = ${repository.id} AND digest IN ${valuesOf(digests)}`
   const newest = await sql
     .select({ version: tags.version, context: tags.context, seen: tags.seen })
     .from(tags)

@@ -2,6 +2,7 @@ import { sql as raw } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Connection } from '../connection.ts'
 import type { Database } from '../database.ts'
+import { valuesOf } from '../values.ts'
 import { rowAsJson } from './capture.ts'
 import { MIRROR_PAGE_BYTES, MIRROR_PAGE_ROWS } from './limits.ts'
 import { MIRRORED, type MirroredTable } from './treatment.ts'
@@ -58,8 +59,6 @@ async function rowsThatFit(connection: Connection, table: MirroredTable, after: 
 /** The last id that each table has given: an id is never given again, at the standby neither. */
 export async function readSequences(db: Pick<Database, 'read'>): Promise<Readonly<Record<string, number>>> {
   const names = MIRRORED.map(({ name }) => name)
-  const rows = await db.read.sql.all<{ name: string; seq: number }>(
-    raw`SELECT name, seq FROM sqlite_sequence WHERE name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
-  )
+  const rows = await db.read.sql.all<{ name: string; seq: number }>(raw`SELECT name, seq FROM sqlite_sequence WHERE name IN ${valuesOf(names)}`)
   return Object.fromEntries(rows.map(({ name, seq }) => [name, seq]))
 }
