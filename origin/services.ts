@@ -54,7 +54,7 @@ export interface OriginServices {
   /** The same without a gate, for reading what a route's guard has allowed already. */
   readonly registry: Registry
   /** The bytes of blobs, whoever has them: for those that a manifest names which a route's guard has allowed already. */
-  readonly blobs: Pick<BlobStore, 'open'>
+  readonly blobs: Pick<BlobStore, 'open' | 'bytes'>
   /** The URL that the sender of this request knows us by, without a trailing slash. */
   baseUrl(request: Request): string
   health(): Promise<Health>

@@ -9,6 +9,8 @@ import type { ByteRange } from './spec/ranges.ts'
 export interface BlobStore {
   stat(digest: Digest): Promise<{ readonly size: number } | undefined>
   open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined>
+  /** A small blob whole, which costs less than a stream of it. `larger`: it has more bytes than `limit`. Absent: nothing is cheaper here. */
+  bytes?(digest: Digest, limit: number): Promise<Uint8Array | 'larger' | undefined>
   delete(digest: Digest): Promise<boolean>
   /** In the order of their text. */
   list(page: Page): Promise<Slice<Digest>>

@@ -1,13 +1,18 @@
 // What the folder adapters ask of the operating system, and how they make a name durable.
 
+import { readFile } from 'node:fs'
 import * as promises from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { RegistryError } from '../registry/spec/errors.ts'
 
 /** The part of node:fs/promises that the adapters use: a test puts its own in its place, to fail or to die at any step. */
-export type FileSystem = Pick<typeof promises, 'link' | 'mkdir' | 'open' | 'opendir' | 'rename' | 'rmdir' | 'stat' | 'unlink'>
+export interface FileSystem extends Pick<typeof promises, 'link' | 'mkdir' | 'open' | 'opendir' | 'rename' | 'rmdir' | 'stat' | 'unlink'> {
+  /** The older of Node's two, which makes no handle: a small file takes half the time of `promises.readFile`, a third of that by a stream. */
+  readFile(path: string): Promise<Uint8Array>
+}
 
-export const nodeFileSystem: FileSystem = promises
+export const nodeFileSystem: FileSystem = { ...promises, readFile: promisify(readFile) }
 
 /** Makes the names in a directory (created, renamed, removed) survive a loss of power. */
 export async function syncDirectory(fs: FileSystem, directory: string): Promise<void> {

@@ -59,6 +59,21 @@ class FsBlobStore implements BlobStore {
     return opened && { ...opened, ...(range === undefined ? {} : { range }) }
   }
 
+  async bytes(digest: Digest, limit: number): Promise<Uint8Array | 'larger' | undefined> {
+    const path = this.#path(digest)
+    const found = await this.#size(path)
+    if (found === undefined || found.size > limit) return found && 'larger'
+    const read = this.#reading?.(digest)
+    try {
+      return await this.#fs.readFile(path)
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      throw diskFailure(error)
+    } finally {
+      read?.()
+    }
+  }
+
   async delete(digest: Digest): Promise<boolean> {
     const path = this.#path(digest)
     try {

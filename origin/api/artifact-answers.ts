@@ -40,7 +40,7 @@ export function detailsOf(query: Readonly<Record<string, unknown>>): Details {
 
 export interface ArtifactAnswersOptions {
   readonly db: Database
-  readonly blobs: Pick<BlobStore, 'open'>
+  readonly blobs: Pick<BlobStore, 'open' | 'bytes'>
   readonly configs: Configs
 }
 

@@ -7,7 +7,11 @@ import { CONFIG_KEPT_LIMIT, CONFIG_LIMIT, CONFIGS_BYTES } from './limits.ts'
 export type Config = Readonly<Record<string, unknown>>
 
 /** A blob whole; undefined: it is not here, or larger than `limit` bytes. */
-export async function readBlob(blobs: Pick<BlobStore, 'open'>, digest: Digest, limit: number): Promise<Uint8Array | undefined> {
+export async function readBlob(blobs: Pick<BlobStore, 'open' | 'bytes'>, digest: Digest, limit: number): Promise<Uint8Array | undefined> {
+  if (blobs.bytes !== undefined) {
+    const bytes = await blobs.bytes(digest, limit)
+    return bytes === 'larger' ? undefined : bytes
+  }
   const body = await blobs.open(digest)
   if (body?.stream === undefined) return undefined
   if (body.size > limit) {
@@ -22,7 +26,7 @@ export class Configs {
   readonly #known = new LRUCache<Digest, Config>({ maxSize: CONFIGS_BYTES, maxEntrySize: CONFIG_KEPT_LIMIT })
 
   /** undefined: it is not here, is no JSON object, or is larger than CONFIG_LIMIT. */
-  async read(blobs: Pick<BlobStore, 'open'>, digest: Digest): Promise<Config | undefined> {
+  async read(blobs: Pick<BlobStore, 'open' | 'bytes'>, digest: Digest): Promise<Config | undefined> {
     const known = this.#known.get(digest)
     if (known !== undefined) return known
     const bytes = await readBlob(blobs, digest, CONFIG_LIMIT)
