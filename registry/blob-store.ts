@@ -7,6 +7,8 @@ import type { ByteRange } from './spec/ranges.ts'
 
 /** Where whole blobs are, each under the digest that its bytes have. It knows no repositories and no rights. */
 export interface BlobStore {
+  /** What is read here may go meanwhile, deleted by another process: its reader is cut then. */
+  readonly mayVanish?: boolean
   stat(digest: Digest): Promise<{ readonly size: number } | undefined>
   open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined>
   /** A small blob whole, which costs less than a stream of it. `larger`: it has more bytes than `limit`. Absent: nothing is cheaper here. */

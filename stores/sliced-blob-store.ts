@@ -64,6 +64,7 @@ interface DraftState {
 }
 
 class SlicedBlobStore implements BlobStore {
+  readonly mayVanish = true
   readonly #objects: ObjectStore
   readonly #newId: () => string
   readonly #locks = new Locks()

@@ -9,6 +9,8 @@ export const TRIM_EVERY_MS = 30_000
 /** How long after a look through the store that failed the next begins: each wait is twice the one before. */
 export const LOOK_AGAIN_FIRST_MS = 10_000
 export const LOOK_AGAIN_LAST_MS = 10 * 60_000
+/** How often a store is looked through that other processes may fill, too: so late it is seen that together they are over the budget. */
+export const LOOK_EVERY_MS = 5 * 60_000
 /** A use is written down only if the one that is written is older than this. */
 export const USE_PRECISION_MS = 10 * 60_000
 /** How long what the pins cover is believed. */

@@ -4,7 +4,7 @@ import type { Log } from '../../registry/log.ts'
 import type { ObjectStore } from '../../registry/object-store.ts'
 import { onFullDisk } from './full-disk.ts'
 import { Ledger } from './ledger.ts'
-import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS, TRIM_EVERY_MS } from './limits.ts'
+import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS, LOOK_EVERY_MS, TRIM_EVERY_MS } from './limits.ts'
 import { type Pin, pinnedBlobs } from './pins.ts'
 import type { Reads } from './reads.ts'
 import { rebuild } from './rebuild.ts'
@@ -50,7 +50,9 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
   const look = async (signal: AbortSignal) => {
     for (let wait = LOOK_AGAIN_FIRST_MS; !signal.aborted; wait = Math.min(2 * wait, LOOK_AGAIN_LAST_MS)) {
       try {
-        return await rebuild(ledger, blobs, signal)
+        await rebuild(ledger, blobs, signal)
+        await trim()
+        return
       } catch (error) {
         if (signal.aborted) return
         log.warn({ error }, 'the cache could not be looked through: its size is counted from what is known of it')
@@ -73,7 +75,11 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
     urgent: (objects) => onFullDisk(objects, { space, log, otherwise: 'fail' }),
     run: async (signal) => {
       await trim()
-      await Promise.all([look(signal).then(trim), every(clock, KEEP_USES_MS, signal, keep), every(clock, TRIM_EVERY_MS, signal, trim)])
+      const looking = look(signal).then(async () => {
+        // Others may store in it, too.
+        if (blobs.mayVanish === true) await every(clock, LOOK_EVERY_MS, signal, () => look(signal))
+      })
+      await Promise.all([looking, every(clock, KEEP_USES_MS, signal, keep), every(clock, TRIM_EVERY_MS, signal, trim)])
       await keep()
     },
   }

@@ -25,6 +25,7 @@ export function spacedBlobStore(options: SpacedOptions): BlobStore {
     return body
   }
   return {
+    mayVanish: blobs.mayVanish ?? false,
     stat: async (digest) => {
       await space.left(digest)
       return await blobs.stat(digest)

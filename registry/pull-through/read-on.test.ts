@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest'
+import { createHasher } from '../../stores/hasher.ts'
+import { memoryObjectStore } from '../../stores/memory-object-store.ts'
+import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
+import { TestClock } from '../../test/support/clock.ts'
+import { quiet } from '../../test/support/fill-source.ts'
+import { FillTable } from '../fill/index.ts'
+import { PullThrough } from '../pull-through.ts'
+import type { Blobs, Registry, Repository } from '../registry.ts'
+import type { Digest } from '../spec/digests.ts'
+import { parseRepositoryName } from '../spec/names.ts'
+import type { ByteRange } from '../spec/ranges.ts'
+
+const app = parseRepositoryName('team/app')
+const MIB = 1024 * 1024
+
+function bytesOf(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, at) => (at * 7 + (at >> 11)) % 251)
+}
+
+function digestOf(bytes: Uint8Array): Digest {
+  const hasher = createHasher('sha256')
+  hasher.update(bytes)
+  return hasher.digest()
+}
+
+/** A source with one blob. */
+function sourceOf(bytes: Uint8Array<ArrayBuffer>) {
+  const asked: (ByteRange | undefined)[] = []
+  const blobs: Partial<Blobs> = {
+    stat: async (digest) => ({ mediaType: 'application/octet-stream', digest, size: bytes.length }),
+    open: async (_, range) => {
+      asked.push(range)
+      const part = range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.length)
+      return { size: bytes.length, ...(range && { range }), stream: new Blob([part]).stream() }
+    },
+  }
+  const repository = { name: app, blobs } as unknown as Repository
+  const registry: Registry = { repository: () => repository, repositories: async () => ({ items: [], more: false }) }
+  return { asked, with: () => registry }
+}
+
+function cacheOver(source: ReturnType<typeof sourceOf>) {
+  const clock = new TestClock()
+  const objects = memoryObjectStore()
+  const blobs = slicedBlobStore(objects)
+  const fills = new FillTable({ blobs, createHasher, clock, log: quiet })
+  const cache = new PullThrough({
+    source: { id: 'one', name: 'one.test', with: source.with },
+    cache: { blobs, records: memoryObjectStore() },
+    fills,
+    createHasher,
+    clock,
+    log: quiet,
+  })
+  return { blobs, open: (digest: Digest, range?: ByteRange) => cache.with().repository(app).blobs.open(digest, range), fills }
+}
+
+async function rest(reader: ReadableStreamDefaultReader<Uint8Array>, read: Uint8Array[]): Promise<Buffer> {
+  for (let next = await reader.read(); !next.done; next = await reader.read()) read.push(next.value)
+  return Buffer.concat(read)
+}
+
+it.each([undefined, { offset: MIB + 17, length: 12 * MIB }])(
+  'a blob that is deleted while it is read is read to its end from its source (%j)',
+  async (range) => {
+    const bytes = bytesOf(20 * MIB + 3)
+    const digest = digestOf(bytes)
+    const source = sourceOf(bytes)
+    const { blobs, open } = cacheOver(source)
+    const first = await open(digest)
+    expect(Buffer.compare(await rest(first?.stream?.getReader() as never, []), bytes)).toBe(0)
+    while ((await blobs.stat(digest)) === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+    source.asked.length = 0
+    const reader = (await open(digest, range))?.stream?.getReader() as ReadableStreamDefaultReader<Uint8Array>
+    const begun = await reader.read()
+    expect(source.asked).toEqual([])
+    expect(await blobs.delete(digest)).toBe(true)
+    const wanted = range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.length)
+    expect(Buffer.compare(await rest(reader, [begun.value as Uint8Array]), wanted)).toBe(0)
+    expect(source.asked.length).toBeGreaterThan(0)
+  },
+)
