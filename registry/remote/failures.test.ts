@@ -3,6 +3,7 @@ import { TestClock } from '../../test/support/clock.ts'
 import { MANIFEST, manifestScript, name, remote, serve, sha256, tag } from '../../test/support/scripted-registry.ts'
 import { systemClock } from '../clock.ts'
 import { RemoteRegistry } from './index.ts'
+import type { RemoteLimits } from './limits.ts'
 
 describe('failures', () => {
   it.each([
@@ -57,6 +58,24 @@ describe('failures', () => {
     expect(server.seen).toHaveLength(2)
     clock.advance(7_000)
     expect((await answer)?.descriptor.digest).toBe(sha256(MANIFEST))
+  })
+
+  it('a 429 that says nothing is not asked again at once, and not at all by who cannot wait', async () => {
+    const clock = new TestClock()
+    const server = await serve((_, response) => response.writeHead(429).end())
+    const ask = (limits?: Partial<RemoteLimits>) =>
+      remote(server.url, { clock, random: () => 0.5, ...(limits && { limits }) })
+        .with()
+        .repository(name)
+        .manifests.get({ tag })
+    await expect(ask({ attempts: 2, retryWindowMs: 900 })).rejects.toMatchObject({ code: 'TOOMANYREQUESTS' })
+    expect(server.seen).toHaveLength(1)
+    const patient = ask({ attempts: 2 }).catch((error: unknown) => error)
+    await clock.waitedFor(5_000)
+    expect(server.seen).toHaveLength(2)
+    clock.advance(5_000)
+    expect(await patient).toMatchObject({ code: 'TOOMANYREQUESTS' })
+    expect(server.seen).toHaveLength(3)
   })
 
   it('a host that is not there is UNAVAILABLE after the last attempt', async () => {

@@ -14,6 +14,8 @@ export interface RemoteLimits {
   readonly retryWindowMs: number
   /** The first pause between attempts is up to this long; each next one up to twice as long. */
   readonly backoffMs: number
+  /** The pause after a 429 that does not say how long it should be. */
+  readonly limitedMs: number
   readonly redirects: number
   readonly manifestBytes: number
   /** A page of tags, referrers or repositories. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: RemoteLimits = {
   attempts: 3,
   retryWindowMs: 20_000,
   backoffMs: 250,
+  limitedMs: 5_000,
   redirects: 5,
   manifestBytes: MANIFEST_LIMIT,
   listBytes: 4 * 1024 * 1024,

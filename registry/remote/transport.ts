@@ -92,6 +92,7 @@ export class Transport {
         if (last || !isTransient(reply.status)) return reply
         const asked = retryAfterSeconds(reply.headers, clock.now())
         if (asked !== undefined) wait = asked * 1000
+        else if (reply.status === 429) wait = Math.max(wait, limits.limitedMs)
         if (steady(clock) - started + wait > limits.retryWindowMs) return reply
         await reply.discard()
       } catch (error) {
