@@ -15,6 +15,8 @@ export const LOOK_EVERY_MS = 5 * 60_000
 export const USE_PRECISION_MS = 10 * 60_000
 /** How long what the pins cover is believed. */
 export const PINS_MS = 60_000
+/** It is worked out sooner where something pinned has come, after so many times as long as it takes. */
+export const PINS_REST = 10
 /** Asked for by a draft whose final size nobody knows, each time it has used up what it has. */
 export const GROWTH_BYTES = 64 * MIB
 /** Evicted at least, when the disk turns out to be full. */

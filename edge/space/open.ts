@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../registry/object-store.ts'
 import { onFullDisk } from './full-disk.ts'
 import { Ledger } from './ledger.ts'
 import { KEEP_USES_MS, LOOK_AGAIN_FIRST_MS, LOOK_AGAIN_LAST_MS, LOOK_EVERY_MS, TRIM_EVERY_MS } from './limits.ts'
-import { type Pin, pinnedBlobs } from './pins.ts'
+import { type Pin, PinnedBlobs } from './pins.ts'
 import type { Reads } from './reads.ts'
 import { rebuild } from './rebuild.ts'
 import { Space, type SpaceStatus } from './space.ts'
@@ -38,7 +38,8 @@ export interface SpacedStores {
 export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores> {
   const { blobs, records, reads, capacity, clock, log, away = () => false } = options
   const ledger = away() ? Ledger.unread(records, clock) : await Ledger.open(records, clock)
-  const space = new Space({ blobs, ledger, reads: reads.by, clock, log, capacity, pinned: pinnedBlobs(options.pins, records, clock) })
+  const pinned = new PinnedBlobs(options.pins, records, clock)
+  const space = new Space({ blobs, ledger, reads: reads.by, clock, log, capacity, pinned: () => pinned.blobs() })
   const keep = async () => {
     if (away()) return
     try {
@@ -70,7 +71,7 @@ export async function openSpace(options: OpenSpaceOptions): Promise<SpacedStores
   }
   return {
     blobs: spacedBlobStore({ blobs, space, ledger, reads: reads.by, tellsReads: reads.told }),
-    records: onFullDisk(records, { space, log, otherwise: 'forget' }),
+    records: onFullDisk(pinned.watched(records), { space, log, otherwise: 'forget' }),
     status: () => space.status(),
     urgent: (objects) => onFullDisk(objects, { space, log, otherwise: 'fail' }),
     run: async (signal) => {

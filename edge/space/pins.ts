@@ -1,5 +1,5 @@
 import { matchesWord } from '../../policy/globs.ts'
-import type { Clock } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import type { ObjectEntry, ObjectStore } from '../../registry/object-store.ts'
 import { PULL_THROUGH_LIMITS } from '../../registry/pull-through/limits.ts'
 import { Records } from '../../registry/pull-through/records.ts'
@@ -8,7 +8,7 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseManifest } from '../../registry/spec/manifests.ts'
 import { isRepositoryName, isTag, type RepositoryName } from '../../registry/spec/names.ts'
 import type { Page } from '../../registry/spec/pages.ts'
-import { PAGE, PINS_MS } from './limits.ts'
+import { PAGE, PINS_MS, PINS_REST } from './limits.ts'
 
 /** What must stay in the cache: repositories by pattern, all of each or what some tags point at. */
 export interface Pin {
@@ -32,25 +32,68 @@ export function parsePin(text: string): Pin {
   }
 }
 
-/**
- * The blobs that the pins cover, by what the records know of tags and manifests. Worked out anew when it is older than PINS_MS; a tag
- * that was pulled since is among the last used anyway.
- */
-export function pinnedBlobs(pins: readonly Pin[], records: ObjectStore, clock: Pick<Clock, 'now'>): () => Promise<ReadonlySet<Digest>> {
-  let known: { readonly at: number; readonly blobs: ReadonlySet<Digest> } = { at: Number.NEGATIVE_INFINITY, blobs: new Set() }
-  return async () => {
-    if (pins.length === 0 || Math.abs(clock.now() - known.at) < PINS_MS) return known.blobs
+/** The blobs that the pins cover, by what the records know of tags and manifests. */
+export class PinnedBlobs {
+  readonly #pins: readonly Pin[]
+  readonly #records: ObjectStore
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>
+  #known: ReadonlySet<Digest> = new Set()
+  /** When it was worked out, and how long that took. */
+  #at = Number.NEGATIVE_INFINITY
+  #took = 0
+  /** Whether something of a pinned repository has come since. */
+  #stale = false
+
+  constructor(pins: readonly Pin[], records: ObjectStore, clock: Pick<Clock, 'now' | 'monotonic'>) {
+    this.#pins = pins
+    this.#records = records
+    this.#clock = clock
+  }
+
+  /**
+   * Worked out anew when it is older than PINS_MS, for other processes may write records, too; and when something of a pinned repository has been
+   * written here since, but in no more than a tenth of the time.
+   */
+  async blobs(): Promise<ReadonlySet<Digest>> {
+    const age = steady(this.#clock) - this.#at
+    if (this.#pins.length === 0 || age < (this.#stale ? PINS_REST * this.#took : PINS_MS)) return this.#known
+    this.#stale = false
+    const began = steady(this.#clock)
     const blobs = new Set<Digest>()
     for (const kind of RECORDS_OF_PINS) {
       for (let last: string | undefined; ; ) {
-        const page = await pinnedOnPage(pins, records, kind, { limit: PAGE, ...(last !== undefined && { last }) })
+        const page = await pinnedOnPage(this.#pins, this.#records, kind, { limit: PAGE, ...(last !== undefined && { last }) })
         for (const digest of page.blobs) blobs.add(digest)
         last = page.last
         if (last === undefined) break
       }
     }
-    known = { at: clock.now(), blobs }
+    this.#known = blobs
+    this.#at = steady(this.#clock)
+    this.#took = this.#at - began
     return blobs
+  }
+
+  /** The same records, for whoever writes them. */
+  watched(records: ObjectStore): ObjectStore {
+    const note = (key: string) => {
+      this.#stale ||= recordName({ key }).some(({ repository }) => this.#pins.some((pin) => pin.repository(repository)))
+    }
+    return {
+      get: (key, range) => records.get(key, range),
+      stat: (key) => records.stat(key),
+      delete: (keys) => records.delete(keys),
+      list: (prefix, page) => records.list(prefix, page),
+      async put(key, body) {
+        await records.put(key, body)
+        note(key)
+      },
+      async putIfAbsent(key, body) {
+        const put = await records.putIfAbsent(key, body)
+        note(key)
+        return put
+      },
+    }
   }
 }
 
@@ -104,7 +147,7 @@ interface RecordName {
 }
 
 /** Records are at `<kind>/<source>/<repository>/@/<name>`. */
-function recordName({ key }: ObjectEntry): RecordName[] {
+function recordName({ key }: Pick<ObjectEntry, 'key'>): RecordName[] {
   const [, source, repository, name] = /^[^/]+\/([^/]+)\/(.+)\/@\/([^/]+)$/.exec(key) ?? []
   if (source === undefined || repository === undefined || name === undefined || !isRepositoryName(repository)) return []
   return [{ source, repository, name }]

@@ -252,6 +252,19 @@ describe.each(Object.keys(stores))('a budget for %s', (name) => {
     expect(await here(space, a, c, d, e)).toEqual([true, true, false, true])
   })
 
+  it('keeps what a pin covers from the moment that it comes', async () => {
+    const space = await opened(300 * KIB, { pins: ['team/app:v*'] })
+    const fill = async (from: number) => {
+      for (let seed = from; seed < from + 4; seed++) await store(space.blobs, someBytes(90 * KIB, seed))
+    }
+    await fill(10)
+    expect(space.status().evicted).toBe(1)
+    const pinned = await store(space.blobs, someBytes(90 * KIB, 1))
+    await tagged(new Records(space.records, 'origin.1', PULL_THROUGH_LIMITS), 'team/app', 'v2', pinned)
+    await fill(20)
+    expect(await here(space, pinned)).toEqual([true])
+  })
+
   it('refuses a writer that would not fit, and evicts nothing for it', async () => {
     const space = await opened(250 * KIB)
     const a = await store(space.blobs, someBytes(100 * KIB, 1))
