@@ -1,6 +1,6 @@
 import { errors } from 'jose'
 import type { PolicyDocument } from '../mesh/documents.ts'
-import { type EdgeReport, MESH } from '../mesh/enrolment.ts'
+import { type EdgeReport, MESH, type ReportAnswer } from '../mesh/enrolment.ts'
 import type { FeedBatch, FeedEntry } from '../mesh/feed.ts'
 import { type DocumentType, verifyDocument } from '../mesh/signing.ts'
 import { type Clock, pause, steady } from '../registry/clock.ts'
@@ -44,6 +44,8 @@ export interface LinkOptions {
   readonly listener: FeedListener
   /** Counters for the origin. */
   readonly report: () => Promise<Omit<EdgeReport, 'version' | 'cursor' | 'url' | 'unwell'>>
+  /** Hears what other edges have heard of the same upstreams. */
+  readonly heard?: (budgets: ReportAnswer['upstreams']) => Promise<void>
   /** Where its administrator says that clients reach it. */
   readonly stated?: string | undefined
   /** Why nobody should be sent here; undefined: all is well. Always well when absent. */
@@ -165,7 +167,7 @@ export class Link implements Mesh {
   }
 
   async #reportOnAndOn(signal: AbortSignal): Promise<void> {
-    const { clock, version, report, unwell: ailment, stated: url, log } = this.#options
+    const { clock, version, report, heard, unwell: ailment, stated: url, log } = this.#options
     let told: string | undefined
     let due = steady(clock) + REPORT_EVERY_MS
     while (!signal.aborted) {
@@ -176,9 +178,10 @@ export class Link implements Mesh {
         if (unwell === told && steady(clock) < due) continue
         const json: EdgeReport = { version, cursor: this.#feed.cursor, url, ...(await report()), unwell }
         due = steady(clock) + REPORT_EVERY_MS
-        const { status } = await this.origin.ask('POST', MESH.report, { json, signal })
-        if (status === 204) told = unwell
+        const { status, text } = await this.origin.ask('POST', MESH.report, { json, signal })
+        if (status === 200 || status === 204) told = unwell
         else log.debug({ status }, 'the origin did not take a report')
+        if (status === 200) await heard?.((JSON.parse(text) as ReportAnswer).upstreams)
       } catch (error) {
         if (!signal.aborted) log.debug({ error }, 'a report did not reach the origin')
       }

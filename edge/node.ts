@@ -178,6 +178,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
           if (leases === undefined) void forgetRunsBefore(run, { records, signal: ending.signal, log })
         },
       },
+      heard: async (budgets) => await parts.sources?.memory.learn(budgets),
       report: async () => {
         const { hits, misses, stale, bytesHit } = parts.sources?.counters.totals() ?? { hits: 0, misses: 0, stale: 0, bytesHit: 0 }
         const { bytesServed, bytesFetched } = fills.counters

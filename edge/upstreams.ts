@@ -34,7 +34,7 @@ export async function openUpstream(document: ProjectDocument, upstream: Upstream
   const { host } = vendor.base(url)
   const id = upstreamSourceId(document, upstream)
   const anonymous = upstream.credentials === 'anonymous'
-  const budget = await memory.budget(host, anonymous ? ANONYMOUS : id)
+  const budget = await memory.budget(host, anonymous ? ANONYMOUS : (upstream.login ?? id))
   const tokens = anonymous ? undefined : new UpstreamTokens(mesh.origin, facts.name)
   const remote = new RemoteRegistry({
     url,

@@ -52,6 +52,8 @@ export interface UpstreamFacts {
    * it then pulls that repository through the origin.
    */
   readonly credentials: 'anonymous' | 'origin'
+  /** With credentials: whose they are, in a word that is the same for all projects that use them. */
+  readonly login?: string
 }
 
 /** One principal's facts, by id. */

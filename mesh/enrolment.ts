@@ -123,7 +123,7 @@ export const CACHES_LIMIT = 50
 export interface UpstreamBudget {
   /** Its host. */
   readonly upstream: string
-  /** `anonymous`, or the source in a project whose credential it is. */
+  /** `anonymous`, or the login as the document of a project calls it. */
   readonly credential: string
   readonly limit?: number | undefined
   readonly remaining?: number | undefined
@@ -135,6 +135,11 @@ export interface UpstreamBudget {
   readonly at: number
   /** It wants to be left alone until then. */
   readonly limitedUntil?: number | undefined
+}
+
+/** The answer to a report: what other edges have heard since of the logins in it. Without news it is empty (204). */
+export interface ReportAnswer {
+  readonly upstreams: readonly UpstreamBudget[]
 }
 
 /** Budgets in one report. */

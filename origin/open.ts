@@ -161,11 +161,12 @@ export async function openOrigin({
     lifetime: config['token.lifetime'],
   })
   const people = new DirectoryPeople(db, live, log)
-  const oidc = new OidcPeople(db, live, secrets)
+  const oidc = new OidcPeople(db, live, secrets, log)
   const sessions = new Sessions({ db, facts, live, key: secretKey.derive('csrf'), stillKnown: (name) => people.stillKnown(name) })
   const failedLogins = new FailedLoginLedger({ db, may: writes, clock, log })
   const logins = new Logins({
     directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),
+    stillRight: (name, secret) => oidc.stillRight(name, secret),
     facts,
     passwords,
     robotSecrets,

@@ -27,6 +27,16 @@ const reads = (sql: LibSQLDatabase) => ({
     .prepare(),
 })
 
+/** The first one of this name and kind. */
+export async function findGroupByName(db: Database, name: string, type: number): Promise<UserGroup | undefined> {
+  return await db.read.sql
+    .select()
+    .from(userGroups)
+    .where(and(eq(userGroups.name, name), eq(userGroups.type, type)))
+    .orderBy(asc(userGroups.id))
+    .get()
+}
+
 /** The ids of the groups that a user was in at his last login. */
 export async function groupsOfUser(db: Database, userId: number): Promise<number[]> {
   return (await db.read.prepared(reads).ofUser.all({ userId })).map((row) => row.id)
@@ -53,7 +63,7 @@ export async function ensureGroup(db: Database, group: NewGroup): Promise<UserGr
 /** @throws RegistryError 409 there is one of that name or DN */
 export async function createGroup(db: Database, group: NewGroup, actor: string): Promise<UserGroup> {
   return await db.write(async (connection) => {
-    if ((await findIn(connection, group)) !== undefined) throw conflict(`There is a group ${group.name} already.`)
+    if ((await findIn(connection, group)) !== undefined) throw conflict(`There is a group ${group.ldapDn ?? group.name} already.`)
     const made = await insert(db, connection, group)
     await tell(db, connection, { actor, kind: 'group.created', subject: `group:${made.id}`, detail: { name: made.name } })
     return made

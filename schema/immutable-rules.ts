@@ -61,6 +61,11 @@ export async function updateImmutableRule(db: Database, id: number, { projectId,
   })
 }
 
+/** undefined: the project has no such rule. */
+export function findImmutableRule(db: Database, projectId: number, id: number): Promise<ImmutableRule | undefined> {
+  return db.read.sql.select().from(immutableRules).where(ofProject(projectId, id)).get()
+}
+
 /** False: the project has no such rule. */
 export async function deleteImmutableRule(db: Database, projectId: number, id: number, actor: string): Promise<boolean> {
   return await db.write(async (connection) => {

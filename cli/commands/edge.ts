@@ -155,17 +155,17 @@ function statusOf({ status, draining, report }: Edge): string {
   return [status, draining === true && 'drained', report?.unwell !== undefined && 'unwell'].filter((word) => word !== false).join(', ')
 }
 
-/** What people call the credentials of upstreams: an edge knows the project that they belong to by its id. */
+/** What people call the credentials of upstreams: an edge knows the endpoint that they belong to by its id. */
 async function logins(api: Api, { report }: Edge): Promise<ReadonlyMap<string, string>> {
   const names = new Map<string, string>()
   for (const { credential } of report?.upstreams ?? []) {
-    const id = /^upstream\.(\d+)\./.exec(credential)?.[1]
+    const id = /^login\.(\d+)$/.exec(credential)?.[1]
     if (id === undefined || names.has(credential)) continue
-    const project = await api.get<{ readonly name: string }>(`/api/v2.0/projects/${id}`).catch((error: unknown) => {
+    const endpoint = await api.get<{ readonly name: string }>(`/api/v2.0/registries/${id}`).catch((error: unknown) => {
       if (error instanceof CliError && error.exitCode === EXIT.notFound) return undefined
       throw error
     })
-    names.set(credential, project === undefined ? 'the login of a project that is gone' : `the login of ${project.name}`)
+    names.set(credential, endpoint === undefined ? 'the login of an endpoint that is gone' : `the login of endpoint ${endpoint.name}`)
   }
   return names
 }

@@ -4,6 +4,7 @@ import { checkTagRule } from '../../policy/tag-rules.ts'
 import {
   createImmutableRule,
   deleteImmutableRule,
+  findImmutableRule,
   type ImmutableRule,
   listImmutableRules,
   type NewImmutableRule,
@@ -36,6 +37,9 @@ const Rule = z
   })
   .openapi('ImmutableRule')
 const body = { required: true, content: { 'application/json': { schema: Rule } } } as const
+/** Without selectors, the rule stays what it is, and is only switched off or on. */
+const Change = Rule.extend({ tag_selectors: Rule.shape.tag_selectors.optional() }).openapi('ImmutableRuleChange')
+const changed = { required: true, content: { 'application/json': { schema: Change } } } as const
 
 export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
   const list = createRoute({
@@ -67,7 +71,7 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     operationId: 'UpdateImmuRule',
     summary: 'Puts a rule in the place of this one, or switches it off and on',
     middleware: guard.project('immutable-tag', 'update'),
-    request: { params: one, body },
+    request: { params: one, body: changed },
     responses: { 200: empty('Changed.'), ...refusals(400, 401, 403, 404) },
   })
 
@@ -81,6 +85,13 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     request: { params: one },
     responses: { 200: empty('Deleted.'), ...refusals(400, 401, 403, 404) },
   })
+
+  const switched = async (projectId: number, rule: number, disabled: boolean): Promise<NewImmutableRule | undefined> => {
+    const kept = await findImmutableRule(db, projectId, rule)
+    if (kept === undefined) return undefined
+    const { priority, repositories, tags: named } = kept
+    return { projectId, disabled, priority, repositories, tags: named }
+  }
 
   return routes()
     .openapi(list, async (c) => {
@@ -97,7 +108,9 @@ export const immutableTagRules = ({ services: { db }, guard }: ApiParts) => {
     .openapi(update, async (c) => {
       const { project, principal } = c.var
       const { immutable_rule_id: rule } = c.req.valid('param')
-      if (!(await updateImmutableRule(db, rule, read(project.id, c.req.valid('json')), principal.id))) throw notFound(`immutable tag rule ${rule}`)
+      const { tag_selectors, ...wish } = c.req.valid('json')
+      const change = tag_selectors !== undefined ? read(project.id, { ...wish, tag_selectors }) : await switched(project.id, rule, wish.disabled)
+      if (change === undefined || !(await updateImmutableRule(db, rule, change, principal.id))) throw notFound(`immutable tag rule ${rule}`)
       return c.body(null, 200)
     })
     .openapi(remove, async (c) => {

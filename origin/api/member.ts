@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { mayManageRoles } from '../../policy/delegation.ts'
 import type { Principal, ProjectFacts, RoleId } from '../../policy/facts.ts'
 import { isRoleId } from '../../policy/roles.ts'
-import { ensureGroup, findGroupById } from '../../schema/groups.ts'
+import { ensureGroup, findGroupById, findGroupByName } from '../../schema/groups.ts'
 import { addMember, findMember, listMembers, type ProjectMember as Row, removeMember, setMemberRole } from '../../schema/members.ts'
 import { findUserById, findUserByUsername } from '../../schema/users.ts'
 import { empty, json, refusals } from './answers.ts'
@@ -11,6 +11,7 @@ import { ApiError, badField, notFound } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
 
 const tags = ['member']
+const LDAP_GROUP = 1
 const params = z.object({ project_name_or_id: z.string().max(255) })
 const one = params.extend({ mid: id })
 
@@ -67,7 +68,7 @@ function requireRank(principal: Principal, project: ProjectFacts, ...roles: Role
   throw new ApiError('FORBIDDEN', 'You manage members up to your own role: nobody above it, and nobody into it.')
 }
 
-export const members = ({ services: { db }, guard }: ApiParts) => {
+export const members = ({ services: { db, live, people }, guard }: ApiParts) => {
   const list = createRoute({
     method: 'get',
     path: '/projects/{project_name_or_id}/members',
@@ -132,10 +133,18 @@ export const members = ({ services: { db }, guard }: ApiParts) => {
     return row
   }
 
+  /** Whoever the directory knows has an account here from now on. */
+  const userNamed = async (name: string) => {
+    const known = await findUserByUsername(db, name)
+    if (known !== undefined || (await live.get('auth_mode')) !== 'ldap_auth') return known
+    await people.import([name])
+    return await findUserByUsername(db, name)
+  }
+
   const userOf = async ({ user_id, username }: NonNullable<NewMember['member_user']>) => {
     const byId = user_id !== undefined && user_id > 0
     if (!byId && (username === undefined || username === '')) throw badField('member_user', 'needs a user_id or a username')
-    const user = byId ? await findUserById(db, user_id) : await findUserByUsername(db, username ?? '')
+    const user = byId ? await findUserById(db, user_id) : await userNamed(username ?? '')
     if (user === undefined) throw badField('member_user', `there is no user ${byId ? user_id : username}`)
     return { kind: 'user' as const, subjectId: user.id }
   }
@@ -149,8 +158,19 @@ export const members = ({ services: { db }, guard }: ApiParts) => {
     if (name === undefined || name === '') throw badField('member_group', 'needs an id, a group_name or an ldap_group_dn')
     const type = group_type ?? (ldap_group_dn === undefined ? undefined : 1)
     if (type === undefined) throw badField('member_group.group_type', 'is 1 (LDAP), 2 (HTTP) or 3 (OIDC)')
-    const group = await ensureGroup(db, { name, type, ...(ldap_group_dn !== undefined && { ldapDn: ldap_group_dn }) })
+    const group = type === LDAP_GROUP ? await ldapGroup(name, ldap_group_dn) : await ensureGroup(db, { name, type })
     return { kind: 'group' as const, subjectId: group.id }
+  }
+
+  const ldapGroup = async (name: string, dn: string | undefined) => {
+    if (dn === undefined || dn === '') {
+      const known = await findGroupByName(db, name, LDAP_GROUP)
+      if (known === undefined) throw badField('member_group.ldap_group_dn', `is needed: no group ${name} of LDAP is known yet`)
+      return known
+    }
+    const found = await people.group(dn, name)
+    if (found === undefined) throw badField('member_group.ldap_group_dn', `the directory has no group ${dn}`)
+    return await ensureGroup(db, { name: found.name, type: LDAP_GROUP, ldapDn: found.dn })
   }
 
   return routes()

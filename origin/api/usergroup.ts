@@ -29,7 +29,7 @@ export const showGroup = ({ id, name, type, ldapDn }: Row): z.infer<typeof UserG
   ldap_group_dn: ldapDn,
 })
 
-export const userGroups = ({ services: { db }, guard }: ApiParts) => {
+export const userGroups = ({ services: { db, people }, guard }: ApiParts) => {
   const list = createRoute({
     method: 'get',
     path: '/usergroups',
@@ -124,6 +124,7 @@ export const userGroups = ({ services: { db }, guard }: ApiParts) => {
       const ldap = group_type === 1
       if (ldap && ldap_group_dn === '') throw badField('ldap_group_dn', 'an LDAP group (group_type 1) is known by its DN')
       if (!ldap && group_name === '') throw badField('group_name', 'is missing')
+      if (ldap && (await people.group(ldap_group_dn)) === undefined) throw badField('ldap_group_dn', `the directory has no group ${ldap_group_dn}`)
       const name = group_name === '' ? ldap_group_dn : group_name
       const group = await createGroup(db, { name, type: group_type, ...(ldap && { ldapDn: ldap_group_dn }) }, c.var.principal.id)
       return created(c, `/usergroups/${group.id}`)

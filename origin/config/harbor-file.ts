@@ -20,7 +20,9 @@ export const PASSED_OVER: ReadonlySet<string> = new Set([
   'notary',
   'notification',
   'redis',
+  'storage_service.ca_bundle',
   'storage_service.filesystem',
+  'storage_service.redirect',
   'storage_service.s3.chunksize',
   'storage_service.s3.loglevel',
   'storage_service.s3.multipartcopychunksize',
@@ -30,5 +32,6 @@ export const PASSED_OVER: ReadonlySet<string> = new Set([
   'storage_service.s3.v4auth',
   'trace',
   'trivy',
+  'uaa',
   'upload_purging',
 ])

@@ -38,6 +38,7 @@ it('whoever is asked for with a wrong secret costs the same work and is told the
         return undefined
       },
       onWrong: () => {},
+      stillRight: async () => true,
       rehash: async () => {},
     })
     const made = await origin.ask('POST', '/api/v2.0/robots', {

@@ -30,6 +30,8 @@ export interface LoginsOptions {
   readonly rehash: (account: Account, hash: string) => Promise<void>
   /** Asks elsewhere about people who have no password here; resolves with the name of their account. */
   readonly directory: (name: string, password: string) => Promise<string | undefined>
+  /** Whether a secret that was right a moment ago still is, as far as that can be said here, of an account that has none here. */
+  readonly stillRight: (name: string, secret: string) => Promise<boolean>
   /** Told of a wrong secret of an account that there is. */
   readonly onWrong: (account: string, address: string) => void
 }
@@ -59,7 +61,7 @@ export class Logins {
   async login(name: string, secret: string, address: string): Promise<Account> {
     if (name === '' || name.length > NAME_LIMIT || secret.length > SECRET_LIMIT) throw wrong()
     const key = createHmac('sha256', this.#key).update(name.toLowerCase()).update('\0').update(secret).digest('base64url')
-    const remembered = await this.#remembered(key)
+    const remembered = await this.#remembered(key, secret)
     if (remembered !== undefined) {
       this.#options.throttle.admit(name, address)
       await this.#options.guesses.admit(name, address)
@@ -70,13 +72,15 @@ export class Logins {
     return account
   }
 
-  async #remembered(key: string): Promise<Account | undefined> {
+  async #remembered(key: string, secret: string): Promise<Account | undefined> {
     const verified = this.#verified.get(key)
     if (verified === undefined) return undefined
     const account = await this.#options.facts.account(verified.id)
     const now = this.#options.clock.now()
     const fresh = now < verified.until && now > verified.until - 2 * VERIFIED_MS
-    if (fresh && account?.credentialVersion === verified.credentialVersion) return account
+    if (fresh && account?.credentialVersion === verified.credentialVersion) {
+      if (account.secretHash !== undefined || (await this.#options.stillRight(account.principal.name, secret))) return account
+    }
     this.#verified.delete(key)
     return undefined
   }

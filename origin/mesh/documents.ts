@@ -10,6 +10,7 @@ import type { FactSource } from '../identity/accounts.ts'
 import { mirrorsOf } from '../project-rules/mirrors.ts'
 import { graceOf, PROJECT_RULES, tagLeasesOf, upstreamRulesOf, warmingRulesOf } from '../project-rules/settings.ts'
 import { allEdges } from './all-edges.ts'
+import { loginOfEndpoint } from './shared-budgets.ts'
 
 export interface DocumentsOptions {
   readonly db: Database
@@ -110,7 +111,7 @@ export class Documents {
         kind: endpoint.type,
         url: endpoint.url,
         verifyTls: !endpoint.insecure,
-        credentials: endpoint.sealedSecret === null ? 'anonymous' : 'origin',
+        ...(endpoint.sealedSecret === null ? { credentials: 'anonymous' } : { credentials: 'origin', login: loginOfEndpoint(endpoint.id) }),
       }
     )
   }

@@ -1,6 +1,15 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { BUDGETS_LIMIT, CACHES_LIMIT, type EdgeReport, type Enrolment, MESH, type TokenAnswer, type TokenRequest } from '../../mesh/enrolment.ts'
+import {
+  BUDGETS_LIMIT,
+  CACHES_LIMIT,
+  type EdgeReport,
+  type Enrolment,
+  MESH,
+  type ReportAnswer,
+  type TokenAnswer,
+  type TokenRequest,
+} from '../../mesh/enrolment.ts'
 import type { FeedSites } from '../../mesh/feed.ts'
 import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
@@ -21,6 +30,7 @@ import type { EdgePresence } from './edge-presence.ts'
 import { admitEdge, enrolmentRequest } from './enrol.ts'
 import type { FeedHub } from './feed-hub.ts'
 import { PULL_BATCH_BYTES, PULL_BATCH_PULLS } from './limits.ts'
+import { SharedBudgets } from './shared-budgets.ts'
 import type { UpstreamTokens } from './upstream-tokens.ts'
 
 export interface MeshRoutesOptions {
@@ -123,6 +133,7 @@ const JOSE = { 'Content-Type': 'application/jose', 'Cache-Control': 'no-store' }
 /** What edges ask of their origin: see mesh/enrolment.ts. Everything but enrolling needs an edge's proof, made for that request. */
 export function meshRoutes(options: MeshRoutesOptions): Hono {
   const { db, callers, logins, issuer, knowledge, keys, documents, hub, presence, upstreamTokens, sites, newId, now } = options
+  const budgets = new SharedBudgets()
   return new Hono()
     .post(MESH.enrol, async (c) => {
       const edge = await admitEdge(db, await readBody(c.req.raw, enrolmentRequest), c.req.raw, { newId, now })
@@ -196,7 +207,8 @@ export function meshRoutes(options: MeshRoutesOptions): Hono {
       const edge = await callers.edge(c.req.raw)
       const { version, cursor, url, ...stats } = await readBody(c.req.raw, edgeReport)
       await noteEdge(db, edge.id, { version, cursor, stats, url })
-      return c.body(null, 204)
+      const upstreams = budgets.exchange(stats.upstreams ?? [])
+      return upstreams.length === 0 ? c.body(null, 204) : c.json({ upstreams } satisfies ReportAnswer, 200)
     })
 }
 

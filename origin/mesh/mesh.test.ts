@@ -258,6 +258,20 @@ describe('reports and upstream tokens', () => {
     expect((await edge.ask('POST', MESH.report, { json: { ...json, hits: -1 } })).status).toBe(400)
   })
 
+  it('tells an edge what others have heard since of a login that they share, and of nobody else', async () => {
+    const one = await TestEdge.enrolled(origin)
+    const other = await TestEdge.enrolled(origin, 'other')
+    const counts = { version: '0.1.1', cursor: 3, hits: 5, misses: 1, bytesServed: 10, bytesFetched: 2, diskBytes: 7 }
+    const heard = (at: number, remaining: number) =>
+      ['login.3', 'anonymous'].map((credential) => ({ upstream: 'index.docker.io', credential, limit: 40, remaining, at }))
+    const report = async (edge: TestEdge, upstreams: object[]) => await edge.ask('POST', MESH.report, { json: { ...counts, upstreams } })
+    expect((await report(one, heard(2_000, 3))).status).toBe(204)
+    const told = await report(other, heard(1_000, 30))
+    expect([told.status, await told.json()]).toEqual([200, { upstreams: [heard(2_000, 3)[0]] }])
+    expect((await report(other, heard(3_000, 2))).status).toBe(204)
+    expect(await (await report(one, heard(2_000, 3))).json()).toEqual({ upstreams: [heard(3_000, 2)[0]] })
+  })
+
   it('knows where an edge is that has moved, and tells the others', async () => {
     const edge = await TestEdge.enrolled(origin)
     const json = { version: '0.1.1', cursor: 3, hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0, url: 'https://new.example.com' }

@@ -150,8 +150,24 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
     const dn = encodeURIComponent(`cn=admins,ou=groups,${BASE}`)
     expect((await ask('GET /ldap/groups/search', `/ldap/groups/search?groupdn=${dn}`, 200)).body).toMatchObject([{ group_name: 'admins' }])
     await ask('POST /ldap/users/import', '/ldap/users/import', 200, { ldap_uid_list: ['eve'] })
+    for (const filter of ['(&(a=b)', '(objectClass=*))', '(a=b)(c=d)']) {
+      await ask('PUT /configurations', '/configurations', 400, { ldap_filter: filter })
+    }
     const failed = await origin.ask('POST', '/api/v2.0/ldap/users/import', { credentials: ADMIN, json: { ldap_uid_list: ['eve', 'ghost'] } })
     expect({ status: failed.status, body: await failed.json() }).toMatchObject({ status: 404, body: [{ uid: 'ghost' }] })
+  })
+
+  test('people and groups of the directory are members before anybody has logged in, and none that it does not know', async () => {
+    const add = async (status: number, json: object) =>
+      await ask('POST /projects/{project_name_or_id}/members', '/projects/library/members', status, { role_id: 2, ...json })
+    await add(201, { member_user: { username: 'newcomer' } })
+    await add(400, { member_user: { username: 'ghost' } })
+    await add(201, { member_group: { group_type: 1, ldap_group_dn: `cn=engineering,ou=groups,${BASE}` } })
+    for (const ldap_group_dn of ['cn=nowhere,dc=elsewhere', 'no dn']) await add(400, { member_group: { group_type: 1, ldap_group_dn } })
+    await add(400, { member_group: { group_type: 1, group_name: 'unheard' } })
+    await ask('POST /usergroups', '/usergroups', 400, { group_name: 'x', group_type: 1, ldap_group_dn: `cn=nowhere,ou=groups,${BASE}` })
+    const shown = (await ask('GET /projects/{project_name_or_id}/members', '/projects/library/members', 200)).body as { entity_name: string }[]
+    expect(shown.map(({ entity_name }) => entity_name)).toEqual(expect.arrayContaining(['newcomer', 'engineering']))
   })
 
   test('by ldaps and by StartTLS, and to no server whose certificate is not trusted', async () => {

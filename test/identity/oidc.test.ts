@@ -122,10 +122,39 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     await ask('PUT /users/{user_id}/cli_secret', '/users/1/cli_secret', 412, { secret: 'Cli-s3cret-1' })
     origin.clock.ahead += 10 * 60_000
     expect(await status('Cli-s3cret-1')).toBe(200)
+    const found = (await ask('GET /users/search', '/users/search?username=ada', 200)).body as { user_id: number; username: string }[]
+    const id = found.find(({ username }) => username === 'ada')?.user_id
+    await ask('PUT /users/{user_id}/cli_secret', `/users/${id}/cli_secret`, 200, { secret: 'Cli-s3cret-2' })
+    expect(await status('Cli-s3cret-1')).toBe(401)
+    expect(await status('Cli-s3cret-2')).toBe(200)
+
+    // That we are not known to the provider is no fault of hers.
+    const settings = async (json: object) => await ask('PUT /configurations', '/configurations', 200, json)
+    await settings({ oidc_client_secret: 'another' })
+    origin.clock.ahead += 10 * 60_000
+    expect(await status('Cli-s3cret-2')).toBe(503)
+    await settings({ oidc_client_secret: 'client-s3cret' })
+    expect(await status('Cli-s3cret-2')).toBe(200)
+
     people.delete('sub-ada')
     origin.clock.ahead += 10 * 60_000
-    expect(await status('Cli-s3cret-1')).toBe(401)
+    expect(await status('Cli-s3cret-2')).toBe(401)
     expect(origin.lines.join('')).not.toMatch(/s3cret/)
+  })
+
+  test('an answer of the provider that was lost ends no account; its person logs in by the browser once', { timeout: 60_000 }, async () => {
+    await atProvider(browser(), 'sub-bob')
+    const found = (await ask('GET /users/search', '/users/search?username=bob', 200)).body as { user_id: number }[]
+    await ask('PUT /users/{user_id}/cli_secret', `/users/${found[0]?.user_id}/cli_secret`, 200, { secret: 'Cli-s3cret-4' })
+    const answer = async () => await origin.ask('GET', '/api/v2.0/users/current', { credentials: 'bob:Cli-s3cret-4' })
+    origin.clock.ahead += 10 * 60_000
+    provider.mute = true
+    expect((await answer()).status).toBe(503)
+    provider.mute = false
+    const lost = await answer()
+    expect({ status: lost.status, text: await lost.text() }).toEqual({ status: 503, text: expect.stringContaining('log in by the browser once') })
+    await atProvider(browser(), 'sub-bob')
+    expect((await answer()).status).toBe(200)
   })
 
   test('nobody comes in by a callback that was not begun here', async () => {

@@ -15,6 +15,8 @@ export const CLIENT_ID = 'atoll'
 export class OpenIdProvider implements AsyncDisposable {
   readonly people: Map<string, OpenIdPerson>
   readonly issuer: string
+  /** Whether it does what it is asked for tokens, and its answers are lost. */
+  mute = false
   /** Every code and token that it gave out. */
   readonly issued: string[] = []
   readonly #server: Server
@@ -49,6 +51,7 @@ export class OpenIdProvider implements AsyncDisposable {
       pkce: { required: () => true },
       cookies: { keys: ['test'] },
       issueRefreshToken: async () => true,
+      rotateRefreshToken: true,
       findAccount: (_, sub) => {
         const person = running.people.get(sub)
         return person && { accountId: sub, claims: async () => ({ sub, name: person.name, groups: [...person.groups], email: `${sub}@example.org` }) }
@@ -56,7 +59,11 @@ export class OpenIdProvider implements AsyncDisposable {
     })
     const note = ({ jti }: { readonly jti: string }) => running.issued.push(jti)
     provider.on('authorization_code.saved', note).on('access_token.saved', note).on('refresh_token.saved', note)
-    server.on('request', provider.callback())
+    const answer = provider.callback()
+    server.on('request', (request, response) => {
+      if (running.mute && request.url?.startsWith('/token')) response.end = () => response.destroy()
+      return answer(request, response)
+    })
     return running
   }
 

@@ -28,7 +28,7 @@ dn: ou=groups,${BASE}
 objectClass: organizationalUnit
 ou: groups
 
-${['ada', 'bob', 'eve']
+${['ada', 'bob', 'eve', 'newcomer']
   .map(
     (uid) => `dn: uid=${uid},ou=people,${BASE}
 objectClass: inetOrgPerson

@@ -1,6 +1,7 @@
 import type { Log } from '../../../registry/log.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
+import { oidcLinkOf } from '../../../schema/oidc-links.ts'
 import { findUserByUsername, onboardUser, setAdminByGroup } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
@@ -61,6 +62,14 @@ export class DirectoryPeople {
     }
   }
 
+  /** A group of the directory, by its DN; undefined: it has no such group. Where there is no directory nobody can say, and it is taken as given. @throws DirectoryError */
+  async group(dn: string, name = dn): Promise<DirectoryGroup | undefined> {
+    const settings = await this.#live.all()
+    if (settings.auth_mode !== 'ldap_auth') return { dn, name }
+    await using directory = await openDirectory(settings)
+    return (await directory.groups({ dn }))[0]
+  }
+
   /** Makes accounts of people before they log in; those that are not there are given back. @throws DirectoryError */
   async import(names: readonly string[]): Promise<string[]> {
     const settings = await this.#live.all()
@@ -77,8 +86,8 @@ export class DirectoryPeople {
   async #keep(person: DirectoryPerson, groups: readonly DirectoryGroup[], adminDn: string | undefined): Promise<string | undefined> {
     const db = this.#db
     const known = await findUserByUsername(db, person.username)
-    // An account with a password of its own is another person's.
-    if (known?.passwordHash != null) return undefined
+    // An account with a password of its own is another person's, and so is one of an OpenID provider.
+    if (known !== undefined && (known.passwordHash != null || (await oidcLinkOf(db, known.id)) !== undefined)) return undefined
     const user = known ?? (await onboardUser(db, { username: person.username, email: person.email, realname: person.realname }))
     const ids: number[] = []
     for (const { dn, name } of groups) ids.push((await ensureGroup(db, { name, type: LDAP_GROUP, ldapDn: dn })).id)

@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import * as client from 'openid-client'
+import type { Log } from '../../../registry/log.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
@@ -15,6 +17,7 @@ const ACTOR = 'system'
 const REFRESH = 'oidc refresh token'
 const ID_TOKEN = 'oidc id token'
 const GROUPS_LIMIT = 1_000
+const UNANSWERED = 10_000
 
 /** What a browser keeps, sealed, while it is at the provider. */
 export interface Flow {
@@ -41,10 +44,15 @@ export class OidcFlows {
   readonly #secrets: Secrets
   #provider: { readonly for: string; readonly configuration: Promise<client.Configuration> } | undefined
 
-  constructor(db: Database, live: LiveSettings, secrets: Secrets) {
+  readonly #log: Log
+  /** People for whom the provider was asked, and nobody knows whether it did what it was asked. */
+  readonly #unanswered = new LRUCache<number, true>({ max: UNANSWERED })
+
+  constructor(db: Database, live: LiveSettings, secrets: Secrets, log: Log) {
     this.#db = db
     this.#live = live
     this.#secrets = secrets
+    this.#log = log
   }
 
   /** Where a browser goes, and what it keeps meanwhile. @throws ProviderError */
@@ -79,6 +87,7 @@ export class OidcFlows {
       })
       claims = await this.#claims(configuration, tokens)
     } catch (error) {
+      this.#log.warn({ err: error, reason: reasonOf(error) }, 'The OpenID provider did not log somebody in.')
       throw new RegistryError('UNAUTHORIZED', `The OpenID provider did not log you in: ${reasonOf(error)}`, undefined, { cause: error })
     }
     const sealedIdToken = tokens.id_token === undefined ? undefined : await this.#secrets.seal(tokens.id_token, ID_TOKEN)
@@ -97,7 +106,18 @@ export class OidcFlows {
   /** Makes the newcomer's account. @throws RegistryError DENIED (409): the name is taken */
   async onboard({ claims, refreshToken }: Newcomer, username: string): Promise<User> {
     const settings = await this.#settings()
-    if (username === '' || username.length > 255 || /[,"~#%$\s\\/:]/.test(username)) {
+    if (username === '') {
+      const claim = settings.oidc_user_claim
+      throw new RegistryError(
+        'UNSUPPORTED',
+        claim === undefined ? 'Choose a user name.' : `The OpenID provider says no ${claim} of you (oidc_user_claim): ask an administrator.`,
+        undefined,
+        {
+          status: 400,
+        },
+      )
+    }
+    if (username.length > 255 || /[,"~#%$\s\\/:]/.test(username)) {
       throw new RegistryError('UNSUPPORTED', 'A user name has up to 255 characters, and none of , " ~ # % $ : / \\ or blanks.', undefined, {
         status: 400,
       })
@@ -169,6 +189,7 @@ export class OidcFlows {
   }
 
   async #renew(link: OidcLink, refreshToken: string | undefined): Promise<void> {
+    this.#unanswered.delete(link.userId)
     const sealedRefreshToken = refreshToken === undefined ? link.sealedRefreshToken : await this.#secrets.seal(refreshToken, REFRESH)
     await renewOidcLink(this.#db, link.userId, { sealedRefreshToken, checkedAt: this.#db.clock.now() })
   }
@@ -184,8 +205,18 @@ export class OidcFlows {
       if (claims !== undefined) await this.#update(user, await this.#claims(configuration, tokens), settings)
       return true
     } catch (error) {
-      // The provider's own no (RFC 6749, 5.2) counts; that it cannot be asked does not.
-      if (error instanceof client.ResponseBodyError) return false
+      // Its no to this person (RFC 6749, 5.2) counts; that it cannot be asked, or does not know us, does not.
+      const isNo = error instanceof client.ResponseBodyError && error.error === 'invalid_grant'
+      if (isNo && this.#unanswered.has(user.id)) {
+        throw new ProviderError(
+          `The OpenID provider did not answer when it was asked for ${user.username}, so it has to be asked anew: log in by the browser once.`,
+          error,
+        )
+      }
+      this.#log.warn({ err: error, user: user.username, reason: reasonOf(error) }, 'The OpenID provider did not say that it still knows somebody.')
+      if (isNo) return false
+      // It may have done what it was asked: then the token that is kept is used up.
+      if (!(error instanceof client.ResponseBodyError)) this.#unanswered.set(user.id, true)
       throw new ProviderError(`The OpenID provider cannot be asked whether it still knows ${user.username}: ${reasonOf(error)}`, error)
     }
   }

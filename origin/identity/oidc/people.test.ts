@@ -8,7 +8,7 @@ import { OidcPeople } from './people.ts'
 it('a wrong CLI secret costs the same work whoever is asked for: nobody, one of no provider, one of the provider', async () => {
   const origin = await openTestOrigin()
   try {
-    const { db, live, secrets } = origin.origin.services
+    const { db, live, secrets, log } = origin.origin.services
     const user = await createUser(db, { username: 'ada' }, 'user:1')
     await createUser(db, { username: 'local' }, 'user:1')
     const link = { issuer: 'https://op.example', subject: 'ada', sealedSecret: await sealCliSecret(secrets, 'right'), sealedRefreshToken: null }
@@ -21,7 +21,7 @@ it('a wrong CLI secret costs the same work whoever is asked for: nobody, one of 
         return secrets.unseal(sealed, purpose)
       },
     }
-    const people = new OidcPeople(db, Object.assign(Object.create(live), { get: async () => 'oidc_auth' }), counted)
+    const people = new OidcPeople(db, Object.assign(Object.create(live), { get: async () => 'oidc_auth' }), counted, log)
     const workFor = async (name: string, secret: string) => {
       opened = 0
       return { is: await people.login(name, secret), opened }

@@ -1,3 +1,4 @@
+import type { Log } from '../../../registry/log.ts'
 import type { Database } from '../../../schema/database.ts'
 import { type OidcLink, oidcLinkOf, setCliSecret } from '../../../schema/oidc-links.ts'
 import type { Session } from '../../../schema/sessions.ts'
@@ -18,18 +19,20 @@ export class OidcPeople {
   readonly #db: Database
   readonly #live: LiveSettings
   readonly #secrets: Secrets
+  readonly #log: Log
   #flows: Promise<OidcFlows> | undefined
   /** A sealed secret that nobody has. */
   #nobodys: Promise<string> | undefined
 
-  constructor(db: Database, live: LiveSettings, secrets: Secrets) {
+  constructor(db: Database, live: LiveSettings, secrets: Secrets, log: Log) {
     this.#db = db
     this.#live = live
     this.#secrets = secrets
+    this.#log = log
   }
 
   flows(): Promise<OidcFlows> {
-    this.#flows ??= import('./flows.ts').then(({ OidcFlows }) => new OidcFlows(this.#db, this.#live, this.#secrets))
+    this.#flows ??= import('./flows.ts').then(({ OidcFlows }) => new OidcFlows(this.#db, this.#live, this.#secrets, this.#log))
     return this.#flows
   }
 
@@ -43,6 +46,13 @@ export class OidcPeople {
     const right = await isCliSecret(this.#secrets, link?.sealedSecret ?? (await this.#nobodys), secret)
     if (user === undefined || link === undefined || !right) return undefined
     return (await this.#stillKnown(user, link)) ? user.username : undefined
+  }
+
+  /** Whether this is still the CLI secret of a user who has one; of others nothing can be said here. */
+  async stillRight(name: string, secret: string): Promise<boolean> {
+    const user = await findUserByUsername(this.#db, name)
+    const link = user && (await oidcLinkOf(this.#db, user.id))
+    return link === undefined || (await isCliSecret(this.#secrets, link.sealedSecret, secret))
   }
 
   /** What a user logs in with from the command line; undefined: he is of no provider. */

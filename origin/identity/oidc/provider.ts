@@ -34,7 +34,11 @@ export async function discover(settings: ProviderSettings): Promise<client.Confi
   }
 }
 
+/** For a person: what the provider itself says (RFC 6749, 4.1.2.1 and 5.2), else what happened to the question. */
 export function reasonOf(error: unknown): string {
+  if (error instanceof client.ResponseBodyError || error instanceof client.AuthorizationResponseError) {
+    return error.error_description === undefined ? error.error : `${error.error}: ${error.error_description}`
+  }
   const cause = error instanceof Error && error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : undefined
   return cause ?? (error instanceof Error ? error.message : String(error))
 }

@@ -8,6 +8,7 @@ import {
   deleteGroup,
   ensureGroup,
   findGroupById,
+  findGroupByName,
   groupsOfUser,
   listGroups,
   renameGroup,
@@ -82,6 +83,7 @@ export const people: readonly Step[] = [
   ['rename a group', (db) => renameGroup(db, 2, 'i', ME)],
   ['groups', (db) => listGroups(db, { name: 'g', ldapDn: 'cn=g' }, listing)],
   ['find a group', (db) => findGroupById(db, 1)],
+  ['find a group by its name', (db) => findGroupByName(db, 'a', 1)],
   [
     'groups of a user',
     async (db) => {

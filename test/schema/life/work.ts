@@ -12,7 +12,13 @@ import {
   takeEndpointsToCheck,
   updateEndpoint,
 } from '../../../schema/endpoints.ts'
-import { createImmutableRule, deleteImmutableRule, listImmutableRules, updateImmutableRule } from '../../../schema/immutable-rules.ts'
+import {
+  createImmutableRule,
+  deleteImmutableRule,
+  findImmutableRule,
+  listImmutableRules,
+  updateImmutableRule,
+} from '../../../schema/immutable-rules.ts'
 import { listJobQueues, listRunningJobs, pausedQueues, pauseQueues, stopWaiting } from '../../../schema/job-queues.ts'
 import {
   countJobs,
@@ -316,6 +322,7 @@ export const work: readonly Step[] = [
       const made = { projectId: 1, disabled: false, priority: 0, ...selectors }
       const id = await createImmutableRule(db, made, ME)
       await listImmutableRules(db, 1, listing)
+      await findImmutableRule(db, 1, 1)
       await updateImmutableRule(db, id, { ...made, disabled: true }, ME)
       await deleteImmutableRule(db, 1, id, ME)
     },
