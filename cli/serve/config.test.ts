@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type ReadConfig, readConfig } from './config.ts'
+import { SettingsError } from '../../runtime/settings/read.ts'
+import { type Config, type ReadConfig, readConfig } from './config.ts'
+import { startFailure } from './failures.ts'
 
 async function read(text: string): Promise<ReadConfig> {
   const cwd = await mkdtemp(join(tmpdir(), 'atoll-config-'))
@@ -83,6 +85,24 @@ test('a harbor.yml will do: what it says of parts that are not here is passed ov
     'harbor.yml:34: _version',
     'harbor.yml:39: upload_purging',
   ])
+})
+
+test('what is commented out in that file may be there', async () => {
+  const { passedOver } = await read(
+    'storage_service:\n  ca_bundle:\n  filesystem:\n    maxthreads: 100\n  redirect:\n    disable: false\nuaa:\n  ca_file: /a\n',
+  )
+  expect(passedOver).toEqual([
+    'harbor.yml:2: storage_service.ca_bundle',
+    'harbor.yml:3: storage_service.filesystem',
+    'harbor.yml:5: storage_service.redirect',
+    'harbor.yml:7: uaa',
+  ])
+})
+
+test('what is wrong with a setting when it is used has its line, too', async () => {
+  const { given } = await read('https:\n  certificate: /nope.pem\n  private_key: /nope.key\n')
+  const failure = startFailure(new SettingsError(['https.certificate: /nope.pem cannot be read']), { config: {} as Config, given })
+  expect(failure).toMatchObject({ message: 'harbor.yml:2: https.certificate: /nope.pem cannot be read' })
 })
 
 test('what would keep data elsewhere is refused', async () => {

@@ -20,8 +20,8 @@ export interface ConfigSources {
 
 export interface ReadConfig {
   readonly config: Config
-  /** Settings that file or environment give. */
-  readonly fixed: ReadonlySet<string>
+  /** Settings that file or environment give, and where: `atoll.yaml:3`, `ATOLL_HTTP_PORT`. */
+  readonly given: ReadonlyMap<string, string>
   /** What of Harbor's the file has that means nothing here, each with its line. */
   readonly passedOver: readonly string[]
 }
@@ -34,5 +34,5 @@ export async function readConfig({ config, env, cwd }: ConfigSources): Promise<R
   const own = given.has('edge.data_volume') ? {} : { 'edge.data_volume': join(values.data_volume, 'edge') }
   // Harbor's file names the store by its section alone.
   const bucket = given.has('storage_service.s3.bucket') && !given.has('storage_service.kind') ? { 'storage_service.kind': 's3' as const } : {}
-  return { config: { ...values, ...own, ...bucket }, fixed: new Set(given.keys()), passedOver }
+  return { config: { ...values, ...own, ...bucket }, given, passedOver }
 }

@@ -3,16 +3,23 @@ import { RegistryError } from '../../registry/spec/errors.ts'
 import { environmentName } from '../../runtime/settings/define.ts'
 import { SettingsError } from '../../runtime/settings/read.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import type { Config } from './config.ts'
+import type { Config, ReadConfig } from './config.ts'
 
 const PORTS = ['http.port', 'https.port', 'metric.port', 'edge.port'] as const
 
 /** What a person can do about it when something does not start. Anything else is passed on as it is. */
-export function startFailure(error: unknown, config?: Config): unknown {
-  if (error instanceof SettingsError) return new CliError(error.problems.join('\n'), EXIT.usage, error)
+export function startFailure(error: unknown, read?: Pick<ReadConfig, 'config' | 'given'>): unknown {
+  if (error instanceof SettingsError) return new CliError(error.problems.map((problem) => placed(problem, read?.given)).join('\n'), EXIT.usage, error)
   if (error instanceof EnrolmentRefused) return new CliError(error.message, EXIT.denied, error)
   if (error instanceof RegistryError) return new CliError(error.message, error.code === 'UNAVAILABLE' ? EXIT.unreachable : EXIT.failed, error)
-  return isOfListening(error) ? listenFailure(error, config) : error
+  return isOfListening(error) ? listenFailure(error, read?.config) : error
+}
+
+/** What is found wrong with a setting only when it is used has its line, too. */
+function placed(problem: string, given: ReadonlyMap<string, string> | undefined): string {
+  const [, key = ''] = /^([\w.]+):? /.exec(problem) ?? []
+  const from = given?.get(key)
+  return from?.includes(':') ? `${from}: ${problem}` : problem
 }
 
 interface ListenError extends Error {

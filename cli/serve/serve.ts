@@ -1,7 +1,7 @@
 import type { EdgeConfig } from '../../edge/settings.ts'
 import { pause, systemClock } from '../../registry/clock.ts'
 import { mendPlatformFetch } from '../../runtime/fetch.ts'
-import { type Config, readConfig } from './config.ts'
+import { type Config, type ReadConfig, readConfig } from './config.ts'
 import { type FolderSetting, prepareDataFolder, takeDataFolder } from './data-folder.ts'
 import { startDrillProcess } from './drill-process.ts'
 import { startFailure } from './failures.ts'
@@ -23,11 +23,11 @@ const OWN_EDGE = 'local'
 /** Runs what the role asks for until the process is told to stop. @throws CliError for what the person who starts it can mend */
 export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
   mendPlatformFetch()
-  let config: Config | undefined
+  let read: ReadConfig | undefined
   await using running = new Running()
   try {
-    const read = await readConfig(sources)
-    config = read.config
+    read = await readConfig(sources)
+    const { config } = read
     for (const key of read.passedOver) process.stderr.write(`${key} means nothing here and is passed over.\n`)
     for (const { key, own } of foldersOf(role)) {
       await prepareDataFolder(key, config[key])
@@ -36,13 +36,13 @@ export async function serve({ role, ...sources }: ServeOptions): Promise<void> {
         running.adopt({ close: async () => lock.release() })
       }
     }
-    await start(running, role, config, read.fixed)
+    await start(running, role, config, new Set(read.given.keys()))
   } catch (error) {
-    throw startFailure(error, config)
+    throw startFailure(error, read)
   }
   await untilStopped()
   running.leave()
-  await pause(systemClock, config['shutdown.delay'] * 1000)
+  await pause(systemClock, read.config['shutdown.delay'] * 1000)
 }
 
 /** The folders that a role works in, and whether as the only one. */

@@ -35,6 +35,11 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     await ask(`POST ${P}`, '/projects/none/immutabletagrules', 404, rule)
     await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/${id}`, 200, { ...rule, id, disabled: true })
     await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/4711`, 404, rule)
+    // As Harbor's clients switch one off and on.
+    await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/${id}`, 200, { disabled: false })
+    expect((await ask(`GET ${P}`, at, 200)).body).toMatchObject([{ ...rule, id, disabled: false }])
+    await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/4711`, 404, { disabled: true })
+    await ask(`PUT ${P}/{immutable_rule_id}`, `${at}/${id}`, 200, { disabled: true })
     expect((await ask(`GET ${P}`, `${at}?page_size=10&sort=-id`, 200)).body).toEqual([
       {
         ...rule,

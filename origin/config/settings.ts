@@ -10,6 +10,7 @@ import {
   optionalPassword,
   optionalText,
   optionalUrl,
+  path,
   port,
   text,
 } from '../../runtime/settings/kinds.ts'
@@ -138,7 +139,7 @@ export const originSettings = defineSettings({
     'Whether Prometheus finds the metrics at a port of their own, at the address of `http.host`; as `http.metrics`, in Harbor’s words.',
   ),
   'metric.port': setting(port, 9090, 'That port.'),
-  'metric.path': setting(text, '/metrics', 'Where they are at that port.'),
+  'metric.path': setting(path, '/metrics', 'Where they are at that port.'),
   'transfers.max': TRANSFER_SETTINGS.max,
   'transfers.per_client': TRANSFER_SETTINGS.perClient,
   'transfers.per_project': TRANSFER_SETTINGS.perProject,

@@ -59,6 +59,12 @@ export function days(most: number): Kind<number> {
   return { expected: `a whole number from 1 to ${most}, or -1`, read: (value) => read(value) || undefined }
 }
 
+/** A path of a URL. */
+export const path: Kind<string> = {
+  expected: 'a path such as /metrics',
+  read: (value) => (typeof value === 'string' && /^(\/[\w.~-]+)+$/.test(value) ? value : undefined),
+}
+
 /** 0 lets the system choose a free one. */
 export const port: Kind<number> = { ...integer(0, 65_535), expected: 'a port from 0 to 65535' }
 

@@ -38,7 +38,7 @@ ${EXAMPLE}\`\`\`
 
 A mistake stops the start, and is named with its line: \`atoll.yaml:2: there is no setting http.prot; did you mean http.port?\`
 
-A harbor.yml will do as it is, where it keeps its data in \`data_volume\` or in S3: what it says of parts that Atoll does not have (\`database.password\`, \`trivy\`, \`jobservice\`, \`notification\`, \`upload_purging\`, \`internal_tls\`, \`redis\`, …) is passed over, with a line for each at the start. A database elsewhere (\`external_database\`) and other kinds of storage are mistakes. \`http.host\` is to be added: Harbor listens on every address.
+A harbor.yml will do as it is, where it keeps its data in \`data_volume\` or in S3: what it says of parts that Atoll does not have (\`database.password\`, \`trivy\`, \`jobservice\`, \`notification\`, \`upload_purging\`, \`internal_tls\`, \`redis\`, \`storage_service.redirect\`, …) is passed over, with a line for each at the start. A database elsewhere (\`external_database\`), other kinds of storage, and what would change how a bucket is used (\`rootdirectory\`, \`encrypt\`) are mistakes. \`http.host\` is to be added: Harbor listens on every address.
 
 ## Origin
 

@@ -1,9 +1,11 @@
 import type { Log } from '../../../registry/log.ts'
+import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
 import { oidcLinkOf } from '../../../schema/oidc-links.ts'
 import { findUserByUsername, onboardUser, setAdminByGroup } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
+import type { LiveValues } from '../../config/live-settings.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
 
 const LDAP_GROUP = 1
@@ -25,6 +27,25 @@ export class DirectoryPeople {
   async login(name: string, password: string): Promise<string | undefined> {
     const settings = await this.#live.all()
     if (settings.auth_mode !== 'ldap_auth') return undefined
+    try {
+      return await this.#login(settings, name, password)
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      this.#log.warn({ err: error }, error.message)
+      // Whoever tries to log in may be anybody, and need not know where it is.
+      throw new RegistryError(
+        'UNAVAILABLE',
+        'The directory cannot be asked now, so this login cannot be checked. Try again in a moment.',
+        undefined,
+        {
+          status: 503,
+          cause: error,
+        },
+      )
+    }
+  }
+
+  async #login(settings: LiveValues, name: string, password: string): Promise<string | undefined> {
     const person = await this.#recognized(settings, name, password)
     if (person === undefined) return undefined
     // Only now: how many groups somebody is in would tell that he is there, and the conversation before has become his own.
