@@ -123,7 +123,7 @@ function answer(token: string, expiresIn: number, issuedAt: number): Response {
 function away(cause: unknown): RegistryError {
   return new RegistryError(
     'UNAVAILABLE',
-    'The origin of this edge cannot be reached, so this login cannot be checked now. Your credentials are kept as they are: try again in a moment.',
+    'The origin of this edge cannot be reached, so this login cannot be checked now: whoever has logged in here before is known here, until the grace of this edge is over. Your credentials are kept as they are: try again in a moment.',
     undefined,
     { cause, headers: { 'Retry-After': String(RETRY_AFTER_S) } },
   )

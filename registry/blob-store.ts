@@ -2,6 +2,7 @@
 
 import type { BlobBody } from './registry.ts'
 import type { Digest, DigestAlgorithm } from './spec/digests.ts'
+import { RegistryError } from './spec/errors.ts'
 import type { Page, Slice } from './spec/pages.ts'
 import type { ByteRange } from './spec/ranges.ts'
 
@@ -63,6 +64,13 @@ export interface DraftWriter {
   close(): Promise<number>
   /** Ends without waiting for what is not durable yet; what is, stays. */
   abort(): Promise<void>
+}
+
+/** A store that keeps to a budget has no room for these bytes, and none could be made. */
+export class NoRoom extends RegistryError {
+  constructor() {
+    super('UNAVAILABLE', 'The cache has no room for this blob now, and none could be made.')
+  }
 }
 
 /** An incremental hash. */

@@ -23,6 +23,8 @@ export const GROWTH_BYTES = 64 * MIB
 export const SQUEEZE_BYTES = 16 * MIB
 /** Objects of the ledger. */
 export const SHARDS = 64
+/** How often it is said that there is no room. */
+export const REFUSALS_TOLD_MS = 60_000
 /** Shards read, or blobs looked at, at once. */
 export const AT_ONCE = 8
 /** Names listed at once. */

@@ -1,9 +1,9 @@
 import type { BlobStore } from '../../registry/blob-store.ts'
-import type { Clock } from '../../registry/clock.ts'
+import { type Clock, steady } from '../../registry/clock.ts'
 import type { Log } from '../../registry/log.ts'
 import { isDigest } from '../../registry/spec/digests.ts'
 import type { Entry, Key, Ledger } from './ledger.ts'
-import { AT_ONCE } from './limits.ts'
+import { AT_ONCE, REFUSALS_TOLD_MS } from './limits.ts'
 import { excess, firstPromise, furtherPromise, rested, Victims } from './policy.ts'
 import type { Reads } from './reads.ts'
 
@@ -12,7 +12,7 @@ export interface SpaceOptions {
   readonly blobs: BlobStore
   readonly ledger: Ledger
   readonly reads: Reads
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   readonly log: Log
   /** How many bytes all may have together, while `occupied` of them are there. */
   readonly capacity: (occupied: number) => Promise<number>
@@ -49,6 +49,7 @@ export class Space {
   #evicted = 0
   #evictedBytes = 0
   #refused = 0
+  #toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SpaceOptions) {
     this.#options = options
@@ -78,7 +79,7 @@ export class Space {
       const wanted = firstPromise(bytes, there)
       if (!(await this.#makeRoom(wanted))) {
         if (left !== undefined) this.#options.ledger.add(key, left)
-        this.#refused++
+        this.#refuse(wanted)
         return undefined
       }
       const reservation: Reservation = new Reservation(wanted, there, {
@@ -106,6 +107,19 @@ export class Space {
   /** Resolves when what is just being evicted under this key is gone: only then may it be looked for. */
   left(key: Key): Promise<void> | undefined {
     return this.#leaving.get(key)
+  }
+
+  /** Said once a minute: with pins as large as the cache, it is so for every blob. */
+  #refuse(wanted: number): void {
+    this.#refused++
+    const { clock, log, ledger } = this.#options
+    const now = steady(clock)
+    if (now - this.#toldAt < REFUSALS_TOLD_MS) return
+    this.#toldAt = now
+    log.warn(
+      { wanted, stored: ledger.bytes, capacity: this.#capacity, refused: this.#refused },
+      'the cache has no room, and nothing in it may go: what comes is passed through and not kept',
+    )
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,6 @@
-import type { BlobStore, Draft, DraftWriter } from '../../registry/blob-store.ts'
+import { type BlobStore, type Draft, type DraftWriter, NoRoom } from '../../registry/blob-store.ts'
 import type { BlobBody } from '../../registry/registry.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
-import { RegistryError } from '../../registry/spec/errors.ts'
 import type { Ledger } from './ledger.ts'
 import { type Reads, watched } from './reads.ts'
 import { draftKey, type Reservation, type Space } from './space.ts'
@@ -70,7 +69,7 @@ function spacedDraft(id: string, draft: Draft, { blobs, space, ledger, reads, te
     async writer({ offset, expected }) {
       await space.left(key)
       const reservation = await space.reserve(id, expected, offset)
-      if (reservation === undefined) throw noRoom()
+      if (reservation === undefined) throw new NoRoom()
       try {
         const writer = await draft.writer({ offset, ...(expected !== undefined && { expected }) })
         return spacedWriter(writer, reservation, (size) => {
@@ -109,7 +108,7 @@ function spacedWriter(writer: DraftWriter, reservation: Reservation, onEnd: (siz
     },
     async write(chunk) {
       const more = reservation.writing(chunk.length)
-      if (more !== undefined && !(await more)) throw noRoom()
+      if (more !== undefined && !(await more)) throw new NoRoom()
       await writer.write(chunk)
     },
     async close() {
@@ -129,8 +128,4 @@ function spacedWriter(writer: DraftWriter, reservation: Reservation, onEnd: (siz
       }
     },
   }
-}
-
-function noRoom(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'The cache has no room for this blob now, and none could be made.')
 }

@@ -1,4 +1,4 @@
-import type { BlobStore, Draft, DraftWriter } from '../blob-store.ts'
+import { type BlobStore, type Draft, type DraftWriter, NoRoom } from '../blob-store.ts'
 import type { Log } from '../log.ts'
 import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
@@ -194,6 +194,8 @@ export class Keeper {
     if (!this.#storing) return
     this.#storing = false
     this.#readable = this.readable - this.#base
-    this.#log.error({ digest: this.#digest, error }, 'a blob cannot be stored; it is passed through')
+    // A cache without room says so itself, and not for each blob.
+    if (error instanceof NoRoom) this.#log.debug({ digest: this.#digest }, error.message)
+    else this.#log.error({ digest: this.#digest, error }, 'a blob cannot be stored; it is passed through')
   }
 }
