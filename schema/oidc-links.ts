@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { oidcLinks } from './tables/sessions.ts'
+import { onboardIn } from './users.ts'
 
 /** Who a user is at an OpenID provider. Times in milliseconds since the epoch. */
 export type OidcLink = typeof oidcLinks.$inferSelect
@@ -18,9 +19,25 @@ export function oidcLinkOf(db: Database, userId: number): Promise<OidcLink | und
   return db.read.sql.select().from(oidcLinks).where(eq(oidcLinks.userId, userId)).get()
 }
 
-export async function createOidcLink(db: Database, link: Omit<OidcLink, 'createdAt' | 'updatedAt'>): Promise<void> {
-  const now = db.clock.now()
-  await db.write(({ sql }) => sql.insert(oidcLinks).values({ ...link, createdAt: now, updatedAt: now }))
+/**
+ * Makes the account of somebody whom a provider knows, once, however many of his logins come at the same time.
+ * @throws RegistryError 409 the name is another's
+ */
+export async function onboardLinked(
+  db: Database,
+  user: Parameters<typeof onboardIn>[2],
+  link: Omit<OidcLink, 'userId' | 'createdAt' | 'updatedAt'>,
+): Promise<number> {
+  return await db.write(async (connection) => {
+    const { sql } = connection
+    const ofPerson = and(eq(oidcLinks.issuer, link.issuer), eq(oidcLinks.subject, link.subject))
+    const there = await sql.select({ userId: oidcLinks.userId }).from(oidcLinks).where(ofPerson).get()
+    if (there !== undefined) return there.userId
+    const { id } = await onboardIn(db, connection, user)
+    const now = db.clock.now()
+    await sql.insert(oidcLinks).values({ ...link, userId: id, createdAt: now, updatedAt: now })
+    return id
+  })
 }
 
 /** What the provider said now. */

@@ -69,36 +69,43 @@ const reads = (sql: LibSQLDatabase) => ({
 })
 
 /** An account for somebody who is known elsewhere. An address that is another's already stays his. @throws RegistryError 409 the name is taken */
-export async function onboardUser(db: Database, user: Pick<NewUser, 'username' | 'email' | 'realname'>): Promise<User> {
+export function onboardUser(db: Database, user: Pick<NewUser, 'username' | 'email' | 'realname'>): Promise<User> {
+  return db.write((connection) => onboardIn(db, connection, user))
+}
+
+/** As `onboardUser`, in a transaction of this room. */
+export async function onboardIn(db: Database, connection: WriteConnection, user: Pick<NewUser, 'username' | 'email' | 'realname'>): Promise<User> {
   const { email, ...rest } = user
-  const taken = email !== undefined && (await db.read.sql.select({ id: users.id }).from(users).where(eq(users.email, email)).get()) !== undefined
-  return await createUser(db, { ...rest, ...(!taken && { email }) }, 'system')
+  const taken = email !== undefined && (await connection.sql.select({ id: users.id }).from(users).where(eq(users.email, email)).get()) !== undefined
+  return await createIn(db, connection, { ...rest, ...(!taken && { email }) }, 'system')
 }
 
 /** @throws RegistryError 409 username or email is taken */
-export async function createUser(db: Database, user: NewUser, actor: string): Promise<User> {
-  return await db.write(async (connection) => {
-    const { sql } = connection
-    const email = user.email ?? null
-    await refuseTaken(connection, user.username, email)
-    const now = db.clock.now()
-    const row = await sql
-      .insert(users)
-      .values({
-        username: user.username,
-        email,
-        realname: user.realname ?? '',
-        comment: user.comment ?? '',
-        passwordHash: user.passwordHash ?? null,
-        admin: user.admin ?? false,
-        createdAt: now,
-        updatedAt: now,
-      })
-      .returning(fields)
-      .get()
-    await tell(db, connection, { actor, kind: 'user.created', subject: `user:${row.id}`, detail: { username: row.username } })
-    return row
-  })
+export function createUser(db: Database, user: NewUser, actor: string): Promise<User> {
+  return db.write((connection) => createIn(db, connection, user, actor))
+}
+
+async function createIn(db: Database, connection: WriteConnection, user: NewUser, actor: string): Promise<User> {
+  const { sql } = connection
+  const email = user.email ?? null
+  await refuseTaken(connection, user.username, email)
+  const now = db.clock.now()
+  const row = await sql
+    .insert(users)
+    .values({
+      username: user.username,
+      email,
+      realname: user.realname ?? '',
+      comment: user.comment ?? '',
+      passwordHash: user.passwordHash ?? null,
+      admin: user.admin ?? false,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .returning(fields)
+    .get()
+  await tell(db, connection, { actor, kind: 'user.created', subject: `user:${row.id}`, detail: { username: row.username } })
+  return row
 }
 
 /** Whatever the case of its letters. */

@@ -91,6 +91,12 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect(await (await current(tab)).json()).toMatchObject({ username: 'bob', admin_role_in_auth: false })
   })
 
+  test('who logs in for the first time in several windows at once has one account', { timeout: 60_000 }, async () => {
+    people.set('sub-jan', { name: 'jan', groups: [] })
+    const arrived = await Promise.all([1, 2, 3, 4].map(async () => await atProvider(browser(), 'sub-jan')))
+    expect(arrived.map(({ status, headers }) => [status, headers.get('location')])).toEqual(Array.from({ length: 4 }, () => [302, '/']))
+  })
+
   test('a session changes nothing without its CSRF token, and ends at both places', { timeout: 60_000 }, async () => {
     const tab = browser()
     await atProvider(tab, 'sub-ada')

@@ -3,7 +3,7 @@ import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
 import { oidcLinkOf } from '../../../schema/oidc-links.ts'
-import { findUserByUsername, onboardUser, setAdminByGroup } from '../../../schema/users.ts'
+import { findUserByUsername, onboardUser, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
@@ -104,12 +104,23 @@ export class DirectoryPeople {
     return missing
   }
 
+  /** Several first logins of one person may come at once. */
+  async #onboard({ username, email, realname }: DirectoryPerson): Promise<User> {
+    try {
+      return await onboardUser(this.#db, { username, email, realname })
+    } catch (error) {
+      const meanwhile = await findUserByUsername(this.#db, username)
+      if (meanwhile === undefined || meanwhile.passwordHash !== null) throw error
+      return meanwhile
+    }
+  }
+
   async #keep(person: DirectoryPerson, groups: readonly DirectoryGroup[], adminDn: string | undefined): Promise<string | undefined> {
     const db = this.#db
     const known = await findUserByUsername(db, person.username)
     // An account with a password of its own is another person's, and so is one of an OpenID provider.
     if (known !== undefined && (known.passwordHash != null || (await oidcLinkOf(db, known.id)) !== undefined)) return undefined
-    const user = known ?? (await onboardUser(db, { username: person.username, email: person.email, realname: person.realname }))
+    const user = known ?? (await this.#onboard(person))
     const ids: number[] = []
     for (const { dn, name } of groups) ids.push((await ensureGroup(db, { name, type: LDAP_GROUP, ldapDn: dn })).id)
     await setGroupsOfUser(db, user.id, ids, ACTOR)

@@ -4,8 +4,8 @@ import type { Log } from '../../../registry/log.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
 import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
-import { createOidcLink, findOidcLink, type OidcLink, renewOidcLink } from '../../../schema/oidc-links.ts'
-import { findUserById, findUserByUsername, onboardUser, setAdminByGroup, type User } from '../../../schema/users.ts'
+import { findOidcLink, type OidcLink, onboardLinked, renewOidcLink } from '../../../schema/oidc-links.ts'
+import { findUserById, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Secrets } from '../../services.ts'
@@ -122,20 +122,21 @@ export class OidcFlows {
         status: 400,
       })
     }
-    if ((await findUserByUsername(this.#db, username)) !== undefined) {
-      throw new RegistryError('DENIED', `The user name ${username} is taken; choose another.`, undefined, { status: 409 })
-    }
     const email = typeof claims.email === 'string' ? claims.email : undefined
     const realname = typeof claims.name === 'string' ? claims.name : undefined
-    const user = await onboardUser(this.#db, { username, email, realname })
-    await createOidcLink(this.#db, {
-      userId: user.id,
+    const link = {
       issuer: claims.iss,
       subject: claims.sub,
       sealedSecret: await sealCliSecret(this.#secrets),
       sealedRefreshToken: refreshToken === undefined ? null : await this.#secrets.seal(refreshToken, REFRESH),
       checkedAt: this.#db.clock.now(),
+    }
+    const id = await onboardLinked(this.#db, { username, email, realname }, link).catch((error: unknown) => {
+      if (!(error instanceof RegistryError) || error.status !== 409) throw error
+      throw new RegistryError('DENIED', `The user name ${username} is taken; choose another.`, undefined, { status: 409 })
     })
+    const user = await findUserById(this.#db, id)
+    if (user === undefined) throw new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
     return await this.#update(user, claims, settings)
   }
 

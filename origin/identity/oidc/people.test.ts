@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createOidcLink } from '../../../schema/oidc-links.ts'
+import { onboardLinked } from '../../../schema/oidc-links.ts'
 import { createUser } from '../../../schema/users.ts'
 import { openTestOrigin } from '../../testing/origin.ts'
 import { sealCliSecret } from './cli-secrets.ts'
@@ -9,10 +9,9 @@ it('a wrong CLI secret costs the same work whoever is asked for: nobody, one of 
   const origin = await openTestOrigin()
   try {
     const { db, live, secrets, log } = origin.origin.services
-    const user = await createUser(db, { username: 'ada' }, 'user:1')
     await createUser(db, { username: 'local' }, 'user:1')
     const link = { issuer: 'https://op.example', subject: 'ada', sealedSecret: await sealCliSecret(secrets, 'right'), sealedRefreshToken: null }
-    await createOidcLink(db, { ...link, userId: user.id, checkedAt: 0 })
+    await onboardLinked(db, { username: 'ada' }, { ...link, checkedAt: 0 })
     let opened = 0
     const counted = {
       ...secrets,

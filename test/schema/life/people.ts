@@ -3,6 +3,7 @@ import { purgeAudit } from '../../../schema/audit/purge.ts'
 import { listAudit, readAudit } from '../../../schema/audit/read.ts'
 import { verifyAudit } from '../../../schema/audit/verify.ts'
 import { appendChange, headOfChanges, readChanges, readCursor, saveCursor } from '../../../schema/changes.ts'
+import type { Database } from '../../../schema/database.ts'
 import {
   createGroup,
   deleteGroup,
@@ -18,7 +19,7 @@ import { addGuess, forgetGuesses, isKnownAddress, noteKnownAddress, readGuesses 
 import { addSigningKey, dropSigningKey, listSigningKeys, retireSigningKey, settleSigningKey } from '../../../schema/keys.ts'
 import { dropLease, takeLease } from '../../../schema/leases.ts'
 import { addMember, findMember, listMembers, removeMember, setMemberRole } from '../../../schema/members.ts'
-import { createOidcLink, findOidcLink, oidcLinkOf, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
+import { findOidcLink, oidcLinkOf, onboardLinked, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
 import { principalFacts } from '../../../schema/principals.ts'
 import {
   createProject,
@@ -53,7 +54,8 @@ import { listing, refused, type Step } from './step.ts'
 
 const ME = 'user:1'
 const key = { kid: 'k', algorithm: 'EdDSA', publicJwk: {}, sealedPrivate: '' }
-const link = { userId: 2, issuer: 'i', subject: 's', sealedSecret: '', sealedRefreshToken: null, checkedAt: 1 }
+const link = { issuer: 'i', subject: 's', sealedSecret: '', sealedRefreshToken: null, checkedAt: 1 }
+const linked = async (db: Database) => (await findOidcLink(db, link.issuer, link.subject))?.userId ?? 0
 const robot = { secretHash: 'h', duration: -1, permissions: [], creator: ME }
 
 /** People, their groups, robots, projects, sessions, and the log of what they do. User 1 and project 1 are there. */
@@ -125,11 +127,11 @@ export const people: readonly Step[] = [
   ['extend a session', (db) => extendSession(db, 's', 2)],
   ['log out', (db) => deleteSession(db, 's')],
   ['forget old sessions', (db) => forgetSessionsBefore(db, 5, 10)],
-  ['know a user of a provider', (db) => createOidcLink(db, link)],
+  ['onboard a user of a provider', (db) => onboardLinked(db, { username: 'linked' }, link)],
   ['find a user of a provider', (db) => findOidcLink(db, 'i', 's')],
-  ['the provider of a user', (db) => oidcLinkOf(db, 2)],
-  ['ask the provider again', (db) => renewOidcLink(db, 2, { sealedRefreshToken: 'r', checkedAt: 2 })],
-  ['a new secret of a user', (db) => setCliSecret(db, 2, 't', ME)],
+  ['the provider of a user', async (db) => oidcLinkOf(db, await linked(db))],
+  ['ask the provider again', async (db) => renewOidcLink(db, await linked(db), { sealedRefreshToken: 'r', checkedAt: 2 })],
+  ['a new secret of a user', async (db) => setCliSecret(db, await linked(db), 't', ME)],
   [
     'a wrong password',
     async (db) => {
