@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { headOfChanges } from '../../schema/changes.ts'
 import { scrape, sum } from '../support/metrics-page.ts'
 import { until } from '../support/until.ts'
 import { ADMIN, basic, TestEdge, TestOrigin } from './support.ts'
@@ -63,6 +64,8 @@ describe('what an edge shows to Prometheus', () => {
       await Promise.all([...blobs, ...blobs].map((path) => get('blob', path)))
     }
     const tags = await Promise.all(['v1', 'v2', 'v3'].map(async (tag) => ({ tag, ...(await origin.push('once/app', tag)) })))
+    // A tag that the feed names afterwards is asked for anew.
+    await edge.caughtUp(await headOfChanges(origin.running.open.services.db))
     for (const { tag } of tags) await pull(tag)
     const cold = await counted('misses')
     expect([(await counted('hits')).manifest, cold.tag, cold.manifest]).toEqual([0, 3, 0])
