@@ -8,6 +8,10 @@ import { COUNT, contains, type Listed, type Listing, window } from './listing.ts
 import { groupUsers, members } from './tables/projects.ts'
 import { userGroups } from './tables/users.ts'
 
+/** Kinds of groups, as Harbor numbers them. */
+export const LDAP_GROUP = 1
+export const OIDC_GROUP = 3
+
 export type UserGroup = typeof userGroups.$inferSelect
 
 export interface NewGroup {

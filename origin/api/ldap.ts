@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { LDAP_GROUP } from '../../schema/groups.ts'
 import { sameHost } from '../config/live.ts'
 import type { DirectorySettings } from '../identity/ldap/directory.ts'
 import { empty, json, refusals } from './answers.ts'
@@ -7,7 +8,6 @@ import { badField } from './errors.ts'
 import { UserGroup } from './usergroup.ts'
 
 const tags = ['Ldap']
-const LDAP_GROUP = 1
 
 const Conf = z
   .object({

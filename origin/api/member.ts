@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { mayManageRoles } from '../../policy/delegation.ts'
 import type { Principal, ProjectFacts, RoleId } from '../../policy/facts.ts'
 import { isRoleId } from '../../policy/roles.ts'
-import { ensureGroup, findGroupById, findGroupByName } from '../../schema/groups.ts'
+import { ensureGroup, findGroupById, findGroupByName, LDAP_GROUP } from '../../schema/groups.ts'
 import { addMember, findMember, listMembers, type ProjectMember as Row, removeMember, setMemberRole } from '../../schema/members.ts'
 import { findUserById, findUserByUsername } from '../../schema/users.ts'
 import { empty, json, refusals } from './answers.ts'
@@ -11,7 +11,6 @@ import { ApiError, badField, notFound } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
 
 const tags = ['member']
-const LDAP_GROUP = 1
 const params = z.object({ project_name_or_id: z.string().max(255) })
 const one = params.extend({ mid: id })
 

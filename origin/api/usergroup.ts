@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { createGroup, deleteGroup, findGroupById, listGroups, type UserGroup as Row, renameGroup } from '../../schema/groups.ts'
+import { createGroup, deleteGroup, findGroupById, LDAP_GROUP, listGroups, type UserGroup as Row, renameGroup } from '../../schema/groups.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
@@ -121,7 +121,7 @@ export const userGroups = ({ services: { db, people }, guard }: ApiParts) => {
     })
     .openapi(create, async (c) => {
       const { group_name, group_type, ldap_group_dn } = c.req.valid('json')
-      const ldap = group_type === 1
+      const ldap = group_type === LDAP_GROUP
       if (ldap && ldap_group_dn === '') throw badField('ldap_group_dn', 'an LDAP group (group_type 1) is known by its DN')
       if (!ldap && group_name === '') throw badField('group_name', 'is missing')
       if (ldap && (await people.group(ldap_group_dn)) === undefined) throw badField('ldap_group_dn', `the directory has no group ${ldap_group_dn}`)

@@ -4,6 +4,7 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { quiet } from '../../test/support/fill-source.ts'
+import { until } from '../../test/support/until.ts'
 import { FillTable } from '../fill/index.ts'
 import { PullThrough } from '../pull-through.ts'
 import type { Blobs, Registry, Repository } from '../registry.ts'
@@ -70,7 +71,7 @@ it.each([undefined, { offset: MIB + 17, length: 12 * MIB }])(
     const { blobs, open } = cacheOver(source)
     const first = await open(digest)
     expect(Buffer.compare(await rest(first?.stream?.getReader() as never, []), bytes)).toBe(0)
-    while ((await blobs.stat(digest)) === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until('the blob is stored', async () => (await blobs.stat(digest)) !== undefined)
     source.asked.length = 0
     const reader = (await open(digest, range))?.stream?.getReader() as ReadableStreamDefaultReader<Uint8Array>
     const begun = await reader.read()

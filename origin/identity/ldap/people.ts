@@ -1,14 +1,13 @@
 import type { Log } from '../../../registry/log.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
-import { ensureGroup, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
+import { ensureGroup, LDAP_GROUP, normalDn, setGroupsOfUser } from '../../../schema/groups.ts'
 import { oidcLinkOf } from '../../../schema/oidc-links.ts'
 import { findUserByUsername, onboardUser, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
 
-const LDAP_GROUP = 1
 const ACTOR = 'system'
 
 /** People of a directory, as accounts here: made at their first login, with the groups that they are in now. */

@@ -3,7 +3,7 @@ import * as client from 'openid-client'
 import type { Log } from '../../../registry/log.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import type { Database } from '../../../schema/database.ts'
-import { ensureGroup, setGroupsOfUser } from '../../../schema/groups.ts'
+import { ensureGroup, OIDC_GROUP, setGroupsOfUser } from '../../../schema/groups.ts'
 import { findOidcLink, type OidcLink, onboardLinked, renewOidcLink } from '../../../schema/oidc-links.ts'
 import { findUserById, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
@@ -12,7 +12,6 @@ import type { Secrets } from '../../services.ts'
 import { sealCliSecret } from './cli-secrets.ts'
 import { type Claims, discover, ProviderError, reasonOf } from './provider.ts'
 
-const OIDC_GROUP = 3
 const ACTOR = 'system'
 const REFRESH = 'oidc refresh token'
 const ID_TOKEN = 'oidc id token'
@@ -43,7 +42,6 @@ export class OidcFlows {
   readonly #live: LiveSettings
   readonly #secrets: Secrets
   #provider: { readonly for: string; readonly configuration: Promise<client.Configuration> } | undefined
-
   readonly #log: Log
   /** People for whom the provider was asked, and nobody knows whether it did what it was asked. */
   readonly #unanswered = new LRUCache<number, true>({ max: UNANSWERED })
