@@ -87,11 +87,9 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const { blobs, records, kept, space, leases, health } = await openEdgeStores(config, { clock, log })
   const pieces = new Pieces()
   const filling = { createHasher, clock, log, limits: { connections: FILL_CONNECTIONS }, pieceBytes: () => pieces.bytes }
-  const fills = new FillTable({
-    ...filling,
-    blobs,
-    ...(leases && { leases: new FillLeases({ objects: leases, clock, log, newId, owner: await ownerOf(kept, newId) }) }),
-  })
+  const fillLeases = leases && new FillLeases({ objects: leases, clock, log, newId, owner: await ownerOf(kept, newId) })
+  void fillLeases?.tidy()
+  const fills = new FillTable({ ...filling, blobs, ...(fillLeases && { leases: fillLeases }) })
   const identity = new RequestIdentity(newId)
   const given = options.fetch
   const fetchFor =

@@ -15,6 +15,8 @@ export interface BlobStore {
   /** A small blob whole, which costs less than a stream of it. `larger`: it has more bytes than `limit`. Absent: nothing is cheaper here. */
   bytes?(digest: Digest, limit: number): Promise<Uint8Array | 'larger' | undefined>
   delete(digest: Digest): Promise<boolean>
+  /** The edition of the draft that it was. Absent: as in Draft. */
+  edition?(digest: Digest): Promise<string | undefined>
   /** In the order of their text. */
   list(page: Page): Promise<Slice<Digest>>
   /** The draft of this name, whether or not it exists yet: nothing is touched before a writer is opened. `id` is [a-z0-9-]{1,128}. */
@@ -35,6 +37,11 @@ export interface BlobStore {
 export interface Draft {
   /** How many bytes are durable; undefined: there is no such draft. */
   size(): Promise<number | undefined>
+  /**
+   * A name for what it holds: another one each time it is begun from nothing, so that bytes of different tries can be told apart by a process
+   * that did not write them. undefined: there is no such draft. Absent: only one process writes here.
+   */
+  edition?(): Promise<string | undefined>
   /**
    * Opens it for writing at `offset`, which must be its size (0 makes a new one, and leaves an empty draft that has a size at once).
    * `expected`: the total size, when known, so that a store may stream instead of collecting. Such a writer, closed before it came to that

@@ -102,6 +102,10 @@ class SlicedBlobStore implements BlobStore {
     })
   }
 
+  async edition(digest: Digest): Promise<string | undefined> {
+    return (await this.#index(digest))?.unique
+  }
+
   async list(page: Page): Promise<Slice<Digest>> {
     const last = page.last === undefined ? undefined : BLOBS + page.last.replace(':', '/')
     const { items, more } = await this.#objects.list(BLOBS, { limit: page.limit, ...(last === undefined ? {} : { last }) })
@@ -121,6 +125,7 @@ class SlicedBlobStore implements BlobStore {
         const writer = this.#writers.get(id)
         return writer instanceof SliceWriter ? writer.readable : (await this.#load(id))?.size
       },
+      edition: async () => (await this.#marker(id))?.unique,
       writer: ({ offset, expected }) => this.#writer(id, offset, expected),
       read: async (range) => {
         const writer = this.#writers.get(id)

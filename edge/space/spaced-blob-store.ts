@@ -49,6 +49,7 @@ export function spacedBlobStore(options: SpacedOptions): BlobStore {
       ledger.remove(digest)
       return await blobs.delete(digest)
     },
+    ...(blobs.edition && { edition: blobs.edition.bind(blobs) }),
     hold: (what) => reads.begin(typeof what === 'string' ? what : draftKey(what.draft)),
     list: (page) => blobs.list(page),
     drafts: (page) => blobs.drafts(page),

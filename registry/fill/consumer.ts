@@ -23,6 +23,8 @@ export interface ConsumerOptions {
    * @throws when it ends here
    */
   readonly onBehind: (position: number, given: (() => Hasher) | undefined, left: AbortSignal) => AsyncIterator<Uint8Array>
+  /** What it was reading is gone from the store: gives the rest from elsewhere; undefined: it was never whole there, or is nowhere. */
+  readonly onLost: (position: number, left: AbortSignal) => Promise<ReadableStream<Uint8Array> | undefined>
   /** Called once, when it has ended, failed or left. */
   readonly onLeave: () => void
 }
@@ -41,6 +43,7 @@ export function consumerStream({
   counters,
   signal,
   onBehind,
+  onLost,
   onLeave,
 }: ConsumerOptions): ReadableStream<Uint8Array> {
   const end = range.offset + range.length
@@ -70,6 +73,38 @@ export function consumerStream({
   }
   let onAbort = () => {}
 
+  /** The next piece of what is stored; undefined: look again. */
+  const stored = async (until: number): Promise<Uint8Array | undefined> => {
+    if (reader === undefined) {
+      const stream = await keeper.read({ offset: position, length: until - position })
+      reader = inPieces(stream, pieceBytes)
+      // Who left while it was opened cannot have closed it.
+      if (left) await dropReader()
+      opened = position
+      return undefined
+    }
+    const { done, value } = await reader.read()
+    if (generation !== flow.generation || left) return undefined
+    if (!done) {
+      given = undefined
+      return value
+    }
+    if (position === opened) throw new RegistryError('UNKNOWN', 'The store holds fewer bytes of this blob than it should.')
+    reader = undefined
+    return undefined
+  }
+
+  /** The store fails. Where the fill ends well, all that was given is verified, and the rest is the same from wherever it comes. */
+  const lost = async (error: unknown): Promise<undefined> => {
+    // One that has failed answers with its failure, which is known.
+    await dropReader().catch(() => undefined)
+    const rest = left ? undefined : await onLost(position, ending.signal)
+    if (left || generation !== flow.generation) await rest?.cancel()
+    else if (rest === undefined) throw error
+    else own = rest[Symbol.asyncIterator]()
+    return undefined
+  }
+
   /** The next chunk; undefined: it is at its end. */
   const next = async (): Promise<Uint8Array | undefined> => {
     while (!left) {
@@ -94,24 +129,10 @@ export function consumerStream({
         given = flow.window.hasherAfter(position + chunk.length - 1)
         return chunk
       }
-      if (reader !== undefined) {
-        const { done, value } = await reader.read()
-        if (generation !== flow.generation || left) continue
-        if (!done) {
-          given = undefined
-          return value
-        }
-        if (position === opened) throw new RegistryError('UNKNOWN', 'The store holds fewer bytes of this blob than it should.')
-        reader = undefined
-        continue
-      }
-      const stored = Math.min(until, keeper.readable)
-      if (position < stored) {
-        const stream = await keeper.read({ offset: position, length: stored - position })
-        reader = inPieces(stream, pieceBytes)
-        // Who left while it was opened cannot have closed it.
-        if (left) await dropReader()
-        opened = position
+      const readable = Math.min(until, keeper.readable)
+      if (reader !== undefined || position < readable) {
+        const piece = await stored(readable).catch(lost)
+        if (piece !== undefined) return piece
         continue
       }
       if (!keeper.storing && position < flow.window.start) {

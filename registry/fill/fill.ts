@@ -1,5 +1,5 @@
 import type { Hasher } from '../blob-store.ts'
-import type { BlobStream } from '../registry.ts'
+import type { BlobBody, BlobStream } from '../registry.ts'
 import { algorithmOf, type Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { RepositoryName } from '../spec/names.ts'
@@ -13,6 +13,7 @@ import { type OwnRangeOptions, ownRange } from './own-range.ts'
 import type { Patch } from './patch.ts'
 import { type FillEnd, Pump, type PumpOptions } from './pump.ts'
 import { type Placed, rangeStream } from './range-stream.ts'
+import { readOn } from './read-on.ts'
 import type { Turns } from './turns.ts'
 import { orAborted } from './wait.ts'
 
@@ -21,6 +22,8 @@ export interface FillOptions extends PumpOptions {
   readonly pieceBytes: () => number
   /** For consumers that fall behind what cannot be stored: of all fills together. */
   readonly ownTurns: Turns
+  /** Where the rest of the blob is to be had once this fill has stored it and it is gone from the store again. */
+  readonly again: (wanted: Omit<FillRequest, 'digest' | 'confirmed'>) => (rest: ByteRange) => Promise<BlobBody | undefined>
 }
 
 type Wanted = Omit<FillRequest, 'digest' | 'confirmed'>
@@ -165,8 +168,8 @@ export class Fill {
   }
 
   /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
-  #main(offset: number, size: number, { range, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
-    const { keeper, source, pieceBytes, counters } = this.#options
+  #main(offset: number, size: number, { range, source, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
+    const { keeper, pieceBytes, counters, again } = this.#options
     let behind = false
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
@@ -175,9 +178,17 @@ export class Fill {
       keeper,
       range: { offset, length: end - offset },
       size,
-      source: source.name,
+      source: this.#options.source.name,
       signal,
       ...(alone && { counters }),
+      onLost: async (position, left) => {
+        const how = await this.ended
+        if (how !== 'stored' && how !== 'passed') return undefined
+        const wanted = { source, size, signal: signal === undefined ? left : AbortSignal.any([signal, left]) }
+        const rest = { offset: position, length: end - position }
+        const found = await again(wanted)(rest)
+        return found?.stream && readOn({ size, range: rest, stream: found.stream }, again(wanted))
+      },
       onBehind: (position, given, left) => {
         const rest = this.#own({ from: position, end, size }, given, signal === undefined ? left : AbortSignal.any([signal, left]))
         behind = true

@@ -24,9 +24,14 @@ export interface FollowOptions {
   readonly signal: AbortSignal
 }
 
+async function editionOf(blobs: BlobStore, digest: Digest): Promise<string | undefined> {
+  return blobs.edition === undefined ? '' : await blobs.edition(digest)
+}
+
 /**
- * While another process fills this blob: what it has stored is readable here as it lands. Resolves with `'stored'` when the blob is whole, and with
- * the lease when the fill is ours now. The source is asked only whether this repository has the blob.
+ * While another process fills this blob: what it has stored is readable here as it lands. Resolves with `'stored'` when the blob is whole, or was and
+ * has been deleted since, and with the lease when the fill is ours now. The source is asked only whether this repository has the blob.
+ * What is read here before it is verified is of one edition of the other's draft; those who have had bytes of another than the right one are cut off.
  * @throws Absent, Abandoned, what the source and the store throw, the signal's reason
  */
 export async function follow({
@@ -48,23 +53,29 @@ export async function follow({
   if (found === undefined) throw new Absent()
   flow.sized(found.size)
   const waiting = leases.waiting(id)
-  for (let had = 0; ; ) {
+  let seen: string | undefined
+  for (;;) {
     // In this order: what is looked at later tells what has become of what was not there before.
-    const has = await keeper.leftover()
+    const edition = await keeper.edition()
+    const readable = edition !== undefined && (await keeper.leftover()) > 0
     const lease = await waiting.look()
-    if ((await blobs.stat(digest))?.size === found.size) {
+    const stored = (await blobs.stat(digest))?.size === found.size ? await editionOf(blobs, digest) : undefined
+    const now = stored ?? edition
+    const other = seen !== undefined && seen !== now && (readable || stored !== undefined || lease !== undefined)
+    const verified = other && (await leases.verified(id)) === seen
+    if (other && !verified) {
+      // What was there turned out wrong, or nobody can say any more what it was.
+      flow.restart()
+      flow.sized(found.size)
+    }
+    if (verified || stored !== undefined) {
       await lease?.release()
       keeper.committed(found.size)
       flow.verify()
       return 'stored'
     }
-    if (has < had) {
-      // What was there turned out wrong.
-      flow.restart()
-      flow.sized(found.size)
-    }
     if (lease !== undefined) return lease
-    had = has
+    if (readable) seen = edition
     flow.changed.ring()
     if (!wanted()) throw new Abandoned()
     await pause(clock, leases.limits.lookMs, signal)

@@ -77,6 +77,11 @@ export class Keeper {
     }
   }
 
+  /** Of what an earlier fill has left, or this one has begun. undefined: there is nothing. Empty: nobody else writes. */
+  async edition(): Promise<string | undefined> {
+    return this.#draft.edition === undefined ? '' : await this.#draft.edition()
+  }
+
   /** Writing begins at `offset` of the draft, which is what is there. `expected`: the draft's size in the end. */
   async begin(offset: number, expected: number): Promise<void> {
     if (!this.#storing) return

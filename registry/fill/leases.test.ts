@@ -4,6 +4,8 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { until } from '../../test/support/until.ts'
+import { type BlobStore, NoRoom } from '../blob-store.ts'
 import { FillLeases, LEASE_LIMITS } from './leases.ts'
 import { FillTable } from './table.ts'
 
@@ -70,7 +72,85 @@ describe('two processes on one bucket', () => {
     expect(digestOf(new Uint8Array(await new Blob(parts).arrayBuffer()))).toBe(digest)
     await Promise.all([one.table.idle(), whileItRuns(other.clock, other.table.idle())])
     expect([source.asked.length, source.bytesSent]).toEqual([1, SIZE])
-    expect((await one.objects.list('leases/', { limit: 10 })).items).toEqual([])
+    one.clock.advance(LEASE_LIMITS.verifiedMs)
+    const left = async () =>
+      (await Promise.all(['leases/', 'verified/'].map((prefix) => one.objects.list(prefix, { limit: 10 })))).flatMap(({ items }) => items)
+    await until('nothing is left of it', async () => (await left()).length === 0)
+  })
+
+  /** One fills as far as `gate` lets it, the other has handed out what there is. */
+  async function follower(source: TestSource) {
+    const one = processOver()
+    const other = processOver(one.objects)
+    const first = (await opened(one.table, source)).getReader()
+    for (let got = 0; got < 1_400_000; ) got += (await first.read()).value?.length ?? 0
+    const second = (await whileItRuns(other.clock, opened(other.table, source))).getReader()
+    const given: Uint8Array<ArrayBuffer>[] = []
+    for (let got = 0; got < 700_000; ) {
+      const { value = new Uint8Array() } = await whileItRuns(other.clock, second.read())
+      got += value.length
+      given.push(new Uint8Array(value))
+    }
+    const rest = async () => {
+      for (let next = await second.read(); !next.done; next = await second.read()) given.push(new Uint8Array(next.value))
+      return digestOf(new Uint8Array(await new Blob(given).arrayBuffer()))
+    }
+    const end = async () => {
+      while (!(await first.read()).done);
+      await one.table.idle()
+    }
+    return { one, other, end, rest: () => whileItRuns(other.clock, rest()) }
+  }
+
+  it('cut nobody off whose blob one has stored and deleted before the other looked', async () => {
+    const gate = Promise.withResolvers<void>()
+    const source = new TestSource({
+      bytes,
+      before: async ({ sent }, chunk) => {
+        if (sent >= 1_500_000) await gate.promise
+        return chunk
+      },
+    })
+    const { one, end, rest } = await follower(source)
+    gate.resolve()
+    await end()
+    expect(await one.blobs.delete(digest)).toBe(true)
+    expect(await rest()).toBe(digest)
+    expect(source.asked).toHaveLength(2)
+  })
+
+  it('never go on with other bytes than they began with: a source that lied has been asked again before the other looked', async () => {
+    const gate = Promise.withResolvers<void>()
+    const source = new TestSource({
+      bytes,
+      before: async (asked, chunk) => {
+        if (asked.sent >= 1_500_000) await gate.promise
+        return asked === source.asked[0] && asked.sent === 0 ? chunk.map((byte) => byte ^ 1) : chunk
+      },
+    })
+    const { one, end, rest } = await follower(source)
+    gate.resolve()
+    await end().catch(() => undefined)
+    await one.table.idle()
+    expect(await one.blobs.stat(digest)).toEqual({ size: SIZE })
+    await expect(rest()).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+  })
+
+  it('do not wait for one that has no room to store it', async () => {
+    const one = processOver()
+    const other = processOver(one.objects)
+    const narrow: BlobStore = slicedBlobStore(one.objects)
+    const draft = narrow.draft.bind(narrow)
+    narrow.draft = (id) => ({ ...draft(id), writer: () => Promise.reject(new NoRoom()) })
+    const passing = new FillTable({ blobs: narrow, createHasher, clock: one.clock, log: quiet, leases: one.leases })
+    const slow = (await opened(passing, new TestSource({ bytes }))).getReader()
+    await slow.read()
+    const source = new TestSource({ bytes })
+    expect(digestOf(await whileItRuns(other.clock, read(await whileItRuns(other.clock, opened(other.table, source)))))).toBe(digest)
+    await other.table.idle()
+    expect(await other.blobs.stat(digest)).toEqual({ size: SIZE })
+    await slow.cancel()
+    await passing.close()
   })
 
   it('lose nothing when the one that fills is killed: the other takes over and asks for what is missing', async () => {

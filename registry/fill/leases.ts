@@ -12,9 +12,11 @@ export interface LeaseLimits {
   readonly looks: number
   /** … or after so many where its holder was the same process before it was started again. Longer than between two signs. */
   readonly ownLooks: number
+  /** How long those who wait can still see that a fill ended well. Several looks. */
+  readonly verifiedMs: number
 }
 
-export const LEASE_LIMITS: LeaseLimits = { renewMs: 3_000, lookMs: 500, looks: 40, ownLooks: 10 }
+export const LEASE_LIMITS: LeaseLimits = { renewMs: 3_000, lookMs: 500, looks: 40, ownLooks: 10, verifiedMs: 10_000 }
 
 export interface FillLeasesOptions {
   /** Shared by the processes that share the blobs. */
@@ -31,8 +33,12 @@ export interface FillLeasesOptions {
 export interface Lease {
   /** Aborted when another process has taken it over. */
   readonly lost: AbortSignal
-  release(): Promise<void>
+  /** `verified`: the edition of the draft whose bytes turned out right, for those who wait; what has become of it since is another matter. */
+  release(verified?: string): Promise<void>
 }
+
+/** `verified/<what>`: the edition of the draft that a fill which has just ended found right. */
+const VERIFIED = 'verified/'
 
 /**
  * Which process fills a blob, where several share a bucket. A lease is an object `leases/<what>/<term>`; the newest term counts, and each is made
@@ -42,6 +48,7 @@ export interface Lease {
 export class FillLeases {
   readonly limits: LeaseLimits
   readonly #options: FillLeasesOptions
+  readonly #closed = new AbortController()
 
   constructor(options: FillLeasesOptions) {
     this.#options = options
@@ -53,6 +60,11 @@ export class FillLeases {
     return (await this.#newest(what)) === undefined ? await this.#make(what, 1) : undefined
   }
 
+  /** The edition of the draft that was found right a moment ago. */
+  async verified(what: string): Promise<string | undefined> {
+    return await this.#text(VERIFIED + what)
+  }
+
   /** For a process that waits: each `look` tells whether the lease has become its own. */
   waiting(what: string): { look(): Promise<Lease | undefined> } {
     let seen = ''
@@ -61,7 +73,7 @@ export class FillLeases {
       look: async () => {
         const newest = await this.#newest(what)
         if (newest === undefined) return await this.#make(what, 1)
-        const text = await this.#sign(what, newest)
+        const text = (await this.#text(keyOf(what, newest))) ?? ''
         const sign = `${newest} ${text}`
         unchanged = sign === seen ? unchanged + 1 : 0
         seen = sign
@@ -82,11 +94,43 @@ export class FillLeases {
     const kept = this.#keep(what, term, holder, ended.signal, lost)
     return {
       lost: lost.signal,
-      release: async () => {
+      release: async (verified) => {
         ended.abort(new DOMException('It is no longer needed.', 'AbortError'))
         await kept
+        if (verified !== undefined) {
+          await objects.put(VERIFIED + what, encode(verified))
+          void this.#forget(VERIFIED + what, verified)
+        }
         await objects.delete(Array.from({ length: term }, (_, index) => keyOf(what, index + 1)))
       },
+    }
+  }
+
+  /** Takes away what processes that were killed have left. Never rejects. */
+  async tidy(): Promise<void> {
+    const { objects, log } = this.#options
+    try {
+      const { items } = await objects.list(VERIFIED, { limit: 1_000 })
+      await Promise.all(items.map(async ({ key }) => this.#forget(key, (await this.#text(key)) ?? '')))
+    } catch (error) {
+      log.warn({ error }, 'what is known of fills that have ended could not be tidied away')
+    }
+  }
+
+  /** Waits for nothing any more. */
+  close(): void {
+    this.#closed.abort(new DOMException('The process ends.', 'AbortError'))
+  }
+
+  /** Takes it away when all who wait have had the time to see it. Never rejects. */
+  async #forget(key: string, verified: string): Promise<void> {
+    const { objects, clock, log } = this.#options
+    // A process that ends does not wait.
+    await pause(clock, this.limits.verifiedMs, this.#closed.signal).catch(() => undefined)
+    try {
+      if ((await this.#text(key)) === verified) await objects.delete([key])
+    } catch (error) {
+      log.warn({ key, error }, 'what is known of a fill that has ended could not be tidied away')
     }
   }
 
@@ -110,9 +154,9 @@ export class FillLeases {
     return last === undefined ? undefined : Number.parseInt(last.key.slice(last.key.lastIndexOf('/') + 1), 16)
   }
 
-  async #sign(what: string, term: number): Promise<string> {
-    const object = await this.#options.objects.get(keyOf(what, term))
-    return object === undefined ? '' : await new Response(object.stream).text()
+  async #text(key: string): Promise<string | undefined> {
+    const object = await this.#options.objects.get(key)
+    return object && (await new Response(object.stream).text())
   }
 }
 

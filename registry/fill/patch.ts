@@ -129,7 +129,19 @@ export class Patch {
         }
         return {
           size,
-          stream: consumerStream({ flow: this.#flow, keeper, range, size, source: this.#source, pieceBytes, signal, onBehind, onLeave: leave }),
+          stream: consumerStream({
+            flow: this.#flow,
+            keeper,
+            range,
+            size,
+            source: this.#source,
+            pieceBytes,
+            signal,
+            onBehind,
+            // Nothing of a part is verified.
+            onLost: async () => undefined,
+            onLeave: leave,
+          }),
         }
       }
       leave()

@@ -49,6 +49,7 @@ export class Pump {
   readonly #flow: Flow
   readonly #audience: Audience
   readonly #stop: AbortController
+  #lease: Lease | undefined
 
   /** `stop` ends it, from outside as from inside. */
   constructor(options: PumpOptions, flow: Flow, audience: Audience, stop: AbortController) {
@@ -62,11 +63,12 @@ export class Pump {
   async run(): Promise<FillEnd> {
     const { digest, source, keeper, patches, parts, counters, log, turn } = this.#options
     const stop = this.#stop.signal
-    let lease: Lease | 'stored' | undefined
+    let edition: string | undefined
     try {
       await turn(stop)
-      lease = await this.#lead(stop)
+      const lease = await this.#lead(stop)
       if (lease === 'stored') return 'stored'
+      this.#lease = lease
       lease?.lost.addEventListener('abort', () => this.#stop.abort(sourceFails(source.name, 'is being asked by another process')), { once: true })
       for (let round = 1; ; round++) {
         try {
@@ -84,11 +86,12 @@ export class Pump {
           if (this.#flow.failure) throw this.#flow.failure.error
         }
       }
+      if (this.#lease !== undefined) edition = await keeper.edition()
       return await this.#store()
     } catch (error) {
       return await this.#fail(stop.aborted ? stop.reason : error)
     } finally {
-      if (lease !== undefined && lease !== 'stored') await this.#release(lease)
+      await this.#release(edition)
     }
   }
 
@@ -102,7 +105,8 @@ export class Pump {
     // Between the look that found nothing and the lease, another process may have ended.
     const stored = await shared.blobs.stat(digest)
     if (stored === undefined) return lease
-    await this.#release(lease)
+    this.#lease = lease
+    await this.#release()
     this.#flow.sized(stored.size)
     keeper.committed(stored.size)
     // What is stored is no sign that this repository has it.
@@ -111,10 +115,12 @@ export class Pump {
     return 'stored'
   }
 
-  /** Without it, it runs out. */
-  async #release(lease: Lease): Promise<void> {
+  /** `verified`: the edition of the draft that turned out right. Should it fail, the lease runs out. */
+  async #release(verified?: string): Promise<void> {
+    const lease = this.#lease
+    this.#lease = undefined
     try {
-      await lease.release()
+      await lease?.release(verified)
     } catch (error) {
       this.#options.log.warn({ digest: this.#options.digest, error }, 'a lease could not be given back')
     }
@@ -145,6 +151,8 @@ export class Pump {
       const begin = async (size: number) => {
         total.deadline(limits.totalMs + (size / limits.bytesPerSecond) * 1000, () => sourceFails(source.name, 'is too slow'))
         await keeper.begin(from, size)
+        // Who waits for it to be stored waits in vain.
+        if (!keeper.storing) await this.#release()
         flow.startAt(from)
         flow.sized(size)
       }

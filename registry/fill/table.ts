@@ -15,6 +15,7 @@ import type { FillLeases } from './leases.ts'
 import { FILL_LIMITS, type FillLimits } from './limits.ts'
 import { Parts, WholeOnly } from './parts.ts'
 import { Patches } from './patches.ts'
+import { readOn, restFrom } from './read-on.ts'
 import { Turns } from './turns.ts'
 
 export interface FillTableOptions {
@@ -99,7 +100,8 @@ export class FillTable implements Fills {
       }
       if (stored) {
         const body = await this.#blobs.open(digest, range)
-        if (body?.stream !== undefined) return body
+        if (body?.stream !== undefined)
+          return this.#blobs.mayVanish ? { ...body, stream: readOn(body, this.#again({ ...request, size: body.size })) } : body
         this.#stored.delete(digest)
         continue
       }
@@ -107,6 +109,10 @@ export class FillTable implements Fills {
       if (fill === found) this.counters.joined++
       return await fill.open(request)
     }
+  }
+
+  #again(wanted: FillRequest) {
+    return restFrom({ blobs: this.#blobs, fills: this, log: this.#log }, wanted)
   }
 
   async ended(source: string, digest: Digest): Promise<void> {
@@ -127,6 +133,7 @@ export class FillTable implements Fills {
     const fills = [...this.#fills.values()]
     for (const fill of fills) fill.stop()
     await Promise.all(fills.map(({ ended }) => ended))
+    this.#leases?.close()
   }
 
   #begin(key: string, digest: Digest, source: FillSource): Fill {
@@ -154,6 +161,7 @@ export class FillTable implements Fills {
       patches: new Patches({ ...common, ...stored, tryTake: () => this.#rangeTurns.tryTake(), onFreed }),
       createHasher: this.#createHasher,
       ownTurns: this.#ownTurns,
+      again: (wanted) => this.#again({ ...wanted, digest, confirmed: true }),
       turn: async (signal) => {
         giveBack = await this.#turns.take(signal)
       },

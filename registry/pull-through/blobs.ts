@@ -1,14 +1,14 @@
 import { sourceFails } from '../fill/errors.ts'
 import type { FillSource } from '../fill/fills.ts'
+import { readOn, restFrom } from '../fill/read-on.ts'
 import { orAborted } from '../fill/wait.ts'
-import type { BlobBody, BlobStream, Blobs } from '../registry.ts'
+import type { BlobBody, Blobs } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
 import type { RepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
 import { atSource, type Context, keyOf, nameAtSource } from './context.ts'
 import { Flights } from './flights.ts'
-import { readOn } from './read-on.ts'
 import { type Counted, UNCOUNTED } from './request.ts'
 
 /** Blobs: from the store when they are there, else through a fill; in both cases only if the source has them in this very repository. */
@@ -61,7 +61,9 @@ export class BlobCache {
       const body = await blobs.open(digest, range)
       if (body !== undefined) {
         request.found(range?.length ?? body.size)
-        return body.stream === undefined || blobs.mayVanish !== true ? body : { ...body, stream: this.#readOn(repository, digest, body, signal) }
+        if (body.stream === undefined || blobs.mayVanish !== true) return body
+        const wanted = { digest, source: this.#source(repository, digest), confirmed: true, size: body.size, signal }
+        return { ...body, stream: readOn(body, restFrom(this.#context, wanted)) }
       }
     }
     const key = keyOf(repository, digest)
@@ -80,20 +82,6 @@ export class BlobCache {
         if (linked && error instanceof RegistryError && error.code === 'UPSTREAM_INVALID') await records.dropLink(repository, digest)
         throw error
       }
-    })
-  }
-
-  /** What is stored, and the rest of it from the source if it is deleted meanwhile. */
-  #readOn(repository: RepositoryName, digest: Digest, body: BlobStream, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
-    const { blobs, fills, log } = this.#context
-    return readOn(body, async (rest) => {
-      signal?.throwIfAborted()
-      log.info(
-        { repository, digest, offset: rest.offset },
-        'a blob that was being read is gone from the store; it is read on from where it comes from',
-      )
-      const stored = await blobs.open(digest, rest)
-      return stored ?? (await fills.open({ digest, range: rest, source: this.#source(repository, digest), confirmed: true, size: body.size, signal }))
     })
   }
 

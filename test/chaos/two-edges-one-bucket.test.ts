@@ -4,7 +4,7 @@ import { randomImage, sha256 } from '../support/images.ts'
 import { getAt, Tenant } from '../support/tenant.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
-import { type S3Server, s3Program, startS3 } from '../support/versitygw.ts'
+import { edgeBucket, type S3Server, s3Program, startS3 } from '../support/versitygw.ts'
 
 const MIB = 1024 * 1024
 const LAYER_BYTES = 24 * MIB
@@ -33,12 +33,7 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
         env: {
           ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`,
           ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken(name),
-          ATOLL_EDGE_STORAGE_KIND: 's3',
-          ATOLL_EDGE_STORAGE_S3_ENDPOINT: started.endpoint,
-          ATOLL_EDGE_STORAGE_S3_BUCKET: started.bucket,
-          ATOLL_EDGE_STORAGE_S3_REGION: started.region,
-          ATOLL_EDGE_STORAGE_S3_ACCESS_KEY: started.accessKeyId,
-          ATOLL_EDGE_STORAGE_S3_SECRET_KEY: started.secretAccessKey,
+          ...edgeBucket(started),
         },
       })
     edges = [await start('one'), await start('two')]

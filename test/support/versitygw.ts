@@ -60,6 +60,18 @@ export async function startS3(program: string, secretAccessKey = 'test-secret'):
   }
 }
 
+/** The environment of an edge that keeps its blobs there. */
+export function edgeBucket({ endpoint, bucket, region, accessKeyId, secretAccessKey }: S3Server): Record<string, string> {
+  return {
+    ATOLL_EDGE_STORAGE_KIND: 's3',
+    ATOLL_EDGE_STORAGE_S3_ENDPOINT: endpoint,
+    ATOLL_EDGE_STORAGE_S3_BUCKET: bucket,
+    ATOLL_EDGE_STORAGE_S3_REGION: region,
+    ATOLL_EDGE_STORAGE_S3_ACCESS_KEY: accessKeyId,
+    ATOLL_EDGE_STORAGE_S3_SECRET_KEY: secretAccessKey,
+  }
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

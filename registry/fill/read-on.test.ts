@@ -1,16 +1,16 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
-import { quiet } from '../../test/support/fill-source.ts'
+import { quiet, TestSource } from '../../test/support/fill-source.ts'
 import { until } from '../../test/support/until.ts'
-import { FillTable } from '../fill/index.ts'
 import { PullThrough } from '../pull-through.ts'
 import type { Blobs, Registry, Repository } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
 import { parseRepositoryName } from '../spec/names.ts'
 import type { ByteRange } from '../spec/ranges.ts'
+import { FillTable } from './index.ts'
 
 const app = parseRepositoryName('team/app')
 const MIB = 1024 * 1024
@@ -82,3 +82,48 @@ it.each([undefined, { offset: MIB + 17, length: 12 * MIB }])(
     expect(source.asked.length).toBeGreaterThan(0)
   },
 )
+
+describe('who follows a fill and is far behind it', () => {
+  /** A reader that has been given the first bytes, and the fill that it follows. `others` is the same store as another process sees it. */
+  async function follower(source: TestSource, digest: Digest, range?: ByteRange) {
+    const objects = memoryObjectStore()
+    const fills = new FillTable({
+      blobs: slicedBlobStore(objects),
+      createHasher,
+      clock: new TestClock(),
+      log: quiet,
+      limits: { windowBytes: 64 * 1024, windowLimit: MIB },
+    })
+    const body = await fills.open({ digest, range, source, confirmed: true })
+    const reader = body?.stream.getReader() as ReadableStreamDefaultReader<Uint8Array>
+    return { fills, reader, first: (await reader.read()).value as Uint8Array, others: slicedBlobStore(objects) }
+  }
+
+  it.each([undefined, { offset: MIB + 17, length: 12 * MIB }])(
+    'reads on when its blob is stored and deleted by another process (%j)',
+    async (range) => {
+      const bytes = bytesOf(20 * MIB + 3)
+      const digest = digestOf(bytes)
+      const source = new TestSource({ bytes })
+      const { fills, reader, first, others } = await follower(source, digest, range)
+      await fills.idle()
+      const had = source.asked.length
+      expect(await others.delete(digest)).toBe(true)
+      const wanted = range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.length)
+      expect(Buffer.compare(await rest(reader, [first]), wanted)).toBe(0)
+      expect(source.asked.length).toBeGreaterThan(had)
+      await fills.idle()
+      expect(await others.stat(digest)).toEqual({ size: bytes.length })
+    },
+  )
+
+  it('is cut off when what it was given first turned out wrong, though the blob was stored in the end', async () => {
+    const bytes = bytesOf(20 * MIB + 3)
+    const digest = digestOf(bytes)
+    const source = new TestSource({ bytes, before: async (asked, chunk) => (asked === source.asked[0] && asked.sent === 0 ? chunk.fill(1) : chunk) })
+    const { fills, reader, others } = await follower(source, digest)
+    await fills.idle()
+    expect(await others.delete(digest)).toBe(true)
+    await expect(rest(reader, [])).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+  })
+})

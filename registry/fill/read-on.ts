@@ -1,8 +1,30 @@
+import type { BlobStore } from '../blob-store.ts'
+import type { Log } from '../log.ts'
 import type { BlobBody, BlobStream } from '../registry.ts'
 import type { ByteRange } from '../spec/ranges.ts'
+import type { FillRequest, Fills } from './fills.ts'
 
 /** How often a reader finds that what it reads has gone, before it is cut off. */
 const TRIES = 3
+
+/**
+ * Finds the rest of a blob that was stored, and gone while it was read: in the store, where it may have come back, else from its source.
+ * undefined: the source does not have it any more.
+ */
+export function restFrom(
+  { blobs, fills, log }: { readonly blobs: BlobStore; readonly fills: Pick<Fills, 'open'>; readonly log: Log },
+  wanted: FillRequest,
+): (rest: ByteRange) => Promise<BlobBody | undefined> {
+  const { digest, source, signal } = wanted
+  return async (rest) => {
+    signal?.throwIfAborted()
+    log.info(
+      { repository: source.repository, digest, offset: rest.offset },
+      'a blob that was being read is gone from the store; it is read on from where it comes from',
+    )
+    return (await blobs.open(digest, rest)) ?? (await fills.open({ ...wanted, range: rest, confirmed: true }))
+  }
+}
 
 /**
  * The same bytes, read on from elsewhere where they end too early: somebody else made room in a store that several use. They are the same wherever
