@@ -99,6 +99,10 @@ export const OBJECT_STALL_MS = 150_000
 /** From asking a neighbour for a blob to the first byte, which it may have to get from the source itself; then between two pieces. */
 export const NEIGHBOUR_ANSWER_MS = 3_000
 export const NEIGHBOUR_STALL_MS = 5_000
+/** One that is silent for so many looks is asked whether it lives, and has so many more to say so. */
+export const NEIGHBOUR_LOOK_MS = 50
+export const NEIGHBOUR_SILENT_LOOKS = 5
+export const NEIGHBOUR_LIFE_LOOKS = 10
 /** A neighbour that failed, stalled or lied is asked for nothing for so long, twice as long each further time, at most … */
 export const NEIGHBOUR_LEFT_OUT_MS = 30_000
 export const NEIGHBOUR_LEFT_OUT_MOST_MS = 1_800_000

@@ -19,6 +19,7 @@ import {
 } from '../limits.ts'
 import type { Mesh } from '../mesh.ts'
 import type { Nearby } from './nearby.ts'
+import { signOfLife } from './sign-of-life.ts'
 
 export interface NeighboursOptions {
   readonly mesh: Pick<Mesh, 'facts' | 'origin'>
@@ -74,7 +75,7 @@ export class Neighbours implements Nearby {
     const failed = this.#leftOut.get(home.id)
     if (failed !== undefined) this.#leftOut.set(home.id, { ...failed, until: clock.now() + NEIGHBOUR_LEFT_OUT_MS })
     try {
-      const body = await this.#remote(home).with(signal).repository(name).blobs.open(digest, range)
+      const body = await this.#ask(home, signal, (watched) => this.#remote(home).with(watched).repository(name).blobs.open(digest, range))
       if (body?.stream !== undefined) return { size: body.size, ...(range && { range }), stream: this.#watched(body, home, digest) }
       this.askedFor(digest)
     } catch (error) {
@@ -84,6 +85,19 @@ export class Neighbours implements Nearby {
       log.info({ neighbour: home.name, digest, error }, 'a neighbour could not give a blob; the source is asked')
     }
     return undefined
+  }
+
+  /** What it answers. @throws as soon as it is known to hang */
+  async #ask<T>({ url }: KnownEdge, signal: AbortSignal | undefined, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { fetch, clock } = this.#options
+    const answered = new AbortController()
+    const hangs = new AbortController()
+    signOfLife({ fetch, url, clock }, answered.signal).catch((error) => hangs.abort(error))
+    try {
+      return await question(signal === undefined ? hangs.signal : AbortSignal.any([signal, hangs.signal]))
+    } finally {
+      answered.abort()
+    }
   }
 
   async #homeOf(digest: Digest): Promise<KnownEdge | undefined> {
