@@ -115,12 +115,13 @@ const Quota = z.object({
   limit: z.number(),
   repository: z.custom<RepositoryName>().optional(),
   digest: z.string().optional(),
+  tag: z.string().optional(),
   refusal: z.string().optional(),
 })
 
 /** `Details` is Harbor's word for it. */
 function quota({ row, project }: Told): Facts {
-  const { used, limit, repository, digest, refusal } = Quota.parse(detailOf(row))
+  const { used, limit, repository, digest, tag = digest, refusal } = Quota.parse(detailOf(row))
   const Details = refusal ?? `The storage of project ${project.name} is ${used} of ${limit} bytes.`
-  return { repository, ...(digest !== undefined && { resources: [{ digest, tag: digest }] }), more: { Details, used, limit } }
+  return { repository, ...(digest !== undefined && tag !== undefined && { resources: [{ digest, tag }] }), more: { Details, used, limit } }
 }

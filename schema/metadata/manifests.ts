@@ -185,7 +185,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   const { id: repositoryId, projectId } = repository
   const known = (await connection.prepared(writes).inProject.get({ projectId, digests: JSON.stringify([digest]) })) !== undefined
   const bytes = (known ? 0 : size) + (await countBlobs(connection, repository, parsed.blobs))
-  await charge(db, connection, projectId, bytes, { actor, repository: repository.name, digest })
+  await charge(db, connection, projectId, bytes, { actor, repository: repository.name, digest, tag: manifest.tags[0] })
   const { addContent, add } = connection.prepared(writes)
   await addContent.run({ digest, bytes: manifest.bytes })
   const references = [...referencesOf('blob', parsed.blobs), ...referencesOf('manifest', parsed.manifests)]

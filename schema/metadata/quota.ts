@@ -55,6 +55,8 @@ export interface Pushed {
   readonly actor?: string | undefined
   readonly repository: RepositoryName
   readonly digest?: Digest | undefined
+  /** The tag that it was pushed under. */
+  readonly tag?: string | undefined
 }
 
 /** Counts bytes that are new to a project. @throws RegistryError DENIED when its quota has no room for them */

@@ -171,6 +171,12 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect((await tab.go(`${BASE}/c/oidc/callback?code=x&state=y&iss=${provider.issuer}`)).status).toBe(401)
   })
 
+  test('a login leads back to where it was begun, and nowhere else', async () => {
+    const arrived = await provider.login(browser(), BASE, 'sub-bob', '?redirect_url=%2Fharbor%2Fprojects%3Fpage%3D2')
+    expect([arrived.status, arrived.headers.get('location')]).toEqual([302, '/harbor/projects?page=2'])
+    expect((await browser().go(`${BASE}/c/oidc/login?redirect_url=%2F%2Fevil.example`)).status).toBe(400)
+  })
+
   test('a ping tells whether there is a provider', async () => {
     await ask('POST /system/oidc/ping', '/system/oidc/ping', 200, { url: provider.issuer })
     await ask('POST /system/oidc/ping', '/system/oidc/ping', 400, { url: 'http://127.0.0.1:1' })

@@ -67,10 +67,10 @@ export class OpenIdProvider implements AsyncDisposable {
     return running
   }
 
-  /** From the login page at `registry` through the provider's own pages (its development interactions). @returns what the registry's callback answers */
-  async login(tab: Browser, registry: string, subject: string): Promise<Response> {
+  /** From the login page at `registry` through the provider's own pages (its development interactions). `query`: of the login page. @returns what the registry's callback answers */
+  async login(tab: Browser, registry: string, subject: string, query = ''): Promise<Response> {
     const home = new URL(registry).host
-    let response = await tab.go(`${registry}/c/oidc/login`)
+    let response = await tab.go(`${registry}/c/oidc/login${query}`)
     for (let step = 0; step < 12; step++) {
       const location = response.headers.get('location')
       if (location !== null && response.status < 400) {

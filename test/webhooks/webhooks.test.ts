@@ -184,7 +184,7 @@ describe('webhooks', () => {
     const repository = new TestRepository(origin, 'small/app')
     const { digest, size } = await repository.blob('x'.repeat(8_800))
     // A blob counts when a manifest names it.
-    await repository.artifact({ config: { mediaType: 'application/x', digest, size }, layers: [] })
+    await repository.artifact({ config: { mediaType: 'application/x', digest, size }, layers: [] }, 'v1')
     await until('it is nearly used up', () => receiver.received.length === 1)
     for (let n = 0; n < 3; n++) await expect(repository.blob(`${n}`.repeat(5_000))).rejects.toThrow('quota')
     await until('it is exceeded, and told once', () => receiver.received.length === 2)
@@ -192,7 +192,7 @@ describe('webhooks', () => {
       {
         type: 'QUOTA_WARNING',
         event_data: {
-          resources: [{ digest: expect.stringMatching(/^sha256:/) }],
+          resources: [{ digest: expect.stringMatching(/^sha256:/), tag: 'v1', resource_url: expect.stringMatching(/small\/app:v1$/) }],
           repository: { name: 'app', namespace: 'small', repo_full_name: 'small/app', date_created: expect.any(Number) },
           custom_attributes: { Details: expect.stringContaining('of 10000 bytes') },
         },

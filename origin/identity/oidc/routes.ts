@@ -9,6 +9,7 @@ import { refuseOtherSites } from '../sessions/other-sites.ts'
 import { bodyOf } from '../sessions/routes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Flow, Newcomer } from './flows.ts'
+import { landingOf } from './landing.ts'
 import type { OidcPeople } from './people.ts'
 
 const FLOW_COOKIE = 'oidc_flow'
@@ -58,22 +59,24 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
 
   return new Hono()
     .get('/c/oidc/login', async (c) => {
+      const landing = landingOf(c.req.query('redirect_url'))
       const { url, flow } = await (await oidc.flows()).begin(baseUrl(c.req.raw) + CALLBACK)
-      c.header('Set-Cookie', await keep(c.req.raw, FLOW_COOKIE, flow))
+      c.header('Set-Cookie', await keep(c.req.raw, FLOW_COOKIE, { flow, landing }))
       return c.redirect(url.href, 302)
     })
     .get(CALLBACK, async (c) => {
-      const flow = await kept<Flow>(c.req.raw, FLOW_COOKIE)
+      const { flow, landing } = await kept<{ flow: Flow; landing: string }>(c.req.raw, FLOW_COOKIE)
       const url = new URL(baseUrl(c.req.raw) + CALLBACK)
       url.search = new URL(c.req.url).search
       const arrival = await (await oidc.flows()).arrive(url, flow)
       c.header('Set-Cookie', drop(c.req.raw, FLOW_COOKIE))
       if ('newcomer' in arrival) {
         c.header('Set-Cookie', await keep(c.req.raw, NEWCOMER_COOKIE, arrival.newcomer), { append: true })
-        return c.redirect(`${ONBOARD_PAGE}?username=${encodeURIComponent(arrival.newcomer.suggested)}`, 302)
+        const query = new URLSearchParams({ username: arrival.newcomer.suggested, ...(landing !== '/' && { redirect_url: landing }) })
+        return c.redirect(`${ONBOARD_PAGE}?${query}`, 302)
       }
       c.header('Set-Cookie', await begin(c.req.raw, arrival.user.id, arrival.sealedIdToken), { append: true })
-      return c.redirect('/', 302)
+      return c.redirect(landing, 302)
     })
     .post('/c/oidc/onboard', async (c) => {
       refuseOtherSites(c.req.raw, baseUrl(c.req.raw))
