@@ -41,8 +41,8 @@ export const schedules = ({ services: { db }, guard }: ApiParts) => {
       const { items, total } = await listSchedules(db, { page: query.page, pageSize: query.page_size })
       describePage(c, query, total)
       return c.json(
-        items.map(({ purpose, cron, jobKind, updatedAt }, at) => ({
-          id: (query.page - 1) * query.page_size + at + 1,
+        items.map(({ id, purpose, cron, jobKind, updatedAt }) => ({
+          id,
           vendor_type: VENDORS[jobKind] ?? jobKind,
           vendor_id: Number(/:(\d+)$/.exec(purpose)?.[1] ?? -1),
           cron,

@@ -619,7 +619,8 @@ CREATE INDEX `runs_by_event` ON `runs` (`kind`,`policy_id`,`event`,`started_at`)
 CREATE INDEX `runs_by_key` ON `runs` (`key`) WHERE "runs"."key" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `runs_ended` ON `runs` (`ended_at`) WHERE "runs"."ended_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `schedules` (
-	`purpose` text PRIMARY KEY NOT NULL,
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`purpose` text NOT NULL,
 	`type` text NOT NULL,
 	`cron` text NOT NULL,
 	`job_kind` text NOT NULL,
@@ -629,6 +630,7 @@ CREATE TABLE `schedules` (
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `schedules_purpose` ON `schedules` (`purpose`);--> statement-breakpoint
 CREATE INDEX `schedules_due` ON `schedules` (`next_at`) WHERE "schedules"."next_at" IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `oidc_links` (
 	`user_id` integer PRIMARY KEY NOT NULL,

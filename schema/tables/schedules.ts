@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { time } from './columns.ts'
 
 /** Harbor's names for when something is done again. */
@@ -9,8 +9,9 @@ export const SCHEDULE_TYPES = ['Hourly', 'Daily', 'Weekly', 'Custom'] as const
 export const schedules = sqliteTable(
   'schedules',
   {
+    id: integer().primaryKey({ autoIncrement: true }),
     /** `gc`, `replication:12`, … */
-    purpose: text().primaryKey(),
+    purpose: text().notNull(),
     type: text({ enum: SCHEDULE_TYPES }).notNull(),
     /** In UTC. */
     cron: text().notNull(),
@@ -21,5 +22,5 @@ export const schedules = sqliteTable(
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [index('schedules_due').on(t.nextAt).where(sql`${t.nextAt} IS NOT NULL`)],
+  (t) => [uniqueIndex('schedules_purpose').on(t.purpose), index('schedules_due').on(t.nextAt).where(sql`${t.nextAt} IS NOT NULL`)],
 )
