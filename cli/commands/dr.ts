@@ -59,7 +59,7 @@ See docs/disaster-recovery.md.`,
       if (options.with === undefined && options.token === undefined) {
         const made = (await api.call<{ token: string; expires_at: string }>('POST', `${DR}/invitations`, site)).body
         out.note(
-          `Good once, until ${made.expires_at}. At the site that is to be the standby, which must be empty:\n  atoll dr pair --with ${url} --token TOKEN`,
+          `Good once, until ${made.expires_at}. At the site that is to be the standby, which must be empty:\n  atoll --server https://STANDBY dr pair --with ${url} --token TOKEN`,
         )
         out.item(made, made.token)
         return

@@ -80,7 +80,11 @@ export function edgeCommands(program: Command): void {
       const { api, out } = await contextOf(command)
       const made = await api.create<{ name: string; token: string; expires_at: string }>(EDGES, { name, region: options.region })
       out.note(
-        `Good once, until ${made.expires_at}. On the edge's machine:\n  atoll edge enroll --origin ${api.url} --token TOKEN && ATOLL_EDGE_ORIGIN_URL=${api.url} atoll serve --role edge`,
+        [
+          `Good once, until ${made.expires_at}. On the edge's machine, with the address at which clients and other edges reach it:`,
+          `  export ATOLL_EDGE_ORIGIN_URL=${api.url} ATOLL_EDGE_URL=https://EDGE`,
+          `  atoll edge enroll --origin ${api.url} --url https://EDGE --token TOKEN && atoll serve --role edge`,
+        ].join('\n'),
       )
       out.item(made, made.token)
     })
@@ -97,7 +101,7 @@ export function edgeCommands(program: Command): void {
       const enrolled = await enrolHere({ ...options, env: process.env, cwd: process.cwd() })
       outputOf(command).item(
         enrolled,
-        `Enrolled as ${enrolled.name} (${enrolled.id}) in ${enrolled.region}. Start it: ATOLL_EDGE_ORIGIN_URL=${options.origin} atoll serve --role edge`,
+        `Enrolled as ${enrolled.name} (${enrolled.id}) in ${enrolled.region}. Start it: ATOLL_EDGE_ORIGIN_URL=${options.origin}${options.url === undefined ? '' : ` ATOLL_EDGE_URL=${options.url}`} atoll serve --role edge`,
       )
     })
 
