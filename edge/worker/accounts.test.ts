@@ -41,6 +41,20 @@ it('what an upstream said last is known to all, with how long it wants to be lef
   expect(news?.budgets).toMatchObject([{ remaining: 50 }])
 })
 
+it('what other edges have heard of an upstream is news to all objects, also after a start', async () => {
+  const kept = keptInMemory()
+  const open = async () => await Accounts.open({ kept, spool: spool(), now: () => 0 })
+  const budget = { upstream: 'hub', credential: 'login.1', limit: 100, remaining: 50, at: 2 }
+  const accounts = await open()
+  await accounts.take({ id: 'one', pulls: [], lost: 0, counts: NO_COUNTS, budgets: [budget] })
+  const { version } = accounts.budgetsAfter(undefined) ?? {}
+  await accounts.hear([{ ...budget, remaining: 60, at: 1 }])
+  expect(accounts.budgetsAfter(version), 'it is older than what is known').toBeUndefined()
+  await accounts.hear([{ ...budget, remaining: 3, at: 3 }])
+  expect(accounts.budgetsAfter(version)?.budgets).toMatchObject([{ remaining: 3 }])
+  expect((await open()).budgetsAfter(undefined)?.budgets).toMatchObject([{ remaining: 3 }])
+})
+
 it('what could not be told is told again under its own id, together with nothing else', async () => {
   const clock = new TestClock()
   const sent: Telling[] = []

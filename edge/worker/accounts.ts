@@ -96,6 +96,13 @@ export class Accounts {
     ])
   }
 
+  /** What other edges have heard of the same upstreams, for all objects of this one. */
+  async hear(budgets: readonly UpstreamBudget[]): Promise<void> {
+    const before = this.#version
+    this.#learn(budgets)
+    if (this.#version !== before) await this.#options.kept.set(BUDGETS, this.#newest)
+  }
+
   get #newest(): readonly UpstreamBudget[] {
     return [...this.#budgets.values()].sort((a, b) => b.at - a.at).slice(0, BUDGETS_LIMIT)
   }

@@ -136,6 +136,7 @@ export class LinkObject {
           this.#since = Number.POSITIVE_INFINITY
         },
       },
+      heard: async (budgets) => await made.accounts?.hear(budgets),
       report: async () => ({ hits: 0, misses: 0, bytesServed: 0, bytesFetched: 0, diskBytes: 0, ...made.accounts?.report }),
     })
     const newId = () => crypto.randomUUID()
