@@ -11,6 +11,8 @@ export class Audience {
   #streams = 0
   /** Of the consumers, those that go on without this fill. */
   #behind = 0
+  /** Of the consumers, those that can go on only when the fill has ended. */
+  #waiting = 0
   #lastAsked: number
 
   constructor(clock: Clock, limits: FillLimits) {
@@ -25,7 +27,7 @@ export class Audience {
 
   /** Somebody takes what comes, and keeps up. */
   get keepsUp(): boolean {
-    return this.#consumers > this.#behind
+    return this.#consumers > this.#behind + this.#waiting
   }
 
   /** Somebody reads on and on. */
@@ -55,6 +57,16 @@ export class Audience {
     this.#behind--
   }
 
+  /** One of them can go on only when the fill has ended, as `ended` tells. */
+  async waitFor<T>(ended: Promise<T>): Promise<T> {
+    this.#waiting++
+    try {
+      return await ended
+    } finally {
+      this.#waiting--
+    }
+  }
+
   /** Somebody wants the blob, though not from here. */
   touch(): void {
     this.#lastAsked = steady(this.#clock)
@@ -64,6 +76,7 @@ export class Audience {
   wants({ storing, size, left }: { readonly storing: boolean; readonly size: number; readonly left: number }): boolean {
     if (this.keepsUp) return true
     if (!storing) return false
+    if (this.#consumers > this.#behind) return true
     const { lingerMs, abandonBytes, abandonShare } = this.#limits
     return steady(this.#clock) - this.#lastAsked < lingerMs || left <= abandonBytes || left <= size * abandonShare
   }

@@ -182,7 +182,10 @@ export class Fill {
       signal,
       ...(alone && { counters }),
       onLost: async (position, left) => {
-        const how = await this.ended
+        const ended = this.#audience.waitFor(orAborted(this.ended, left))
+        // The pump may have waited for this one to take what came.
+        this.#flow.moved.ring()
+        const how = await ended
         if (how !== 'stored' && how !== 'passed') return undefined
         const wanted = { source, size, signal: signal === undefined ? left : AbortSignal.any([signal, left]) }
         const rest = { offset: position, length: end - position }
