@@ -89,6 +89,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
   const app = new Hono()
     .route('/', tokenRoutes({ callers, logins, issuer, knowledge: authorities, addressOf }))
     .route('/', sessionRoutes({ logins, sessions: services.sessions, oidc: services.oidc, addressOf, baseUrl: services.baseUrl }))
+    .get('/oidc-onboard', async (c) => await (await openId()).fetch(c.req.raw))
     .all('/c/oidc/*', async (c) => await (await openId()).fetch(c.req.raw))
     .all('/api/v2.0/*', async (c) => await (await api()).fetch(c.req.raw))
     .route('/', mesh.routes)

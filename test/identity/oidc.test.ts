@@ -81,6 +81,29 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect(await (await current(again)).json()).toMatchObject({ username: 'ada' })
   })
 
+  test('by a page that asks for the name, and says what is wrong with it', { timeout: 60_000 }, async () => {
+    people.set('sub-eve', { name: 'eve"><script>', groups: [] })
+    const tab = browser()
+    const sent = await provider.login(tab, BASE, 'sub-eve', '?redirect_url=%2Fharbor%2Fprojects')
+    const page = await tab.go(new URL(sent.headers.get('location') ?? '', BASE))
+    expect([page.status, page.headers.get('content-security-policy')]).toEqual([200, expect.stringContaining("form-action 'self'")])
+    const text = await page.text()
+    expect(text).toContain('action="/c/oidc/onboard"')
+    expect(text).not.toContain('<script>')
+    const send = async (username: string, headers = {}) =>
+      await tab.go(`${BASE}/c/oidc/onboard`, { method: 'POST', headers, body: new URLSearchParams({ username }) })
+    const taken = await send('admin')
+    expect([taken.status, await taken.text()]).toEqual([409, expect.stringContaining('The user name admin is taken; choose another.')])
+    const odd = await send('a "b')
+    expect([odd.status, await odd.text()]).toEqual([400, expect.stringContaining('value="a &quot;b"')])
+    expect((await send('eve', { 'sec-fetch-site': 'cross-site' })).status).toBe(403)
+    const made = await send('eve')
+    expect([made.status, made.headers.get('location')]).toEqual([303, '/harbor/projects'])
+    expect(await (await current(tab)).json()).toMatchObject({ username: 'eve' })
+    const late = await send('eve2')
+    expect([late.status, await late.text()]).toEqual([401, expect.stringContaining('Begin it again.')])
+  })
+
   test('by auto onboarding, and as administrators by their group', { timeout: 60_000 }, async () => {
     await ask('PUT /configurations', '/configurations', 200, { oidc_auto_onboard: true })
     const tab = browser()

@@ -10,6 +10,7 @@ import { bodyOf } from '../sessions/routes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Flow, Newcomer } from './flows.ts'
 import { landingOf } from './landing.ts'
+import { ONBOARD, ONBOARD_PAGE, onboardPage } from './onboard-page.ts'
 import type { OidcPeople } from './people.ts'
 
 const FLOW_COOKIE = 'oidc_flow'
@@ -17,8 +18,6 @@ const NEWCOMER_COOKIE = 'oidc_newcomer'
 /** How long somebody may take at the provider's login, and to choose a name here. */
 const FLOW_S = 600
 const CALLBACK = '/c/oidc/callback'
-/** Where the portal asks for a name. */
-const ONBOARD_PAGE = '/oidc-onboard'
 
 const onboarding = z.object({ username: z.string().max(255) })
 
@@ -71,22 +70,31 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
       const arrival = await (await oidc.flows()).arrive(url, flow)
       c.header('Set-Cookie', drop(c.req.raw, FLOW_COOKIE))
       if ('newcomer' in arrival) {
-        c.header('Set-Cookie', await keep(c.req.raw, NEWCOMER_COOKIE, arrival.newcomer), { append: true })
+        c.header('Set-Cookie', await keep(c.req.raw, NEWCOMER_COOKIE, { newcomer: arrival.newcomer, landing }), { append: true })
         const query = new URLSearchParams({ username: arrival.newcomer.suggested, ...(landing !== '/' && { redirect_url: landing }) })
         return c.redirect(`${ONBOARD_PAGE}?${query}`, 302)
       }
       c.header('Set-Cookie', await begin(c.req.raw, arrival.user.id, arrival.sealedIdToken), { append: true })
       return c.redirect(landing, 302)
     })
-    .post('/c/oidc/onboard', async (c) => {
+    .get(ONBOARD_PAGE, async (c) => await onboardPage(c.req.query('username') ?? ''))
+    .post(ONBOARD, async (c) => {
       refuseOtherSites(c.req.raw, baseUrl(c.req.raw))
-      const newcomer = await kept<Newcomer>(c.req.raw, NEWCOMER_COOKIE)
-      const { success, data } = onboarding.safeParse(json(await bodyOf(c.req.raw)))
-      if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}.', undefined, { status: 400 })
-      const user = await (await oidc.flows()).onboard(newcomer, data.username.trim())
-      c.header('Set-Cookie', drop(c.req.raw, NEWCOMER_COOKIE))
-      c.header('Set-Cookie', await begin(c.req.raw, user.id), { append: true })
-      return c.body(null, 200)
+      const body = await bodyOf(c.req.raw)
+      // The page sends a form; a portal, or a script, JSON.
+      const form = /^application\/x-www-form-urlencoded\b/i.test(c.req.header('content-type') ?? '')
+      const { success, data } = onboarding.safeParse(form ? Object.fromEntries(new URLSearchParams(body)) : json(body))
+      try {
+        const { newcomer, landing } = await kept<{ newcomer: Newcomer; landing: string }>(c.req.raw, NEWCOMER_COOKIE)
+        if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}, up to 255 characters.', undefined, { status: 400 })
+        const user = await (await oidc.flows()).onboard(newcomer, data.username.trim())
+        c.header('Set-Cookie', drop(c.req.raw, NEWCOMER_COOKIE))
+        c.header('Set-Cookie', await begin(c.req.raw, user.id), { append: true })
+        return form ? c.redirect(landing, 303) : c.body(null, 200)
+      } catch (error) {
+        if (!form || !(error instanceof RegistryError) || error.status >= 500) throw error
+        return await onboardPage(data?.username ?? '', { text: error.message, status: error.status })
+      }
     })
 }
 
