@@ -104,10 +104,18 @@ it('takes only the tag of what an index needs, and nothing that is immutable', a
     'user:1',
   )
   const policy = (await createRetentionPolicy(db, { projectId: 1, rules: [rule()], cron: null }, 'user:1')) ?? 0
+  expect(await run(policy, true), 'a dry run says the same').toEqual({
+    'team/app':
+      'part: would be untagged: an index needs the artifact\nkept: kept: a tag of it is immutable\nlatest: kept by rule 1 (latestPushedK 1)\n',
+  })
+  expect(await tagsOf('team/app')).toEqual(['kept', 'latest', 'part'])
   expect(await run(policy)).toEqual({
     'team/app': 'part: untagged: an index needs the artifact\nkept: kept: a tag of it is immutable\nlatest: kept by rule 1 (latestPushedK 1)\n',
   })
   expect(await tagsOf('team/app')).toEqual(['kept', 'latest'])
+  const [real, dry] = (await listRetentionExecutions(db, policy, one)).items
+  const counts = await Promise.all([dry, real].map(async (each) => (await listRetentionTasks(db, each?.id ?? 0, one)).items[0]))
+  expect(counts).toMatchObject([1, 2].map(() => ({ total: 3, retained: 2 })))
   expect(await repository('team/app').manifests.get({ digest: digestOf(image(1)) })).toBeDefined()
 })
 

@@ -30,7 +30,7 @@ export function deleteArtifact(db: Database, name: RepositoryName, digest: Diges
     for (const one of going) {
       const { digest: gone } = one
       const tags = await removeTagsOf(db, connection, repository, gone)
-      untagged.push({ ...one, tags })
+      untagged.push({ ...one, tags, besides: gone !== digest })
       const deleted = (tag: string) => ({ kind: 'tag.deleted' as const, subject: `${name}:${tag}`, before: gone, audit: 'silent' as const })
       await tellAll(
         db,

@@ -2,7 +2,7 @@ import { sql as raw } from 'drizzle-orm'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { RepositoryName, Tag } from '../registry/spec/names.ts'
 import { tellAll } from './changes.ts'
-import type { WriteConnection } from './connection.ts'
+import type { Connection, WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { immutability } from './immutable-rules.ts'
 import { type FoundManifest, findManifests, withDependents } from './metadata/dependents.ts'
@@ -27,29 +27,10 @@ export type Outcome = 'deleted' | 'untagged' | 'changed' | 'immutable'
  */
 export function releaseArtifacts(db: Database, name: RepositoryName, seen: readonly SeenArtifact[], actor: string): Promise<Map<Digest, Outcome>> {
   return db.write(async (connection) => {
-    const outcomes = new Map<Digest, Outcome>()
     const repository = await findRepository(connection, name)
-    if (repository === undefined) return outcomes
+    if (repository === undefined) return new Map<Digest, Outcome>()
     const { id: repositoryId } = repository
-    const isImmutable = await immutability(connection, repository)
-    const rows = await findManifests(
-      connection,
-      repository,
-      seen.map(({ digest }) => digest),
-    )
-    const there = new Map((await tagsOf(connection, repositoryId, rows)).map(({ digest, tags }) => [digest, tags]))
-    const before = new Map(seen.map((each) => [each.digest, each.tags]))
-    const going = rows.flatMap((row) => {
-      const now = there.get(row.digest) ?? []
-      const known = before.get(row.digest) ?? []
-      const changed = now.length !== known.length || now.some((tag) => !known.includes(tag))
-      const outcome = changed ? 'changed' : isImmutable !== undefined && now.some(isImmutable) ? 'immutable' : undefined
-      if (outcome === undefined) return [{ ...row, tags: now }]
-      outcomes.set(row.digest, outcome)
-      return []
-    })
-    const deleted = withoutParts(going)
-    for (const row of going) outcomes.set(row.digest, deleted.has(row) ? 'deleted' : 'untagged')
+    const { going, deleted, outcomes } = await judge(connection, repository, seen)
     await removeTags(db, connection, repository, going, actor)
     const untagged = going.filter((row) => !deleted.has(row))
     await tagAgain(
@@ -67,10 +48,41 @@ export function releaseArtifacts(db: Database, name: RepositoryName, seen: reado
     const beside = await tagsOf(connection, repositoryId, all.slice(deleted.size))
     await removeTags(db, connection, repository, beside, actor)
     const tagsBefore = new Map([...going, ...beside].map(({ digest, tags }) => [digest, tags]))
-    const gone = all.map((one) => ({ ...one, tags: tagsBefore.get(one.digest) ?? [] }))
+    const gone = all.map((one, at) => ({ ...one, tags: tagsBefore.get(one.digest) ?? [], besides: at >= deleted.size }))
     await removeManifests(db, connection, repository, gone, actor)
     return outcomes
   })
+}
+
+/** What `releaseArtifacts` would do, and does not. */
+export async function foreseeRelease(db: Database, name: RepositoryName, seen: readonly SeenArtifact[]): Promise<ReadonlyMap<Digest, Outcome>> {
+  const repository = await findRepository(db.read, name)
+  return repository === undefined ? new Map() : (await judge(db.read, repository, seen)).outcomes
+}
+
+/** Which of them may go, of those which go altogether, and what becomes of each. */
+async function judge(connection: Connection, repository: RepositoryRow, seen: readonly SeenArtifact[]) {
+  const outcomes = new Map<Digest, Outcome>()
+  const isImmutable = await immutability(connection, repository)
+  const rows = await findManifests(
+    connection,
+    repository,
+    seen.map(({ digest }) => digest),
+  )
+  const there = new Map((await tagsOf(connection, repository.id, rows)).map(({ digest, tags }) => [digest, tags]))
+  const before = new Map(seen.map((each) => [each.digest, each.tags]))
+  const going = rows.flatMap((row) => {
+    const now = there.get(row.digest) ?? []
+    const known = before.get(row.digest) ?? []
+    const changed = now.length !== known.length || now.some((tag) => !known.includes(tag))
+    const outcome = changed ? 'changed' : isImmutable !== undefined && now.some(isImmutable) ? 'immutable' : undefined
+    if (outcome === undefined) return [{ ...row, tags: now }]
+    outcomes.set(row.digest, outcome)
+    return []
+  })
+  const deleted = withoutParts(going)
+  for (const row of going) outcomes.set(row.digest, deleted.has(row) ? 'deleted' : 'untagged')
+  return { going, deleted, outcomes }
 }
 
 /** Those of them that no index names that stays. */
@@ -84,7 +96,7 @@ function withoutParts<T extends FoundManifest>(going: readonly T[]): ReadonlySet
 }
 
 async function tagsOf(
-  { sql }: WriteConnection,
+  { sql }: Connection,
   repositoryId: number,
   list: readonly FoundManifest[],
 ): Promise<readonly { readonly digest: Digest; readonly tags: readonly Tag[] }[]> {

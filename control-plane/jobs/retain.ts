@@ -5,7 +5,7 @@ import { splitProject } from '../../registry/spec/names.ts'
 import type { Database } from '../../schema/database.ts'
 import { giveWay } from '../../schema/give-way.ts'
 import type { Job } from '../../schema/jobs.ts'
-import { type Outcome, releaseArtifacts } from '../../schema/release-artifacts.ts'
+import { foreseeRelease, type Outcome, releaseArtifacts } from '../../schema/release-artifacts.ts'
 import {
   beginRetentionTask,
   type Candidate,
@@ -56,8 +56,10 @@ export function retain({ db, clock }: RetainOptions): JobHandler {
           signal.throwIfAborted()
           const batch = going.slice(from, from + RELEASE_BATCH)
           const began = steady(clock)
-          if (!execution.dryRun)
-            for (const [digest, outcome] of await releaseArtifacts(db, repository.name, batch, actorOf(policyId))) outcomes.set(digest, outcome)
+          const became = execution.dryRun
+            ? await foreseeRelease(db, repository.name, batch)
+            : await releaseArtifacts(db, repository.name, batch, actorOf(policyId))
+          for (const [digest, outcome] of became) outcomes.set(digest, outcome)
           await giveWay(clock, began, signal)
         }
         const stayed = [...outcomes.values()].filter((outcome) => outcome === 'changed' || outcome === 'immutable').length

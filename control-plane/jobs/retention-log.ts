@@ -4,18 +4,20 @@ import type { Candidate, NumberedRule } from '../../schema/retention.ts'
 
 const UNTAGGED = '(no tag)'
 
-const FATES: Readonly<Record<Outcome | 'gone' | 'would', string>> = {
+const FATES: Readonly<Record<Outcome | 'gone', string>> = {
   deleted: 'deleted',
   untagged: 'untagged: an index needs the artifact',
   changed: 'kept: its tags have changed since',
   immutable: 'kept: a tag of it is immutable',
   gone: 'gone already',
-  would: 'would be deleted',
 }
+
+const FORESEEN: Readonly<Partial<typeof FATES>> = { deleted: 'would be deleted', untagged: 'would be untagged: an index needs the artifact' }
 
 /** A line for each tag: what becomes of it, and by which rule or why. */
 export function retentionLines({ digest, tags }: Candidate, rule: NumberedRule | undefined, outcome: Outcome | undefined, dryRun: boolean): string {
-  const verdict = rule === undefined ? FATES[outcome ?? (dryRun ? 'would' : 'gone')] : `kept by rule ${rule.id} (${textOf(rule)})`
+  const fate = outcome ?? 'gone'
+  const verdict = rule === undefined ? ((dryRun ? FORESEEN[fate] : undefined) ?? FATES[fate]) : `kept by rule ${rule.id} (${textOf(rule)})`
   return (tags.length === 0 ? [UNTAGGED] : tags).map((tag) => `${tag} ${digest} ${verdict}\n`).join('')
 }
 

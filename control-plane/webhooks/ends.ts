@@ -45,14 +45,14 @@ async function deletedBy(db: Database, executionId: number): Promise<Done[]> {
     for (const task of items.filter(({ total, retained }) => retained < total)) {
       for (const name of deletedIn((await retentionTaskLog(db, executionId, task.id)) ?? '')) {
         if (deleted.length === WEBHOOK_ARTIFACTS_LIMIT) return deleted
-        deleted.push({ type: 'image', status: 'SUCCESS', name_tag: `${task.repository}${name}` })
+        deleted.push({ type: 'image', status: 'SUCCESS', name_tag: `${withoutProject(task.repository)}${name}` })
       }
     }
     if (items.length < LIST_PAGE) return deleted
   }
 }
 
-const TRIGGERS = { manual: 'MANUAL', scheduled: 'SCHEDULED', event_based: 'EVENT_BASED' } as const
+const TRIGGERS = { manual: 'MANUAL', scheduled: 'SCHEDULED', event_based: 'EVENT' } as const
 const STATES = { Succeed: 'Success', Failed: 'Error', Stopped: 'Stopped', InProgress: 'Running', Pending: 'Pending' } as const
 
 /** What it did with artifacts of this project. undefined: its rule, or the run, has been deleted since. */
@@ -64,7 +64,7 @@ export async function replicationEnd(db: Database, executionId: number, project:
   const here = policy.sourceEndpointId === null ? 'source' : 'destination'
   const tasks = await tasksOfProject(db, executionId, here, project, WEBHOOK_ARTIFACTS_LIMIT)
   const [first] = tasks
-  const those = (...states: ReplicationTask['status'][]) => tasks.filter(({ status }) => states.includes(status)).map(shown)
+  const those = (...states: ReplicationTask['status'][]) => tasks.filter(({ status }) => states.includes(status)).map((task) => shown(task, here))
   return {
     job_status: STATES[execution.status],
     ...(policy.description !== '' && { description: policy.description }),
@@ -79,7 +79,14 @@ export async function replicationEnd(db: Database, executionId: number, project:
   }
 }
 
-const shown = ({ resourceType, status, source }: ReplicationTask): Done => ({ type: resourceType, status: STATES[status], name_tag: source })
+const shown = (task: ReplicationTask, here: 'source' | 'destination'): Done => ({
+  type: task.resourceType,
+  status: STATES[task.status],
+  name_tag: withoutProject(task[here]),
+})
+
+/** Harbor's `name_tag` is what the artifact is called in its project here. */
+const withoutProject = (name: string) => name.slice(name.indexOf('/') + 1)
 
 interface Place {
   readonly registry_name?: string

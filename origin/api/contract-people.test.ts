@@ -172,6 +172,8 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
 
     await ask('GET /quotas', '/quotas?sort=-used.storage', 200)
     await ask('PUT /quotas/{id}', `/quotas/${projectId}`, 200, { hard: { storage: 5 } })
+    for (const hard of [{ storage: 0 }, { storage: -2 }, { storage: 5, count: 5 }])
+      await ask('PUT /quotas/{id}', `/quotas/${projectId}`, 400, { hard })
     expect((await ask('GET /quotas/{id}', `/quotas/${projectId}`, 200)).body).toMatchObject({ hard: { storage: 5 } })
     await ask('GET /permissions', '/permissions', 200)
     await ask('GET /statistics', '/statistics', 200)

@@ -70,6 +70,11 @@ describe.skipIf(!CONTRACT_PRESENT)('preheating keeps to the contract', () => {
     await ask(`GET ${P}/policies`, `${at}/policies?q=name=nightly`, 200)
     await ask(`PUT ${N}`, `${at}/policies/nightly`, 200, { ...policy, trigger: '{"type":"manual"}' })
     expect((await ask('GET /schedules', '/schedules', 200)).body).toEqual([])
+    const { trigger } = (await ask(`GET ${N}`, `${at}/policies/nightly`, 200)).body as { trigger: string }
+    expect(JSON.parse(trigger)).toEqual({ type: 'manual', trigger_setting: {} })
+    await ask(`PUT ${N}`, `${at}/policies/nightly`, 200, { ...policy, enabled: false })
+    await ask(`POST ${N}`, `${at}/policies/nightly`, 400)
+    await ask(`PUT ${N}`, `${at}/policies/nightly`, 200, { ...policy, trigger: '{"type":"manual"}' })
     const { id: run } = await ask(`POST ${N}`, `${at}/policies/nightly`, 201)
     const E = `${N}/executions`
     await ask(`GET ${E}`, `${at}/policies/nightly/executions`, 200)

@@ -68,6 +68,7 @@ describe.skipIf(!CONTRACT_PRESENT)('replication keeps to the contract', () => {
     const nightly = (cron: string) => ({ ...rule, name: 'nightly', trigger: { type: 'scheduled', trigger_settings: { cron } } })
     for (const cron of ['', '0 3 * * *', '0 0 0 31 2 *']) await ask('POST /replication/policies', '/replication/policies', 400, nightly(cron))
     const { id: scheduled } = await ask('POST /replication/policies', '/replication/policies', 201, nightly('0 0 3 * * *'))
+    expect((await ask('GET /schedules', '/schedules', 200)).body).toMatchObject([{ vendor_type: 'REPLICATION', vendor_id: Number(scheduled) }])
     expect((await ask('GET /replication/policies/{id}', `/replication/policies/${scheduled}`, 200)).body).toMatchObject({
       trigger: { type: 'scheduled', trigger_settings: { cron: '0 0 3 * * *' } },
     })

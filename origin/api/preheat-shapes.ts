@@ -106,7 +106,7 @@ export const showPolicy = (row: PreheatPolicy, provider: string): z.infer<typeof
     { type: 'tag', value: row.filters.tag },
     ...(row.filters.labels.length === 0 ? [] : [{ type: 'label', value: row.filters.labels.join(',') }]),
   ]),
-  trigger: JSON.stringify({ type: row.trigger, ...(row.cron !== null && { trigger_setting: { cron: row.cron } }) }),
+  trigger: JSON.stringify({ type: row.trigger, trigger_setting: row.cron === null ? {} : { cron: row.cron } }),
   enabled: row.enabled,
   extra_attrs: row.extraAttributes,
   creation_time: instant(row.createdAt),

@@ -14,7 +14,7 @@ import {
 import { findRun, listRuns, listRunTasks, type Run, readRunLog, stopRun } from '../../schema/runs.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, plainText, routes } from './environment.ts'
-import { badField, notFound } from './errors.ts'
+import { ApiError, badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
 import { GivenPolicy, Policy, ProjectProvider, readFilters, readTrigger, showPolicy } from './preheat-shapes.ts'
 import { Execution, runStatus, showRun, showRunTask, Task } from './run-shapes.ts'
@@ -243,6 +243,7 @@ export const preheatPolicies = ({ services: { db, clock }, guard }: ApiParts) =>
     .openapi(start, async (c) => {
       const { project } = c.var
       const policy = await found(project.id, c.req.valid('param').preheat_policy_name)
+      if (!policy.enabled) throw new ApiError('BAD_REQUEST', `The policy ${policy.name} is disabled; enable it to run it.`)
       const run = await startPreheat(db, policy, { trigger: 'MANUAL' })
       return created(c, `/projects/${project.name}/preheat/policies/${policy.name}/executions/${run}`)
     })

@@ -4,12 +4,17 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, id, instant, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
-import { StorageLimit } from './project-shapes.ts'
 import { QUOTA_SORTS, SEARCHES } from './searches.ts'
 
 // A quota is a project's, and has its id.
 
 const tags = ['quota']
+/** Here it is what is asked for: 0 is no size that somebody left out. */
+const QuotaLimit = z
+  .number()
+  .int()
+  .max(Number.MAX_SAFE_INTEGER)
+  .refine((bytes) => bytes > 0 || bytes === -1, 'is a number of bytes above 0, or -1 for no limit')
 const params = z.object({ id })
 const Resources = z.record(z.string(), z.number().int()).openapi('ResourceList')
 const Quota = z
@@ -73,7 +78,7 @@ export const quotas = ({ services: { db }, guard }: ApiParts) => {
       params,
       body: {
         required: true,
-        content: { 'application/json': { schema: z.object({ hard: z.object({ storage: StorageLimit }) }).openapi('QuotaUpdateReq') } },
+        content: { 'application/json': { schema: z.object({ hard: z.strictObject({ storage: QuotaLimit }) }).openapi('QuotaUpdateReq') } },
       },
     },
     responses: { 200: empty('Set.'), ...refusals(400, 401, 403, 404) },

@@ -4,7 +4,7 @@ import { json, refusals } from './answers.ts'
 import { type ApiParts, instant, routes } from './environment.ts'
 import { badField } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
-import { VENDORS } from './vendors.ts'
+import { vendorOfSchedule } from './vendors.ts'
 
 const tags = ['schedule']
 
@@ -43,7 +43,7 @@ export const schedules = ({ services: { db }, guard }: ApiParts) => {
       return c.json(
         items.map(({ id, purpose, cron, jobKind, updatedAt }) => ({
           id,
-          vendor_type: VENDORS[jobKind] ?? jobKind,
+          vendor_type: vendorOfSchedule(jobKind),
           vendor_id: Number(/:(\d+)$/.exec(purpose)?.[1] ?? -1),
           cron,
           update_time: instant(updatedAt),

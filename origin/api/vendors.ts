@@ -15,6 +15,11 @@ export const VENDORS: Readonly<Record<string, string>> = {
   [REPLICATE]: 'REPLICATION',
 }
 
+/** What a schedule is called by what it begins: Harbor has one word for all of a replication. */
+export function vendorOfSchedule(kind: string): string {
+  return VENDORS[kind === START_REPLICATION ? REPLICATE : kind] ?? kind
+}
+
 /** The kind of jobs that Harbor's name means; undefined: there is none. */
 export function jobKindOf(vendor: string): string | undefined {
   return Object.keys(VENDORS).find((kind) => VENDORS[kind] === vendor.toUpperCase())

@@ -1,6 +1,6 @@
 import { sql as raw } from 'drizzle-orm'
 import type { Digest } from '../../registry/spec/digests.ts'
-import type { WriteConnection } from '../connection.ts'
+import type { Connection, WriteConnection } from '../connection.ts'
 import { valuesOf } from '../values.ts'
 import type { ManifestRow } from './manifests.ts'
 import type { RepositoryRow } from './repositories.ts'
@@ -37,7 +37,7 @@ export async function withDependents<T extends FoundManifest>(
   return [...going.values()]
 }
 
-export async function findManifests({ sql }: WriteConnection, { id }: RepositoryRow, digests: readonly Digest[]): Promise<readonly FoundManifest[]> {
+export async function findManifests({ sql }: Connection, { id }: RepositoryRow, digests: readonly Digest[]): Promise<readonly FoundManifest[]> {
   if (digests.length === 0) return []
   const rows = await sql.all<Omit<FoundManifest, 'parents'> & { parents: string }>(
     raw`SELECT m.id, m.digest, m.size, EXISTS (SELECT 1 FROM tags t WHERE t.repository_id = m.repository_id AND t.digest = m.digest) AS tagged,

@@ -289,6 +289,8 @@ export interface ManifestRow {
 /** `tags`: those that it had until just now, for whoever hears that it is gone. */
 export interface GoingManifest extends ManifestRow {
   readonly tags?: readonly Tag[]
+  /** It goes because another does: that is one deletion, and told of once. The feed tells of each. */
+  readonly besides?: boolean
 }
 
 /**
@@ -315,9 +317,10 @@ export async function removeManifests(
   await tellAll(
     db,
     connection,
-    list.map(({ digest, tags = [] }) => ({
+    list.map(({ digest, tags = [], besides = false }) => ({
       ...{ actor, kind: 'manifest.deleted' as const, subject: `${name}@${digest}`, projectId, before: digest },
       ...(tags.length > 0 && { detail: { tags } }),
+      ...(besides && { audit: 'silent' as const }),
     })),
   )
 }

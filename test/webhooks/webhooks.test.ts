@@ -207,6 +207,37 @@ describe('webhooks', () => {
     ])
   })
 
+  test('what goes because another does is told of with that one', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('parts')
+    await webhook('parts', [{ type: 'http', address: receiver.url }], ['DELETE_ARTIFACT'])
+    const repository = new TestRepository(origin, 'parts/app')
+    const children = [await repository.image('amd64', {}), await repository.image('arm64', {})]
+    const index = await repository.index(children, 'v1')
+    const last = await repository.image('last', {}, 'v2')
+    for (const { digest } of [index, last]) {
+      expect((await ask('DELETE', `/api/v2.0/projects/parts/repositories/app/artifacts/${digest}`)).status).toBe(200)
+    }
+    await until('both are told', () => receiver.received.length >= 2)
+    const told = receiver.received.map(({ body }) => (body as { event_data: { resources: unknown[] } }).event_data.resources)
+    expect(told).toMatchObject([[{ digest: index.digest, tag: 'v1' }], [{ digest: last.digest, tag: 'v2' }]])
+    expect((await ask('GET', `/api/v2.0/projects/parts/repositories/app/artifacts/${children[0]?.digest}`)).status).toBe(404)
+  })
+
+  test('a quota tells which push it refused', { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await project('tight', 2_000)
+    await webhook('tight', [{ type: 'http', address: receiver.url }], ['QUOTA_EXCEED'])
+    const repository = new TestRepository(origin, 'tight/app')
+    const config = await repository.blob('{}', 'application/x')
+    const annotations = { filler: 'x'.repeat(4_000) }
+    await expect(repository.artifact({ config, layers: [], annotations }, 't9')).rejects.toThrow('quota')
+    await until('it is told', () => receiver.received.length === 1)
+    expect(receiver.received[0]?.body).toMatchObject({
+      event_data: { resources: [{ digest: expect.stringMatching(/^sha256:/), tag: 't9' }], repository: { repo_full_name: 'tight/app' } },
+    })
+  })
+
   test('a deleted repository tells of each artifact that it had', { timeout: 60_000 }, async () => {
     await using receiver = await Receiver.start()
     await project('emptied')
@@ -261,7 +292,7 @@ describe('webhooks', () => {
             ...{ total: 3, retained: 1, result: 'SUCCESS', project_name: 'pruned', retention_policy_id: id },
             harbor_hostname: expect.any(String),
             retention_rule: [{ template: 'latestPushedK', params: { latestPushedK: 1 }, tag_selectors: [{ pattern: '**' }] }],
-            deleted_artifact: ['v1', 'v2'].map((tag) => ({ type: 'image', status: 'SUCCESS', name_tag: `pruned/app:${tag}` })),
+            deleted_artifact: ['v1', 'v2'].map((tag) => ({ type: 'image', status: 'SUCCESS', name_tag: `app:${tag}` })),
           },
         },
       },
