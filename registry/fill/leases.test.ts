@@ -44,41 +44,7 @@ const opened = async (table: FillTable, source: TestSource) => {
 }
 
 describe('two processes on one bucket', () => {
-  it('ask for a blob once: the second hands out what the first has stored, as it lands', async () => {
-    const one = processOver()
-    const other = processOver(one.objects)
-    const gate = Promise.withResolvers<void>()
-    const source = new TestSource({
-      bytes,
-      before: async ({ sent }, chunk) => {
-        if (sent >= 1_500_000) await gate.promise
-        return chunk
-      },
-    })
-    const first = (await opened(one.table, source)).getReader()
-    for (let got = 0; got < 1_400_000; ) got += (await first.read()).value?.length ?? 0
-    const second = (await whileItRuns(other.clock, opened(other.table, source))).getReader()
-    const parts: Uint8Array<ArrayBuffer>[] = []
-    for (let got = 0; got < 700_000; ) {
-      const { value = new Uint8Array() } = await whileItRuns(other.clock, second.read())
-      got += value.length
-      parts.push(new Uint8Array(value))
-    }
-    gate.resolve()
-    while (!(await first.read()).done);
-    for (let next = await whileItRuns(other.clock, second.read()); !next.done; next = await whileItRuns(other.clock, second.read())) {
-      parts.push(new Uint8Array(next.value))
-    }
-    expect(digestOf(new Uint8Array(await new Blob(parts).arrayBuffer()))).toBe(digest)
-    await Promise.all([one.table.idle(), whileItRuns(other.clock, other.table.idle())])
-    expect([source.asked.length, source.bytesSent]).toEqual([1, SIZE])
-    one.clock.advance(LEASE_LIMITS.verifiedMs)
-    const left = async () =>
-      (await Promise.all(['leases/', 'verified/'].map((prefix) => one.objects.list(prefix, { limit: 10 })))).flatMap(({ items }) => items)
-    await until('nothing is left of it', async () => (await left()).length === 0)
-  })
-
-  /** One fills as far as `gate` lets it, the other has handed out what there is. */
+  /** One fills as far as its source lets it, the other has handed out what there is. */
   async function follower(source: TestSource) {
     const one = processOver()
     const other = processOver(one.objects)
@@ -101,6 +67,27 @@ describe('two processes on one bucket', () => {
     }
     return { one, other, end, rest: () => whileItRuns(other.clock, rest()) }
   }
+
+  it('ask for a blob once: the second hands out what the first has stored, as it lands', async () => {
+    const gate = Promise.withResolvers<void>()
+    const source = new TestSource({
+      bytes,
+      before: async ({ sent }, chunk) => {
+        if (sent >= 1_500_000) await gate.promise
+        return chunk
+      },
+    })
+    const { one, other, end, rest } = await follower(source)
+    gate.resolve()
+    await end()
+    expect(await rest()).toBe(digest)
+    await Promise.all([one.table.idle(), whileItRuns(other.clock, other.table.idle())])
+    expect([source.asked.length, source.bytesSent]).toEqual([1, SIZE])
+    one.clock.advance(LEASE_LIMITS.verifiedMs)
+    const left = async () =>
+      (await Promise.all(['leases/', 'verified/'].map((prefix) => one.objects.list(prefix, { limit: 10 })))).flatMap(({ items }) => items)
+    await until('nothing is left of it', async () => (await left()).length === 0)
+  })
 
   it('cut nobody off whose blob one has stored and deleted before the other looked', async () => {
     const gate = Promise.withResolvers<void>()

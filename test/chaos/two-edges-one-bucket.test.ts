@@ -27,16 +27,7 @@ describe.skipIf(program === undefined || upstream === undefined)('two edges on o
     const tenant = new Tenant(origin)
     const id = await tenant.endpoint({ name: 'hub', type: 'docker-hub', url: hub.url.origin, insecure: true })
     await tenant.project('hub', { public: true, registry_id: id })
-    const start = async (name: string) =>
-      await startAtoll({
-        role: 'edge',
-        env: {
-          ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`,
-          ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken(name),
-          ...edgeBucket(started),
-        },
-      })
-    edges = [await start('one'), await start('two')]
+    edges = [await tenant.edge('one', edgeBucket(started)), await tenant.edge('two', edgeBucket(started))]
   }, 90_000)
   afterAll(async () => {
     for (const running of [...(edges ?? []), origin]) await running?.[Symbol.asyncDispose]()

@@ -44,18 +44,8 @@ it.skipIf(program === undefined)(
         await tenant.push(`open/app${made}`, image, { username: 'admin', password: ADMIN_PASSWORD }, 'v1')
         layers.push(image.layers[0]?.digest ?? '')
       }
-      const start = async (name: string) =>
-        await startAtoll({
-          role: 'edge',
-          env: {
-            ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`,
-            ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken(name),
-            ATOLL_EDGE_CACHE_MAX_BYTES: String(CACHE_BYTES),
-            ...edgeBucket(bucket),
-          },
-        })
-      await using one = await start('one')
-      await using two = await start('two')
+      await using one = await tenant.edge('one', { ATOLL_EDGE_CACHE_MAX_BYTES: String(CACHE_BYTES), ...edgeBucket(bucket) })
+      await using two = await tenant.edge('two', { ATOLL_EDGE_CACHE_MAX_BYTES: String(CACHE_BYTES), ...edgeBucket(bucket) })
       const wrong: string[] = []
       const pulls = async (edge: string, client: number) => {
         for (let pull = 0; pull < PULLS; pull++) {

@@ -12,12 +12,7 @@ beforeAll(async () => {
   origin = await startAtoll({ role: 'origin' })
   tenant = new Tenant(origin)
   await tenant.project('open', { public: true })
-  const start = async (name: string) =>
-    await startAtoll({
-      role: 'edge',
-      env: { ATOLL_EDGE_ORIGIN_URL: `http://${origin.origin}`, ATOLL_EDGE_ENROLMENT_TOKEN: await tenant.enrolmentToken(name) },
-    })
-  edges = [await start('one'), await start('two')]
+  edges = [await tenant.edge('one'), await tenant.edge('two')]
 }, 60_000)
 afterAll(async () => {
   for (const running of [...(edges ?? []), origin]) await running?.[Symbol.asyncDispose]()

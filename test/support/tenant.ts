@@ -1,4 +1,4 @@
-import type { AtollProcess } from './atoll.ts'
+import { type AtollProcess, startAtoll } from './atoll.ts'
 import { pushImage, type TestImage } from './images.ts'
 
 export interface Credentials {
@@ -53,6 +53,12 @@ export class Tenant {
   async enrolmentToken(name: string): Promise<string> {
     const answer = await this.call('POST', '/api/atoll/v1/edges', { name, region: 'eu' })
     return ((await answer.json()) as { token: string }).token
+  }
+
+  /** An edge of this origin, started and enrolled. */
+  async edge(name: string, env: Readonly<Record<string, string>> = {}): Promise<AtollProcess> {
+    const enrolment = { ATOLL_EDGE_ORIGIN_URL: `http://${this.#atoll.origin}`, ATOLL_EDGE_ENROLMENT_TOKEN: await this.enrolmentToken(name) }
+    return await startAtoll({ role: 'edge', env: { ...enrolment, ...env } })
   }
 
   async push(repository: string, image: TestImage, credentials: Credentials, ...tags: string[]): Promise<void> {
