@@ -41,16 +41,26 @@ export async function deleteRepository(db: Database, name: RepositoryName, actor
       .where(
         raw`${manifestContents.digest} IN ${digestsOf(gone)} AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.digest = manifest_contents.digest)`,
       )
-    const unlinked = await sql.delete(repositoryBlobs).where(eq(repositoryBlobs.repositoryId, id)).returning({ digest: repositoryBlobs.digest })
-    await sql
-      .update(blobs)
-      .set({ condemnedAt: db.clock.now() })
-      .where(raw`${blobs.digest} IN ${digestsOf(unlinked)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
+    await unlinkAll(db, sql, eq(repositoryBlobs.repositoryId, id))
     await sql.delete(repositories).where(eq(repositories.id, id))
     await tell(db, connection, { actor, kind: 'repository.deleted', subject: name, projectId })
     await auditArtifacts(db, connection, repository, artifacts, actor)
     return true
   })
+}
+
+/** What pushes sent ahead to a project that no manifest followed, where it has nothing else: nobody was told of it. */
+export async function removeUnlistedRepositories(db: Database, { sql }: WriteConnection, projectId: number): Promise<void> {
+  await unlinkAll(db, sql, eq(repositoryBlobs.projectId, projectId))
+  await sql.delete(repositories).where(eq(repositories.projectId, projectId))
+}
+
+async function unlinkAll(db: Database, sql: LibSQLDatabase, links: SQL): Promise<void> {
+  const gone = await sql.delete(repositoryBlobs).where(links).returning({ digest: repositoryBlobs.digest })
+  await sql
+    .update(blobs)
+    .set({ condemnedAt: db.clock.now() })
+    .where(raw`${blobs.digest} IN ${digestsOf(gone)} AND NOT EXISTS (SELECT 1 FROM repository_blobs r WHERE r.digest = blobs.digest)`)
 }
 
 interface DeletedArtifact {

@@ -149,6 +149,10 @@ function releaseLinks(db: Database, before: number, list: readonly UnneededLink[
         before: digest,
       })),
     )
+    await sql.run(
+      raw`DELETE FROM repositories WHERE id IN ${valuesOf([...names.keys()])} AND listed = 0
+        AND NOT EXISTS (SELECT 1 FROM repository_blobs l WHERE l.repository_id = repositories.id)`,
+    )
     const released = new Set(gone.map(({ repositoryId, digest }) => `${names.get(repositoryId)}@${digest}`))
     return list.filter(({ repository, digest }) => released.has(`${repository}@${digest}`))
   })

@@ -6,6 +6,7 @@ import { type Digest, parseDigest } from '../registry/spec/digests.ts'
 import { parseManifest } from '../registry/spec/manifests.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../registry/spec/media-types.ts'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../registry/spec/names.ts'
+import { TestClock } from '../test/support/clock.ts'
 import { seed, temporaryDatabase } from '../test/support/database.ts'
 import { headOfChanges, readChanges } from './changes.ts'
 import type { Database } from './database.ts'
@@ -13,7 +14,9 @@ import { deleteRepository } from './delete-repository.ts'
 import { PENDING_LEAST } from './limits.ts'
 import { recountProject } from './metadata/recount.ts'
 import { metadataStore } from './metadata-store.ts'
-import { findProjectById } from './projects.ts'
+import { createProject, deleteProject, findProjectById } from './projects.ts'
+import { findRepositorySummary, listRepositorySummaries } from './repositories.ts'
+import { readStatistics } from './statistics.ts'
 
 const digestOf = (bytes: Uint8Array | string) => parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`)
 const name = parseRepositoryName
@@ -43,9 +46,10 @@ function manifest(n: number, tags: readonly Tag[] = [], subject?: Digest) {
 }
 
 async function opened(options: { storageLimit?: number } = {}) {
-  const held = await temporaryDatabase()
+  const clock = new TestClock()
+  const held = await temporaryDatabase({ clock })
   const { projectId, userId } = await seed(held.db, options)
-  return { ...held, projectId, userId, store: metadataStore(held.db), from: await headOfChanges(held.db) }
+  return { ...held, clock, projectId, userId, store: metadataStore(held.db), from: await headOfChanges(held.db) }
 }
 
 /** As an upload does it. */
@@ -240,6 +244,49 @@ describe('the metadata store', () => {
     expect(await store.repositoryExists(app)).toBe(false)
   })
 
+  it('tells of a repository from its first artifact on, and until its deletion', async () => {
+    await using held = await opened()
+    const { store, db, projectId } = held
+    const blob = { digest: digestOf('ahead'), size: 5 }
+    const shown = async () => {
+      const project = await findProjectById(db, projectId)
+      const { total } = await listRepositorySummaries(db, { projectId }, { page: 1, pageSize: 10 })
+      const { repositories } = await readStatistics(db, undefined)
+      return [total, project?.repositoryCount, repositories.total, (await store.repositories(ALL)).items.length]
+    }
+    await link(store, app, blob)
+    expect(await store.statBlob(app, blob.digest)).toEqual({ size: 5 })
+    expect(await store.repositoryExists(app)).toBe(false)
+    expect(await findRepositorySummary(db, app)).toBeUndefined()
+    expect(await deleteRepository(db, app, 'user:1')).toBe(false)
+    expect(await shown()).toEqual([0, 0, 0, 0])
+    held.clock.advance(60_000)
+    await store.putManifest(app, naming([blob]), 'user:1')
+    expect(await findRepositorySummary(db, app)).toMatchObject({ createdAt: held.clock.now(), artifactCount: 1 })
+    expect(await shown()).toEqual([1, 1, 1, 1])
+    // One that is empty again is still told of, as Harbor does.
+    await store.deleteManifest(app, naming([blob]).descriptor.digest, 'user:1')
+    expect(await shown()).toEqual([1, 1, 1, 1])
+    await expect(deleteProject(db, projectId, 'user:1')).rejects.toMatchObject({ status: 412 })
+    expect(await deleteRepository(db, app, 'user:1')).toBe(true)
+    expect(await shown()).toEqual([0, 0, 0, 0])
+  })
+
+  it('lets a project go with what pushes sent ahead, and its name begins anew', async () => {
+    await using held = await opened()
+    const { store, db, projectId } = held
+    const blob = { digest: digestOf('ahead'), size: 5 }
+    await link(store, app, blob)
+    await deleteProject(db, projectId, 'user:1')
+    expect(await store.statBlob(app, blob.digest)).toBeUndefined()
+    expect(await db.read.sql.all(`SELECT digest FROM blobs WHERE condemned_at IS NOT NULL`)).toEqual([{ digest: blob.digest }])
+    await expect(store.putManifest(app, manifest(1), 'user:1')).rejects.toMatchObject({ code: 'NAME_UNKNOWN' })
+    const again = await createProject(db, { name: 'team', ownerId: held.userId, public: false }, 'user:1')
+    await store.putManifest(app, manifest(1), 'user:1')
+    expect(await findRepositorySummary(db, app)).toMatchObject({ projectId: again.id })
+    expect(await used(db, again.id)).toBe(manifest(1).descriptor.size)
+  })
+
   it('gives everything back when a repository is deleted', async () => {
     await using held = await opened()
     const { store, db } = held
@@ -265,7 +312,7 @@ describe('as a model', () => {
   interface Model {
     readonly manifests: Map<RepositoryName, Map<number, true>>
     readonly tags: Map<RepositoryName, Map<Tag, number>>
-    /** Each with whether the quota has it. */
+    /** Each with whether the quota has it; they make no repository. */
     readonly blobs: Map<RepositoryName, Map<number, boolean>>
   }
   interface Real {
@@ -289,7 +336,6 @@ describe('as a model', () => {
     if (exists(model, repository)) return
     model.manifests.set(repository, new Map())
     model.tags.set(repository, new Map())
-    model.blobs.set(repository, new Map())
   }
 
   async function check(model: Model, { db, store, projectId }: Real): Promise<void> {
@@ -358,9 +404,10 @@ describe('as a model', () => {
       fc.tuple(repository, n).map(([at, n]) =>
         command(`link ${at} ${n}`, async (model, { store }) => {
           await link(store, at, blobOf(n))
-          touch(model, at)
-          if (model.blobs.get(at)?.has(n)) return
-          model.blobs.get(at)?.set(n, isCounted(model, n) || (model.manifests.get(at)?.has(n) ?? false))
+          const blobs = model.blobs.get(at) ?? new Map<number, boolean>()
+          model.blobs.set(at, blobs)
+          if (blobs.has(n)) return
+          blobs.set(n, isCounted(model, n) || (model.manifests.get(at)?.has(n) ?? false))
         }),
       ),
       fc.tuple(repository, n).map(([at, n]) =>
@@ -377,6 +424,8 @@ describe('as a model', () => {
       repository.map((at) =>
         command(`drop ${at}`, async (model, { db }) => {
           expect(await deleteRepository(db, at, 'user:1')).toBe(exists(model, at))
+          // Blobs that no manifest followed are not there for anybody to delete.
+          if (!exists(model, at)) return
           for (const kind of [model.manifests, model.tags, model.blobs]) kind.delete(at)
         }),
       ),

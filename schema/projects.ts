@@ -3,6 +3,7 @@ import type { LibSQLDatabase } from 'drizzle-orm/libsql'
 import { type Member, type ProjectFacts, ROLES } from '../policy/facts.ts'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
+import { removeUnlistedRepositories } from './delete-repository.ts'
 import { conflict, notFound, precondition } from './errors.ts'
 import { COUNT, contains, type Listed, type Listing, ordering, window } from './listing.ts'
 import { wished } from './matching.ts'
@@ -75,7 +76,8 @@ export interface Membership {
   readonly groups: readonly number[]
 }
 
-const repositoryCount = raw<number>`(SELECT count(*) FROM repositories WHERE repositories.project_id = projects.id)`.mapWith(Number)
+const repositoryCount =
+  raw<number>`(SELECT count(*) FROM repositories WHERE repositories.project_id = projects.id AND repositories.listed = 1)`.mapWith(Number)
 
 const fields = {
   id: projects.id,
@@ -292,7 +294,8 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
       .where(and(eq(projects.id, id), isNull(projects.deletedAt)))
       .get()
     if (found === undefined) throw notFound(`There is no project ${id}.`)
-    if (await sql.select({ id: repositories.id }).from(repositories).where(eq(repositories.projectId, id)).limit(1).get()) {
+    const listed = and(eq(repositories.projectId, id), eq(repositories.listed, true))
+    if ((await sql.select({ id: repositories.id }).from(repositories).where(listed).limit(1).get()) !== undefined) {
       throw precondition(`Project ${found.name} has repositories; delete them first.`)
     }
     // Their rules go by the project's name, which another project may have tomorrow.
@@ -306,9 +309,10 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
     await deleteRetentionOfProject(db, connection, id, actor)
     await sql.delete(webhookPolicies).where(eq(webhookPolicies.projectId, id))
     await sql.delete(uploads).where(eq(uploads.projectId, id))
+    await removeUnlistedRepositories(db, connection, id)
     await sql
       .update(projects)
-      .set({ name: `${found.name}#${id}`, endpointId: null, deletedAt: now, updatedAt: now })
+      .set({ name: `${found.name}#${id}`, endpointId: null, storageUsed: 0, storagePending: 0, deletedAt: now, updatedAt: now })
       .where(eq(projects.id, id))
     await tell(db, connection, { actor, kind: 'project.deleted', subject: found.name, projectId: id })
   })

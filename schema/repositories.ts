@@ -83,6 +83,7 @@ export function findRepositorySummaries(db: Database, filter: RepositoryFilter, 
 function conditionOf(db: Database, { projectId, visible, name }: RepositoryFilter): SQL | undefined {
   const ids = visible && idsOfVisible(db.read.sql, visible)
   return and(
+    eq(repositories.listed, true),
     projectId === undefined ? undefined : eq(repositories.projectId, projectId),
     ids && raw`${repositories.projectId} IN ${ids}`,
     name?.match === 'exact'
@@ -96,7 +97,11 @@ export async function repositoryId(db: Database, name: RepositoryName): Promise<
 }
 
 export function findRepositorySummary(db: Database, name: RepositoryName): Promise<RepositorySummary | undefined> {
-  return db.read.sql.select(summary).from(repositories).where(eq(repositories.name, name)).get()
+  return db.read.sql
+    .select(summary)
+    .from(repositories)
+    .where(and(eq(repositories.listed, true), eq(repositories.name, name)))
+    .get()
 }
 
 /** When a repository was made, in milliseconds since the epoch; undefined: there is none. */
@@ -118,7 +123,11 @@ export async function repositoryNames(db: Database, ids: readonly number[]): Pro
 export async function describeRepository(db: Database, name: RepositoryName, description: string, actor: string): Promise<void> {
   await db.write(async (connection) => {
     const { sql } = connection
-    const found = await sql.select().from(repositories).where(eq(repositories.name, name)).get()
+    const found = await sql
+      .select()
+      .from(repositories)
+      .where(and(eq(repositories.listed, true), eq(repositories.name, name)))
+      .get()
     if (found === undefined) throw notFound(`There is no repository ${name}.`)
     if (found.description === description) return
     await sql.update(repositories).set({ description, updatedAt: db.clock.now() }).where(eq(repositories.id, found.id))

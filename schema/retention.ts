@@ -294,7 +294,7 @@ export async function repositoriesAfter(
   limit: number,
 ): Promise<{ id: number; name: RepositoryName }[]> {
   return await db.read.sql.all<{ id: number; name: RepositoryName }>(
-    raw`SELECT id, name FROM repositories WHERE project_id = ${projectId} AND name > ${last} ORDER BY name LIMIT ${limit}`,
+    raw`SELECT id, name FROM repositories WHERE project_id = ${projectId} AND listed = 1 AND name > ${last} ORDER BY name LIMIT ${limit}`,
   )
 }
 

@@ -28,7 +28,14 @@ export async function readStatistics(db: Database, userId: number | undefined): 
         .get()
     )?.total ?? 0
   const countRepositories = async (more?: SQL) =>
-    (await sql.select({ total: COUNT }).from(repositories).innerJoin(projects, eq(projects.id, repositories.projectId)).where(more).get())?.total ?? 0
+    (
+      await sql
+        .select({ total: COUNT })
+        .from(repositories)
+        .innerJoin(projects, eq(projects.id, repositories.projectId))
+        .where(and(eq(repositories.listed, true), more))
+        .get()
+    )?.total ?? 0
   const used = await sql
     .select({ bytes: raw<number>`coalesce(sum(${projects.storageUsed}), 0)`.mapWith(Number) })
     .from(projects)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TestRepository } from '../testing/artifacts.ts'
 import { openTestOrigin, PASSWORD, type TestOrigin } from '../testing/origin.ts'
 
 const credentials = `admin:${PASSWORD}`
@@ -39,6 +40,24 @@ describe('a project that goes', () => {
     expect(await schedules()).toHaveLength(1)
     expect((await ask('DELETE', `/projects/${project}`)).status).toBe(200)
     expect([await schedules(), (await ask('GET', `/retentions/${policy}`)).status]).toEqual([[], 404])
+  })
+})
+
+describe('a copy that a quota refuses', () => {
+  it('leaves no repository, and its project may go with what came before the refusal', async () => {
+    await ask('POST', '/projects', { project_name: 'wide' })
+    const image = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } }
+    await new TestRepository(origin, 'wide/source').image('x'.repeat(10), image, 'a')
+    const narrow = idIn(await ask('POST', '/projects', { project_name: 'narrow', storage_limit: 200 }))
+    expect((await ask('POST', '/projects/narrow/repositories/target/artifacts?from=wide/source:a')).status).toBe(403)
+    const listed = await ask('GET', '/projects/narrow/repositories')
+    expect([listed.headers.get('x-total-count'), await listed.json()]).toEqual(['0', []])
+    expect(await (await ask('GET', `/projects/${narrow}/summary`)).json()).toMatchObject({ repo_count: 0, quota: { used: { storage: 0 } } })
+    expect((await ask('GET', '/projects/narrow/repositories/target')).status).toBe(404)
+    expect((await ask('DELETE', `/projects/${narrow}`)).status).toBe(200)
+    const again = await ask('POST', '/projects', { project_name: 'narrow' })
+    expect(again.status).toBe(201)
+    expect((await ask('POST', '/projects/narrow/repositories/target/artifacts?from=wide/source:a')).status).toBe(201)
   })
 })
 

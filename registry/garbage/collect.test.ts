@@ -136,6 +136,19 @@ describe('collecting garbage', () => {
     expect(await held.used()).toBe(image([2]).length + layer(0).length + layer(2).length)
   })
 
+  it('takes with them the place that nothing but they were in', async () => {
+    await using held = await registry()
+    const places = async () => (await held.db.read.sql.all<{ name: string }>('SELECT name FROM repositories')).map(({ name }) => name)
+    await upload(held.repository(REPOSITORIES[0]), layer(1))
+    await push(held.repository(REPOSITORIES[1]), image([2]), [latest], [2])
+    await held.repository(REPOSITORIES[1]).manifests.delete(digestOf(image([2])))
+    held.clock.advance(GRACE_MS + 1)
+    expect(await places()).toEqual(REPOSITORIES)
+    expect(await held.collect()).toMatchObject({ links: 3, blobs: 3 })
+    // Somebody was told of the other one.
+    expect(await places()).toEqual([REPOSITORIES[1]])
+  })
+
   it('keeps for another grace what a pusher was told is there', async () => {
     await using held = await registry()
     const repository = held.repository()

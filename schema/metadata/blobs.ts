@@ -12,7 +12,7 @@ import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { blobs, repositoryBlobs } from '../tables/blobs.ts'
 import { manifestReferences, repositories } from '../tables/repositories.ts'
 import { beginCharge, charge, refund, settleCharge } from './quota.ts'
-import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
+import { ensureRepository, findAnyRepository, type RepositoryRow } from './repositories.ts'
 
 const reads = (sql: LibSQLDatabase) => ({
   stat: sql
@@ -160,7 +160,7 @@ export function linkBlob(
 /** Makes a blob of `from` one of this repository's; undefined: `from` does not have it. @throws RegistryError NAME_UNKNOWN, DENIED (quota) */
 export function mountBlob(db: Database, name: RepositoryName, digest: Digest, from: RepositoryName): Promise<{ readonly size: number } | undefined> {
   return db.write(async (connection) => {
-    const source = await findRepository(connection, from)
+    const source = await findAnyRepository(connection, from)
     const blob = source && (await connection.prepared(writes).find.get({ repositoryId: source.id, digest }))
     if (blob === undefined) return undefined
     await link(db, connection, await ensureRepository(db, connection, name), digest, blob.size)
@@ -199,7 +199,7 @@ function collected(digest: Digest): RegistryError {
 /** False: the repository does not have it. @throws RegistryError DENIED (412) when an immutable tag needs it */
 export function unlinkBlob(db: Database, name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean> {
   return db.write(async (connection) => {
-    const repository = await findRepository(connection, name)
+    const repository = await findAnyRepository(connection, name)
     if (repository === undefined) return false
     const { id: repositoryId, projectId } = repository
     const found = await connection.prepared(writes).find.get({ repositoryId, digest })

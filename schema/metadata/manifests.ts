@@ -14,7 +14,7 @@ import { INSERT_ROWS } from '../limits.ts'
 import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
 import { charge, refund, settleCharge } from './quota.ts'
-import { ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
+import { enlist, ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
 import { digestsBeside, standAgain } from './standing.ts'
 import { removeTagsOf, setTag } from './tags.ts'
 
@@ -213,6 +213,7 @@ async function insertManifest(db: Database, connection: WriteConnection, reposit
   for (let from = 0; from < rows.length; from += INSERT_ROWS) {
     await connection.sql.insert(manifestReferences).values(rows.slice(from, from + INSERT_ROWS))
   }
+  if (!repository.listed) await enlist(db, connection, repository)
   const beside = await digestsBeside(connection, repositoryId, [digest])
   await standAgain(connection, repositoryId, [...beside, ...parsed.manifests.map((child) => child.digest)])
   await tell(db, connection, {

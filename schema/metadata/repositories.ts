@@ -13,11 +13,13 @@ export interface RepositoryRow {
   readonly id: number
   readonly projectId: number
   readonly name: RepositoryName
+  /** An artifact has been in it. */
+  readonly listed: boolean
 }
 
 const statements = (sql: LibSQLDatabase) => ({
   find: sql
-    .select({ id: repositories.id, projectId: repositories.projectId, name: repositories.name })
+    .select({ id: repositories.id, projectId: repositories.projectId, name: repositories.name, listed: repositories.listed })
     .from(repositories)
     .where(eq(repositories.name, raw.placeholder('name')))
     .prepare(),
@@ -29,13 +31,20 @@ const statements = (sql: LibSQLDatabase) => ({
   list: sql
     .select({ name: repositories.name })
     .from(repositories)
-    .where(gt(repositories.name, raw.placeholder('last')))
+    .where(and(eq(repositories.listed, true), gt(repositories.name, raw.placeholder('last'))))
     .orderBy(asc(repositories.name))
     .limit(raw.placeholder('limit'))
     .prepare(),
 })
 
+/** One that artifacts are or were in: what everybody is told of. */
 export async function findRepository(connection: Connection, name: RepositoryName): Promise<RepositoryRow | undefined> {
+  const found = await findAnyRepository(connection, name)
+  return found?.listed ? found : undefined
+}
+
+/** Also one that holds only blobs so far. */
+export async function findAnyRepository(connection: Connection, name: RepositoryName): Promise<RepositoryRow | undefined> {
   return await connection.prepared(statements).find.get({ name })
 }
 
@@ -47,9 +56,9 @@ export async function projectOf(connection: Connection, name: RepositoryName): P
   return row.id
 }
 
-/** The repository, which comes into being with the first thing put into it. @throws RegistryError NAME_UNKNOWN: its project does not exist */
+/** Where something may be put; it is listed with its first artifact (`enlist`). @throws RegistryError NAME_UNKNOWN: its project does not exist */
 export async function ensureRepository(db: Database, connection: WriteConnection, name: RepositoryName): Promise<RepositoryRow> {
-  const found = await findRepository(connection, name)
+  const found = await findAnyRepository(connection, name)
   if (found !== undefined) return found
   const projectId = await projectOf(connection, name)
   const now = db.clock.now()
@@ -58,7 +67,13 @@ export async function ensureRepository(db: Database, connection: WriteConnection
     .values({ projectId, name, createdAt: now, updatedAt: now })
     .returning({ id: repositories.id })
     .get()
-  return { id: row.id, projectId, name }
+  return { id: row.id, projectId, name, listed: false }
+}
+
+/** From its first artifact on everybody is told of a repository. */
+export async function enlist(db: Database, connection: WriteConnection, { id }: RepositoryRow): Promise<void> {
+  const now = db.clock.now()
+  await connection.sql.update(repositories).set({ listed: true, createdAt: now, updatedAt: now }).where(eq(repositories.id, id))
 }
 
 /** All repositories, in the order of their names' bytes. */

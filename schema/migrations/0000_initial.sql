@@ -494,6 +494,7 @@ CREATE TABLE `repositories` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`project_id` integer NOT NULL,
 	`name` text NOT NULL,
+	`listed` integer DEFAULT false NOT NULL,
 	`description` text DEFAULT '' NOT NULL,
 	`pull_count` integer DEFAULT 0 NOT NULL,
 	`created_at` integer NOT NULL,
@@ -502,7 +503,8 @@ CREATE TABLE `repositories` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `repositories_name` ON `repositories` (`name`);--> statement-breakpoint
-CREATE INDEX `repositories_of_project` ON `repositories` (`project_id`,`name`);--> statement-breakpoint
+CREATE INDEX `repositories_of_project` ON `repositories` (`project_id`,`listed`,`name`);--> statement-breakpoint
+CREATE INDEX `repositories_listed` ON `repositories` (`listed`,`name`);--> statement-breakpoint
 CREATE TABLE `tags` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`repository_id` integer NOT NULL,

@@ -16,12 +16,18 @@ export const repositories = sqliteTable(
       .references(() => projects.id),
     /** With its project: `team/app`. */
     name: text().$type<RepositoryName>().notNull(),
+    /** An artifact has been in it. Before, it holds blobs that a push has sent ahead, and nobody is told of it. */
+    listed: flag().notNull().default(false),
     description: text().notNull().default(''),
     pullCount: integer('pull_count').notNull().default(0),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },
-  (t) => [uniqueIndex('repositories_name').on(t.name), index('repositories_of_project').on(t.projectId, t.name)],
+  (t) => [
+    uniqueIndex('repositories_name').on(t.name),
+    index('repositories_of_project').on(t.projectId, t.listed, t.name),
+    index('repositories_listed').on(t.listed, t.name),
+  ],
 )
 
 /** The very bytes of manifests, once however many repositories hold them. */

@@ -169,13 +169,14 @@ async function insertContent(insert: Insert, amounts: Amounts): Promise<void> {
   const blobs = artifacts * blobsOfAnArtifact
   await insert(
     'repositories',
-    'id, project_id, name, description, pull_count, created_at, updated_at',
+    'id, project_id, name, listed, description, pull_count, created_at, updated_at',
     made(repositories, (n) => {
       const project = projectOfRepository(n, amounts)
       return [
         n,
         project + 10,
         n === 1 ? BIG_REPOSITORY : `${projectName(project)}/service-${n}`,
+        1,
         '',
         (n * 7_919) % 10_007,
         BEGIN + n,
