@@ -1,6 +1,7 @@
 import { showRetentionRule } from '../../policy/harbor-rules.ts'
 import type { Database } from '../../schema/database.ts'
-import { findEndpointById } from '../../schema/endpoints.ts'
+import { type Endpoint, findEndpointById } from '../../schema/endpoints.ts'
+import { principalFacts } from '../../schema/principals.ts'
 import { findReplicationPolicy } from '../../schema/replication.ts'
 import { findExecution } from '../../schema/replication-executions.ts'
 import { type ReplicationTask, tasksOfProject } from '../../schema/replication-tasks.ts'
@@ -17,24 +18,25 @@ interface Done {
   readonly name_tag: string
 }
 
-export type RetentionEnd = NonNullable<Awaited<ReturnType<typeof retentionEnd>>>
-export type ReplicationEnd = NonNullable<Awaited<ReturnType<typeof replicationEnd>>>
+export type RetentionEnd = NonNullable<Awaited<ReturnType<typeof retentionEnd>>>['end']
+export type ReplicationEnd = NonNullable<Awaited<ReturnType<typeof replicationEnd>>>['end']
 
-/** undefined: its policy, or the run, has been deleted since. */
+/** `trigger`: what began it. undefined: its policy, or the run, has been deleted since. */
 export async function retentionEnd(db: Database, executionId: number, project: string) {
   const execution = await findRetentionExecution(db, executionId)
   const policy = execution && (await findRetentionPolicy(db, execution.policyId))
-  if (policy === undefined) return undefined
+  if (execution === undefined || policy === undefined) return undefined
   const { total, retained } = await retentionTotals(db, executionId)
-  return {
+  const end = {
     total,
     retained,
     project_name: project,
     retention_policy_id: policy.id,
     retention_rule: policy.rules.filter(({ disabled }) => !disabled).map(showRetentionRule),
-    result: execution?.status === 'Succeed' ? 'SUCCESS' : 'FAIL',
+    result: execution.status === 'Succeed' ? 'SUCCESS' : 'FAIL',
     deleted_artifact: await deletedBy(db, executionId),
   }
+  return { trigger: execution.trigger.toUpperCase(), end }
 }
 
 /** The first so many. */
@@ -55,28 +57,35 @@ async function deletedBy(db: Database, executionId: number): Promise<Done[]> {
 const TRIGGERS = { manual: 'MANUAL', scheduled: 'SCHEDULED', event_based: 'EVENT' } as const
 const STATES = { Succeed: 'Success', Failed: 'Error', Stopped: 'Stopped', InProgress: 'Running', Pending: 'Pending' } as const
 
-/** What it did with artifacts of this project. undefined: its rule, or the run, has been deleted since. */
+/** What it did with artifacts of this project, and what began it. undefined: its rule, or the run, has been deleted since. */
 export async function replicationEnd(db: Database, executionId: number, project: string) {
   const execution = await findExecution(db, executionId)
   const policy = execution && (await findReplicationPolicy(db, execution.policyId))
   if (execution === undefined || policy === undefined) return undefined
-  const [source, destination] = [await placeOf(db, policy.sourceEndpointId), await placeOf(db, policy.destinationEndpointId)]
-  const here = policy.sourceEndpointId === null ? 'source' : 'destination'
+  const { sourceEndpointId, destinationEndpointId, creator } = policy
+  const here = sourceEndpointId === null ? 'source' : 'destination'
+  const remoteId = sourceEndpointId ?? destinationEndpointId
+  const remote = remoteId === null ? undefined : await findEndpointById(db, remoteId)
+  const [source, destination] = here === 'source' ? [HERE, placeOf(remote)] : [placeOf(remote), HERE]
   const tasks = await tasksOfProject(db, executionId, here, project, WEBHOOK_ARTIFACTS_LIMIT)
   const [first] = tasks
   const those = (...states: ReplicationTask['status'][]) => tasks.filter(({ status }) => states.includes(status)).map((task) => shown(task, here))
-  return {
+  const trigger = TRIGGERS[execution.trigger]
+  const end = {
     job_status: STATES[execution.status],
     ...(policy.description !== '' && { description: policy.description }),
     ...(first !== undefined && { artifact_type: first.resourceType }),
+    ...(remote?.credentialType && { authentication_type: remote.credentialType }),
     override_mode: policy.override,
-    trigger_type: TRIGGERS[execution.trigger],
+    trigger_type: trigger,
+    policy_creator: (await principalFacts(db, creator))?.name ?? creator,
     execution_timestamp: Math.floor(execution.startedAt / 1000),
     src_resource: { ...source, namespace: first?.source.split('/')[0] },
     dest_resource: { ...destination, namespace: first?.destination.split('/')[0] },
     successful_artifact: those('Succeed'),
     failed_artifact: those('Failed', 'Stopped'),
   }
+  return { trigger, end }
 }
 
 const shown = (task: ReplicationTask, here: 'source' | 'destination'): Done => ({
@@ -95,8 +104,7 @@ interface Place {
   readonly endpoint?: string
 }
 
-async function placeOf(db: Database, endpointId: number | null): Promise<Place> {
-  const endpoint = endpointId === null ? undefined : await findEndpointById(db, endpointId)
-  if (endpoint === undefined) return { registry_type: 'harbor' }
-  return { registry_name: endpoint.name, registry_type: endpoint.type, endpoint: endpoint.url }
-}
+const HERE: Place = { registry_type: 'harbor' }
+
+const placeOf = (endpoint: Endpoint | undefined): Place =>
+  endpoint === undefined ? HERE : { registry_name: endpoint.name, registry_type: endpoint.type, endpoint: endpoint.url }

@@ -25,6 +25,7 @@ export const TEST_EVENT = 'TEST'
 export interface WebhookEvent {
   readonly type: WebhookEventType | typeof TEST_EVENT
   readonly time: number
+  /** Who did it; of a run, what began it. */
   readonly operator: string
   readonly project: string
   readonly public: boolean
@@ -74,7 +75,7 @@ export async function webhookEvent(told: Told): Promise<WebhookEvent | undefined
   return { ...common, ...facts, createdAt: repository && (await repositoryCreatedAt(db, repository)) }
 }
 
-type Facts = Pick<WebhookEvent, 'repository' | 'resources' | 'retention' | 'replication' | 'more'>
+type Facts = Pick<WebhookEvent, 'repository' | 'resources' | 'retention' | 'replication' | 'more'> & Partial<Pick<WebhookEvent, 'operator'>>
 type Subject = (told: Told) => Facts | undefined | Promise<Facts | undefined>
 
 const SUBJECTS: Readonly<Record<WebhookEventType, Subject>> = {
@@ -85,17 +86,21 @@ const SUBJECTS: Readonly<Record<WebhookEventType, Subject>> = {
   QUOTA_WARNING: quota,
   async REPLICATION({ db, row, project }) {
     const { execution, ...more } = z.looseObject({ execution: z.number() }).parse(detailOf(row))
-    return { replication: await replicationEnd(db, execution, project.name), more: { ...more, execution } }
+    const run = await replicationEnd(db, execution, project.name)
+    return { ...begun(run), replication: run?.end, more: { ...more, execution } }
   },
   async TAG_RETENTION({ db, row, project }) {
     const { execution, dryRun, ...more } = z.looseObject({ execution: z.number(), dryRun: z.boolean() }).parse(detailOf(row))
     if (dryRun) return undefined
-    const retention = await retentionEnd(db, execution, project.name)
+    const run = await retentionEnd(db, execution, project.name)
     // Of what has changed nothing there is no news, but that it failed is.
-    if (row.succeeded && retention?.deleted_artifact.length === 0) return undefined
-    return { retention, more: { ...more, execution } }
+    if (row.succeeded && run?.end.deleted_artifact.length === 0) return undefined
+    return { ...begun(run), retention: run?.end, more: { ...more, execution } }
   },
 }
+
+/** Harbor names what began a run as whoever did it. */
+const begun = (run: { readonly trigger: string } | undefined) => run && { operator: run.trigger }
 
 function detailOf(row: AuditRow): Readonly<Record<string, unknown>> {
   return (row.detail === '' ? {} : JSON.parse(row.detail)) as Readonly<Record<string, unknown>>

@@ -59,21 +59,26 @@ function eventData(event: WebhookEvent, { host }: PayloadContext) {
   const { project, repository, createdAt, resources, retention, replication, public: isPublic, more } = event
   const type = isPublic ? 'public' : 'private'
   const named = repository ?? project
+  const harbor_hostname = new URL(`http://${host}`).hostname
   return {
     ...(resources && {
       resources: resources.map(({ digest, tag }) => ({ digest, tag, resource_url: `${host}/${named}${tag === digest ? '@' : ':'}${tag}` })),
     }),
-    repository: {
-      ...(createdAt !== undefined && { date_created: Math.floor(createdAt / 1000) }),
-      name: repository === undefined ? '' : repository.slice(project.length + 1),
-      namespace: project,
-      repo_full_name: repository ?? '',
-      repo_type: type,
-    },
-    ...(retention && { retention: { ...retention, harbor_hostname: host } }),
+    // A run is about no repository.
+    ...(!replication &&
+      !retention && {
+        repository: {
+          ...(createdAt !== undefined && { date_created: Math.floor(createdAt / 1000) }),
+          name: repository === undefined ? '' : repository.slice(project.length + 1),
+          namespace: project,
+          repo_full_name: repository ?? '',
+          repo_type: type,
+        },
+      }),
+    ...(retention && { retention: { ...retention, harbor_hostname } }),
     ...(replication && {
       replication: {
-        ...{ ...replication, harbor_hostname: host },
+        ...{ ...replication, harbor_hostname },
         src_resource: { endpoint: host, ...replication.src_resource },
         dest_resource: { endpoint: host, ...replication.dest_resource },
       },

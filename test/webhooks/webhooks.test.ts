@@ -1,61 +1,13 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { controlPlaneOf } from '../../cli/serve/control-plane.ts'
 import type { RunningControlPlane } from '../../control-plane/start.ts'
 import { TestRepository } from '../../origin/testing/artifacts.ts'
 import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
+import { bareRegistry } from '../support/bare-registry.ts'
 import { until } from '../support/until.ts'
+import { Receiver } from './receiver.ts'
 
 const ADMIN = `admin:${PASSWORD}`
-
-interface Received {
-  readonly path: string
-  readonly headers: IncomingMessage['headers']
-  readonly body: { [name: string]: unknown; type?: string }
-}
-
-/** A receiver of webhooks; `answer` says what it answers, or never. */
-class Receiver implements AsyncDisposable {
-  readonly received: Received[] = []
-  readonly #server: Server
-
-  private constructor(server: Server) {
-    this.#server = server
-  }
-
-  static async start(answer: (at: number) => number | undefined = () => 200): Promise<Receiver> {
-    const server = createServer()
-    const receiver = new Receiver(server)
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of request) chunks.push(chunk as Buffer)
-      receiver.received.push({
-        path: request.url ?? '',
-        headers: request.headers,
-        body: JSON.parse(Buffer.concat(chunks).toString()) as Received['body'],
-      })
-      const status = answer(receiver.received.length)
-      if (status === undefined) return
-      response.writeHead(status, status === 302 ? { location: 'http://169.254.169.254/' } : {})
-      response.end('thank you')
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return receiver
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
-  }
-}
 
 describe('webhooks', () => {
   let origin: TestOrigin
@@ -287,6 +239,7 @@ describe('webhooks', () => {
     expect(receiver.received.map(({ body }) => body)).toMatchObject([
       {
         type: 'TAG_RETENTION',
+        operator: 'MANUAL',
         event_data: {
           retention: {
             ...{ total: 3, retained: 1, result: 'SUCCESS', project_name: 'pruned', retention_policy_id: id },
@@ -297,6 +250,46 @@ describe('webhooks', () => {
         },
       },
     ])
+  })
+
+  test("a replication tells how it ended, in Harbor's words", { timeout: 60_000 }, async () => {
+    await using receiver = await Receiver.start()
+    await using there = await bareRegistry({ projects: ['mirror'] })
+    await project('sent')
+    await webhook('sent', [{ type: 'http', address: receiver.url }], ['REPLICATION'])
+    await new TestRepository(origin, 'sent/app').image('1', {}, 'v1')
+    const idOf = (made: Response) => Number(made.headers.get('location')?.split('/').at(-1))
+    const credential = { type: 'basic', access_key: 'bob', access_secret: 'Hush-hush-1' }
+    const url = `http://127.0.0.1:${there.server.port}`
+    const registry = { name: 'there', url, type: 'oci-registry', credential }
+    const dest_registry = { id: idOf(await ask('POST', '/api/v2.0/registries', registry)) }
+    const rule = { name: 'send', dest_registry, dest_namespace: 'mirror', trigger: { type: 'manual' }, filters: [{ type: 'name', value: 'sent/**' }] }
+    const policy_id = idOf(await ask('POST', '/api/v2.0/replication/policies', { ...rule, override: true, enabled: true }))
+    expect((await ask('POST', '/api/v2.0/replication/executions', { policy_id })).status).toBe(201)
+    await until('it is told', () => receiver.received.length === 1)
+    const host = origin.origin.services.config['http.host']
+    expect(receiver.received[0]?.body).toEqual({
+      type: 'REPLICATION',
+      occur_at: expect.any(Number),
+      operator: 'MANUAL',
+      event_data: {
+        replication: {
+          harbor_hostname: host,
+          job_status: 'Success',
+          artifact_type: 'image',
+          authentication_type: 'basic',
+          override_mode: true,
+          trigger_type: 'MANUAL',
+          policy_creator: 'admin',
+          execution_timestamp: expect.any(Number),
+          src_resource: { endpoint: expect.stringContaining(host), registry_type: 'harbor', namespace: 'sent' },
+          dest_resource: { endpoint: url, registry_name: 'there', registry_type: 'oci-registry', namespace: 'mirror' },
+          successful_artifact: [{ type: 'image', status: 'Success', name_tag: 'app:[v1]' }],
+          failed_artifact: [],
+        },
+        custom_attributes: expect.any(Object),
+      },
+    })
   })
 
   test('the test button', { timeout: 60_000 }, async () => {
