@@ -73,7 +73,7 @@ export async function addTasks(db: Database, executionId: number, planned: reado
 }
 
 /**
- * Progress or end of a task. An ended one stays as it ended. Start and end times come from the clock.
+ * Progress or end of a task. An ended one stays as it ended; one that has succeeded has nothing left to move, whoever moved it. Start and end times come from the clock.
  * With a lease: false and nothing written once it is lost, for then somebody else has the say.
  */
 export async function updateTask(db: Database, id: number, patch: ReplicationTaskPatch, lease?: Lease): Promise<boolean> {
@@ -95,6 +95,7 @@ export async function updateTask(db: Database, id: number, patch: ReplicationTas
         ...(status !== undefined && status !== 'Pending' && before.startedAt === null && { startedAt: now }),
         ...(bytesTotal !== undefined && { bytesTotal }),
         ...(bytesDone !== undefined && { bytesDone }),
+        ...(status === 'Succeed' && { bytesTotal: bytesDone ?? replicationTasks.bytesDone }),
       })
       .where(eq(replicationTasks.id, id))
     return true
