@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, isNull, lte, or } from 'drizzle-orm'
 import { tell } from './changes.ts'
 import type { Database } from './database.ts'
 import { oidcLinks } from './tables/sessions.ts'
@@ -26,7 +26,7 @@ export function oidcLinkOf(db: Database, userId: number): Promise<OidcLink | und
 export async function onboardLinked(
   db: Database,
   user: Parameters<typeof onboardIn>[2],
-  link: Omit<OidcLink, 'userId' | 'createdAt' | 'updatedAt'>,
+  link: Omit<OidcLink, 'userId' | 'askedUntil' | 'createdAt' | 'updatedAt'>,
 ): Promise<number> {
   return await db.write(async (connection) => {
     const { sql } = connection
@@ -38,6 +38,25 @@ export async function onboardLinked(
     await sql.insert(oidcLinks).values({ ...link, userId: id, createdAt: now, updatedAt: now })
     return id
   })
+}
+
+/** Lets one process ask the provider, for at most `ms` milliseconds. False: another one asks, or has asked since the link was read. */
+export async function beginOidcCheck(db: Database, { userId, checkedAt }: OidcLink, ms: number): Promise<boolean> {
+  const now = db.clock.now()
+  const free = and(eq(oidcLinks.userId, userId), eq(oidcLinks.checkedAt, checkedAt), or(isNull(oidcLinks.askedUntil), lte(oidcLinks.askedUntil, now)))
+  return await db.write(async ({ sql }) => {
+    const taken = await sql
+      .update(oidcLinks)
+      .set({ askedUntil: now + ms })
+      .where(free)
+      .returning({ userId: oidcLinks.userId })
+    return taken.length > 0
+  })
+}
+
+/** Whatever came of it. */
+export async function endOidcCheck(db: Database, userId: number): Promise<void> {
+  await db.write(({ sql }) => sql.update(oidcLinks).set({ askedUntil: null }).where(eq(oidcLinks.userId, userId)))
 }
 
 /** What the provider said now. */

@@ -641,6 +641,7 @@ CREATE TABLE `oidc_links` (
 	`sealed_secret` text NOT NULL,
 	`sealed_refresh_token` text,
 	`checked_at` integer NOT NULL,
+	`asked_until` integer,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	FOREIGN KEY (`user_id`) REFERENCES `users`(`id`) ON UPDATE no action ON DELETE no action

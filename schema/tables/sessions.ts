@@ -34,6 +34,8 @@ export const oidcLinks = sqliteTable(
     sealedRefreshToken: text('sealed_refresh_token'),
     /** When the provider last said that it knows him. */
     checkedAt: time().notNull(),
+    /** Until when one process alone may ask it: some providers take a refresh token once. null: nobody asks. */
+    askedUntil: time(),
     createdAt: time().notNull(),
     updatedAt: time().notNull(),
   },

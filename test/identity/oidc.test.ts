@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { originApp } from '../../origin/app.ts'
+import { OidcPeople } from '../../origin/identity/oidc/people.ts'
 import { CONTRACT_PRESENT, Contract } from '../../origin/testing/contract.ts'
 import { openTestOrigin, PASSWORD, type TestOrigin } from '../../origin/testing/origin.ts'
 import { Browser } from '../support/browser.ts'
@@ -184,6 +185,22 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect({ status: lost.status, text: await lost.text() }).toEqual({ status: 503, text: expect.stringContaining('log in by the browser once') })
     await atProvider(browser(), 'sub-bob')
     expect((await answer()).status).toBe(200)
+  })
+
+  test('many logins at once ask the provider once: it takes a refresh token once, and ends everything for whoever shows it again', {
+    timeout: 60_000,
+  }, async () => {
+    const { db, live, secrets, log } = origin.origin.services
+    const process = () => new OidcPeople(db, live, secrets, log)
+    const [one, other] = [process(), process()]
+    for (let round = 1; round <= 3; round++) {
+      origin.clock.ahead += 10 * 60_000
+      const asked = provider.issued.length
+      const logins = Array.from({ length: 16 }, (_, n) => (n % 2 === 0 ? one : other).login('bob', 'Cli-s3cret-4'))
+      expect(new Set(await Promise.all(logins))).toEqual(new Set(['bob']))
+      // An access token and a refresh token.
+      expect(provider.issued.length - asked).toBe(2)
+    }
   })
 
   test('nobody comes in by a callback that was not begun here', async () => {

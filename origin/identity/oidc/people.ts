@@ -1,6 +1,7 @@
+import { pause, systemClock } from '../../../registry/clock.ts'
 import type { Log } from '../../../registry/log.ts'
 import type { Database } from '../../../schema/database.ts'
-import { type OidcLink, oidcLinkOf, setCliSecret } from '../../../schema/oidc-links.ts'
+import { beginOidcCheck, endOidcCheck, type OidcLink, oidcLinkOf, setCliSecret } from '../../../schema/oidc-links.ts'
 import type { Session } from '../../../schema/sessions.ts'
 import { findUserByUsername, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
@@ -10,6 +11,10 @@ import type { OidcFlows } from './flows.ts'
 
 /** How long a CLI secret works before the provider is asked again whether it still knows its owner. */
 const ASK_AGAIN_MS = 5 * 60_000
+
+/** How long one process may ask before another does: longer than the provider is given to answer everything that it is asked. */
+const CHECK_MS = 45_000
+const LOOK_AGAIN_MS = 100
 
 /** An id that no user has. */
 const NOBODY = 0
@@ -21,6 +26,8 @@ export class OidcPeople {
   readonly #secrets: Secrets
   readonly #log: Log
   #flows: Promise<OidcFlows> | undefined
+  /** Whom the provider is being asked for, by their ids. */
+  readonly #checks = new Map<number, Promise<boolean>>()
   /** A sealed secret that nobody has. */
   #nobodys: Promise<string> | undefined
 
@@ -73,10 +80,34 @@ export class OidcPeople {
     return await (await this.flows()).logoutUrl(sealedIdToken, postLogout)
   }
 
-  /** Without a refresh token there is nothing to ask with: the secret works until somebody ends the account here. */
+  /** However many log in at once, the provider is asked once. */
   async #stillKnown(user: User, link: OidcLink): Promise<boolean> {
-    const { sealedRefreshToken } = link
-    if (sealedRefreshToken === null || this.#db.clock.now() - link.checkedAt < ASK_AGAIN_MS) return true
-    return await (await this.flows()).stillKnown(user, { ...link, sealedRefreshToken })
+    if (!this.#isDue(link)) return true
+    const under = this.#checks.get(user.id)
+    if (under !== undefined) return await under
+    const check = this.#check(user, link).finally(() => this.#checks.delete(user.id))
+    this.#checks.set(user.id, check)
+    return await check
+  }
+
+  /** Without a refresh token there is nothing to ask with: the secret works until somebody ends the account here. */
+  #isDue(link: OidcLink): link is OidcLink & { readonly sealedRefreshToken: string } {
+    return link.sealedRefreshToken !== null && this.#db.clock.now() - link.checkedAt >= ASK_AGAIN_MS
+  }
+
+  /** Waits while another process asks, which is over at the end of its time. */
+  async #check(user: User, known: OidcLink): Promise<boolean> {
+    for (let link: OidcLink | undefined = known; link !== undefined; link = await oidcLinkOf(this.#db, user.id)) {
+      if (!this.#isDue(link)) return true
+      if (await beginOidcCheck(this.#db, link, CHECK_MS)) {
+        try {
+          return await (await this.flows()).stillKnown(user, link)
+        } finally {
+          await endOidcCheck(this.#db, user.id)
+        }
+      }
+      await pause(systemClock, LOOK_AGAIN_MS)
+    }
+    return false
   }
 }

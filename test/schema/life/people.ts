@@ -19,7 +19,7 @@ import { addGuess, forgetGuesses, isKnownAddress, noteKnownAddress, readGuesses 
 import { addSigningKey, dropSigningKey, listSigningKeys, retireSigningKey, settleSigningKey } from '../../../schema/keys.ts'
 import { dropLease, takeLease } from '../../../schema/leases.ts'
 import { addMember, findMember, listMembers, removeMember, setMemberRole } from '../../../schema/members.ts'
-import { findOidcLink, oidcLinkOf, onboardLinked, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
+import { beginOidcCheck, endOidcCheck, findOidcLink, oidcLinkOf, onboardLinked, renewOidcLink, setCliSecret } from '../../../schema/oidc-links.ts'
 import { principalFacts } from '../../../schema/principals.ts'
 import {
   createProject,
@@ -55,6 +55,11 @@ import { listing, refused, type Step } from './step.ts'
 const ME = 'user:1'
 const key = { kid: 'k', algorithm: 'EdDSA', publicJwk: {}, sealedPrivate: '' }
 const link = { issuer: 'i', subject: 's', sealedSecret: '', sealedRefreshToken: null, checkedAt: 1 }
+const oidcLink = async (db: Database) => {
+  const found = await findOidcLink(db, link.issuer, link.subject)
+  if (found === undefined) throw new Error('nobody is linked')
+  return found
+}
 const linked = async (db: Database) => (await findOidcLink(db, link.issuer, link.subject))?.userId ?? 0
 const robot = { secretHash: 'h', duration: -1, permissions: [], creator: ME }
 
@@ -130,6 +135,8 @@ export const people: readonly Step[] = [
   ['onboard a user of a provider', (db) => onboardLinked(db, { username: 'linked' }, link)],
   ['find a user of a provider', (db) => findOidcLink(db, 'i', 's')],
   ['the provider of a user', async (db) => oidcLinkOf(db, await linked(db))],
+  ['be the one who asks the provider', async (db) => beginOidcCheck(db, await oidcLink(db), 1_000)],
+  ['have asked the provider', async (db) => endOidcCheck(db, await linked(db))],
   ['ask the provider again', async (db) => renewOidcLink(db, await linked(db), { sealedRefreshToken: 'r', checkedAt: 2 })],
   ['a new secret of a user', async (db) => setCliSecret(db, await linked(db), 't', ME)],
   [
