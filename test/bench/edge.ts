@@ -25,6 +25,7 @@ export async function edge(): Promise<void> {
   const images = {
     first: await push('first', 100 * MIB),
     known: await push('known', 20 * MIB),
+    direct: await push('direct', 20 * MIB),
     many: await push('many', 20 * MIB),
     crowd: await push('crowd', 20 * MIB),
     range: await push('range', 40 * MIB),
@@ -57,6 +58,8 @@ export async function edge(): Promise<void> {
   rows.push(['whole cold pull of 100 MiB', `≤ ${seconds(whole)}`, seconds(first?.total ?? Number.NaN)])
   const [known] = await clients(site, 'known', layerOf(images.known), 1)
   rows.push(['first byte, the token service known', '≤ 0.35 s', seconds(known?.firstByte ?? Number.NaN)])
+  const [beside] = await clients({ base: hub.url.origin, prefix: 'bench' }, 'direct', layerOf(images.direct), 1)
+  rows.push(['… from the upstream itself, with a trip more for its challenge', '', seconds(beside?.firstByte ?? Number.NaN)])
 
   for (const [name, count] of [
     ['many', 32],
