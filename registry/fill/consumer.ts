@@ -6,6 +6,9 @@ import type { FillCounters } from './fills.ts'
 import type { Flow } from './flow.ts'
 import type { Keeper } from './keeper.ts'
 import { inPieces, type StoredReader } from './pieces.ts'
+import { Room } from './room.ts'
+
+const NOTHING = new Uint8Array()
 
 export interface ConsumerOptions {
   readonly flow: Flow
@@ -16,6 +19,8 @@ export interface ConsumerOptions {
   readonly source: string
   /** How much is read of the store at once, where this is less than the store would give. */
   readonly pieceBytes: () => number
+  /** Whoever reads it brings memory for what he reads, and the same again and again. */
+  readonly readInto: boolean
   readonly counters?: FillCounters
   readonly signal?: AbortSignal | undefined
   /**
@@ -40,6 +45,7 @@ export function consumerStream({
   size,
   source,
   pieceBytes,
+  readInto,
   counters,
   signal,
   onBehind,
@@ -53,6 +59,8 @@ export function consumerStream({
   let opened = position
   let given: (() => Hasher) | undefined
   let own: AsyncIterator<Uint8Array> | undefined
+  /** Of a chunk, what there was no room for. */
+  let rest: Uint8Array | undefined
   const ending = new AbortController()
   const release = keeper.hold()
   let left = false
@@ -74,16 +82,16 @@ export function consumerStream({
   let onAbort = () => {}
 
   /** The next piece of what is stored; undefined: look again. */
-  const stored = async (until: number): Promise<Uint8Array | undefined> => {
+  const stored = async (until: number, room: Room | undefined): Promise<Uint8Array | undefined> => {
     if (reader === undefined) {
       const stream = await keeper.read({ offset: position, length: until - position })
-      reader = inPieces(stream, pieceBytes)
+      reader = inPieces(stream, pieceBytes, room !== undefined)
       // Who left while it was opened cannot have closed it.
       if (left) await dropReader()
       opened = position
       return undefined
     }
-    const { done, value } = await reader.read()
+    const { done, value } = await (room && reader.readInto ? room.filled(reader.readInto) : reader.read())
     if (generation !== flow.generation || left) return undefined
     if (!done) {
       given = undefined
@@ -105,10 +113,16 @@ export function consumerStream({
     return undefined
   }
 
-  /** The next chunk; undefined: it is at its end. */
-  const next = async (): Promise<Uint8Array | undefined> => {
+  /** What has just come; undefined: it is not in memory any more. */
+  const live = (until: number, room: Room | undefined): Uint8Array | undefined => {
+    if (room === undefined) return flow.window.at(position)?.subarray(0, until - position)
+    return flow.window.copy(position, room.bytes.subarray(0, until - position))
+  }
+
+  /** The next chunk, in the reader's room or in memory that others read as well; undefined: it is at its end. */
+  const next = async (room: Room | undefined): Promise<Uint8Array | undefined> => {
     while (!left) {
-      if (own !== undefined) return (await own.next()).value
+      if (own !== undefined) return rest ?? (await own.next()).value
       const changed = flow.changed.next
       if (flow.failure) throw flow.failure.error
       if (generation !== flow.generation) {
@@ -122,16 +136,16 @@ export function consumerStream({
       // Only the end of an empty blob is no byte that could be withheld.
       if (position === end && (end > 0 || flow.verified)) return undefined
       const until = Math.min(end, flow.limit)
-      const live = position < until ? flow.window.at(position) : undefined
-      if (live !== undefined) {
+      if (rest !== undefined) return rest
+      const fresh = position < until ? live(until, room) : undefined
+      if (fresh !== undefined) {
+        given = flow.window.hasherAfter(position + fresh.length - 1)
         await dropReader()
-        const chunk = live.subarray(0, until - position)
-        given = flow.window.hasherAfter(position + chunk.length - 1)
-        return chunk
+        return fresh
       }
       const readable = Math.min(until, keeper.readable)
       if (reader !== undefined || position < readable) {
-        const piece = await stored(readable).catch(lost)
+        const piece = await stored(readable, room).catch(lost)
         if (piece !== undefined) return piece
         continue
       }
@@ -145,45 +159,50 @@ export function consumerStream({
     return undefined
   }
 
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        onAbort = () => {
-          if (left) return
-          leave()
-          controller.error(signal?.reason)
-          dropReader().catch(() => undefined)
-        }
-        if (signal?.aborted) onAbort()
-        else signal?.addEventListener('abort', onAbort, { once: true })
-      },
-      async pull(controller) {
-        try {
-          const chunk = await next()
-          if (left) return
-          if (chunk === undefined) {
-            leave()
-            controller.close()
-            // It has given all that was asked of it, and has not been asked whether there is more.
-            await dropReader()
-            return
-          }
-          position += chunk.length
-          if (counters !== undefined) counters.bytesServed += chunk.length
-          if (own === undefined) flow.reached(position)
-          controller.enqueue(chunk)
-        } catch (error) {
-          if (left) return
-          leave()
-          controller.error(error)
-          await dropReader().catch(() => undefined)
-        }
-      },
-      async cancel() {
+  const underlying = {
+    start(controller: ReadableStreamController<Uint8Array>) {
+      onAbort = () => {
+        if (left) return
         leave()
-        await dropReader()
-      },
+        controller.error(signal?.reason)
+        dropReader().catch(() => undefined)
+      }
+      if (signal?.aborted) onAbort()
+      else signal?.addEventListener('abort', onAbort, { once: true })
     },
-    { highWaterMark: 0 },
-  )
+    async pull(controller: ReadableStreamController<Uint8Array>) {
+      try {
+        const room = Room.of(controller)
+        const chunk = await next(room)
+        if (left) return
+        if (chunk === undefined) {
+          leave()
+          controller.close()
+          room?.give(NOTHING)
+          // It has given all that was asked of it, and has not been asked whether there is more.
+          await dropReader()
+          return
+        }
+        const length = room === undefined ? chunk.length : Math.min(chunk.length, room.bytes.length)
+        rest = length < chunk.length ? chunk.subarray(length) : undefined
+        position += length
+        if (counters !== undefined) counters.bytesServed += length
+        if (own === undefined) flow.reached(position)
+        if (room !== undefined) room.give(chunk)
+        // A stream of bytes takes what it is given, memory and all.
+        else controller.enqueue((readInto ? chunk.slice() : chunk) as Uint8Array<ArrayBuffer>)
+      } catch (error) {
+        if (left) return
+        leave()
+        controller.error(error)
+        await dropReader().catch(() => undefined)
+      }
+    },
+    async cancel() {
+      leave()
+      await dropReader()
+    },
+  }
+  const none = { highWaterMark: 0 }
+  return readInto ? new ReadableStream({ type: 'bytes', ...underlying }, none) : new ReadableStream(underlying, none)
 }

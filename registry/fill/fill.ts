@@ -174,6 +174,8 @@ export class Fill {
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
       pieceBytes,
+      // A server of ours reads it, and not what puts a range together.
+      readInto: alone && Number.isFinite(pieceBytes()),
       flow: this.#flow,
       keeper,
       range: { offset, length: end - offset },

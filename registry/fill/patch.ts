@@ -136,6 +136,7 @@ export class Patch {
             size,
             source: this.#source,
             pieceBytes,
+            readInto: false,
             signal,
             onBehind,
             // Nothing of a part is verified.

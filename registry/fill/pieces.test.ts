@@ -7,7 +7,7 @@ import { createHasher } from '../../stores/hasher.ts'
 import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
-import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { digestOf, quiet, read, readInto, someBytes, TestSource } from '../../test/support/fill-source.ts'
 import type { BlobStore } from '../blob-store.ts'
 import { FillTable } from './index.ts'
 
@@ -47,6 +47,28 @@ describe('a client that is behind a fill', () => {
     const stored = sizes.slice(0, Math.floor((3 * sizes.length) / 4))
     expect(Math.max(...stored.slice(0, 30))).toBe(32 * KIB)
     expect(Math.max(...stored.slice(45))).toBe(16 * KIB)
+  })
+
+  it('is read into memory that its reader brings, and brings again, wherever the bytes come from', async () => {
+    const bytes = someBytes(4_000_000)
+    for (const blobs of [fsBlobStore(join(folder, 'into')), slicedBlobStore(memoryObjectStore())]) {
+      const source = new TestSource({ bytes })
+      const limits = { windowBytes: 64 * KIB }
+      const table = new FillTable({ blobs, createHasher, clock: new TestClock(), log: quiet, limits, pieceBytes: () => 16 * KIB })
+      const open = async () => (await table.open({ digest: digestOf(bytes), source, confirmed: true }))?.stream ?? new ReadableStream<Uint8Array>()
+      const readers = [await open(), await open()].map((stream) => readInto(stream, 24 * KIB))
+      // One keeps up; the other takes its first piece, and the rest when all is there.
+      const [first, slow] = readers.map((reader) => ({ reader, parts: [] as Uint8Array<ArrayBuffer>[] }))
+      const all = async ({ reader, parts } = first as NonNullable<typeof first>) => {
+        for (let next = await reader.next(); next !== undefined; next = await reader.next()) parts.push(next)
+        expect(digestOf(Buffer.concat(parts))).toBe(digestOf(bytes))
+        return parts.map(({ byteLength }) => byteLength)
+      }
+      slow?.parts.push((await slow.reader.next()) ?? new Uint8Array())
+      await all()
+      expect(Math.max(...(await all(slow)))).toBe(24 * KIB)
+      await table.idle()
+    }
   })
 
   it('gets what a store has to give that brings its own buffers', async () => {
