@@ -23,7 +23,7 @@ const SIZE = 6_000_000
 const LIMITS = { ...SEVERAL_CONNECTIONS, slowBytesPerSecond: 1_000_000_000, aheadBytes: 500_000, progressBytes: 200_000 }
 const FAR: ByteRange = { offset: 4_500_000, length: 100_000 }
 
-const fails = (code: 'UPSTREAM_INVALID' | 'UNAVAILABLE' | 'DENIED') => ({
+const fails = (code: 'RANGE_INVALID' | 'UPSTREAM_INVALID' | 'UNAVAILABLE' | 'DENIED') => ({
   answer: ({ range }: Asked) => {
     if (range !== undefined) throw new RegistryError(code, 'no part of it')
     return 'usual' as const
@@ -124,6 +124,21 @@ describe('a source that gives a large blob whole, and answers a part of it', () 
     const second = blob(2)
     expect(await second.open()).toBe(second.digest)
     expect(second.source.asked.map(({ range }) => range)).toEqual([undefined])
+    await table.close()
+  })
+
+  it('that says the rest lies outside the blob, cuts nobody off: the whole shows that it does not', async () => {
+    let cuts = 1
+    const { table, blob } = behind({
+      ...fails('RANGE_INVALID'),
+      before: ({ sent }, chunk) => {
+        if (sent > 1_000_000 && cuts-- > 0) throw new TypeError('terminated')
+        return chunk
+      },
+    })
+    const { digest, open, source } = blob(1)
+    expect(await Promise.all([open(), open()])).toEqual([digest, digest])
+    expect(source.asked.filter(({ range }) => range === undefined)).toHaveLength(2)
     await table.close()
   })
 

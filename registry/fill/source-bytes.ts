@@ -93,7 +93,7 @@ export async function* sourceBytes(source: FillSource, options: SourceBytesOptio
       const passing = worthAnother(error, begun) && asked <= limits.retryAfterMs
       if (!passing || failures >= limits.attempts) {
         // It may be the part that the source cannot give.
-        if (range !== undefined && mayHaveWhole(error, reader !== undefined)) {
+        if (range !== undefined && mayHaveWhole(error, reader !== undefined, size)) {
           parts.refused(error instanceof RegistryError && error.code !== 'UNAVAILABLE' && error.code !== 'UNKNOWN')
           if (options.inVain !== undefined) throw new Unranged('The source gives no part of this blob.', { cause: error })
           log.info({ source: source.name, position, size, error }, 'a source gives no part of a blob; it is asked for the whole')
@@ -148,12 +148,13 @@ function worthAnother(error: unknown, begun: boolean): boolean {
   return begun && (error.code === 'UNAVAILABLE' || error.code === 'TOOMANYREQUESTS' || error.code === 'UNKNOWN')
 }
 
-/** Whether the whole may come where a part did not. `answered`: the answer to the part had begun. */
-function mayHaveWhole(error: unknown, answered: boolean): boolean {
+/** Whether the whole may come where a part did not. `answered`: the answer to the part had begun. `size`: the blob's, in which the part lies. */
+function mayHaveWhole(error: unknown, answered: boolean, size: number | undefined): boolean {
   if (error instanceof Absent || error instanceof Unranged || error instanceof Wrong) return false
   if (!(error instanceof RegistryError)) return true
-  // Who says that a part lies outside the blob knows parts, and another size.
-  if (error.code === 'TOOMANYREQUESTS' || error.code === 'RANGE_INVALID') return false
+  // That a part lies outside is an answer where nothing else is known; else the whole will show who is right.
+  if (error.code === 'RANGE_INVALID') return size !== undefined
+  if (error.code === 'TOOMANYREQUESTS') return false
   return error.code !== 'UPSTREAM_INVALID' || !answered
 }
 
