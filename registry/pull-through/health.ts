@@ -47,13 +47,21 @@ export class Health {
       return answer
     } catch (error) {
       this.#failed(error)
-      throw error
+      throw this.#told(error)
     }
   }
 
   /** It has not failed yet, but somebody had to stop waiting for it. */
   stalled(): void {
     this.#failingUntil = steady(this.#options.clock) + this.#options.limits.failingMs
+  }
+
+  /** A limit that says not for how long, as whoever hears of it should. */
+  #told(error: unknown): unknown {
+    if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS' || Number(error.headers['Retry-After']) > 0) return error
+    const { code, message, detail, headers } = error
+    const seconds = Math.ceil(this.#options.budget.limitedMs / 1000)
+    return new RegistryError(code, message, detail, { headers: { ...headers, 'Retry-After': String(seconds) }, cause: error })
   }
 
   #failed(error: unknown): void {
