@@ -13,7 +13,7 @@ import { uploads } from './tables/blobs.ts'
 import { endpoints } from './tables/endpoints.ts'
 import { labels } from './tables/labels.ts'
 import { members, projects } from './tables/projects.ts'
-import { repositories } from './tables/repositories.ts'
+import { isListed, repositories } from './tables/repositories.ts'
 import { robots } from './tables/robots.ts'
 import { users } from './tables/users.ts'
 import { webhookPolicies } from './tables/webhooks.ts'
@@ -294,7 +294,7 @@ export async function deleteProject(db: Database, id: number, actor: string): Pr
       .where(and(eq(projects.id, id), isNull(projects.deletedAt)))
       .get()
     if (found === undefined) throw notFound(`There is no project ${id}.`)
-    const listed = and(eq(repositories.projectId, id), eq(repositories.listed, true))
+    const listed = and(eq(repositories.projectId, id), isListed)
     if ((await sql.select({ id: repositories.id }).from(repositories).where(listed).limit(1).get()) !== undefined) {
       throw precondition(`Project ${found.name} has repositories; delete them first.`)
     }

@@ -7,7 +7,7 @@ import { COUNT, type Listed, type Listing, ordering, window } from './listing.ts
 import { type Match, matches, wished } from './matching.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { idsOfVisible, type Visibility } from './projects.ts'
-import { repositories } from './tables/repositories.ts'
+import { isListed, repositories } from './tables/repositories.ts'
 
 /** A repository as the API lists it. Times in milliseconds since the epoch. */
 export interface RepositorySummary {
@@ -83,7 +83,7 @@ export function findRepositorySummaries(db: Database, filter: RepositoryFilter, 
 function conditionOf(db: Database, { projectId, visible, name }: RepositoryFilter): SQL | undefined {
   const ids = visible && idsOfVisible(db.read.sql, visible)
   return and(
-    eq(repositories.listed, true),
+    isListed,
     projectId === undefined ? undefined : eq(repositories.projectId, projectId),
     ids && raw`${repositories.projectId} IN ${ids}`,
     name?.match === 'exact'
@@ -100,7 +100,7 @@ export function findRepositorySummary(db: Database, name: RepositoryName): Promi
   return db.read.sql
     .select(summary)
     .from(repositories)
-    .where(and(eq(repositories.listed, true), eq(repositories.name, name)))
+    .where(and(isListed, eq(repositories.name, name)))
     .get()
 }
 
@@ -126,7 +126,7 @@ export async function describeRepository(db: Database, name: RepositoryName, des
     const found = await sql
       .select()
       .from(repositories)
-      .where(and(eq(repositories.listed, true), eq(repositories.name, name)))
+      .where(and(isListed, eq(repositories.name, name)))
       .get()
     if (found === undefined) throw notFound(`There is no repository ${name}.`)
     if (found.description === description) return

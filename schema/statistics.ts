@@ -2,7 +2,7 @@ import { and, eq, isNull, sql as raw, type SQL } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { COUNT } from './listing.ts'
 import { members, projects } from './tables/projects.ts'
-import { repositories } from './tables/repositories.ts'
+import { isListed, repositories } from './tables/repositories.ts'
 
 /** Harbor's statistics: of all, of public projects, and of those that one user is a member of. */
 export interface Statistics {
@@ -33,7 +33,7 @@ export async function readStatistics(db: Database, userId: number | undefined): 
         .select({ total: COUNT })
         .from(repositories)
         .innerJoin(projects, eq(projects.id, repositories.projectId))
-        .where(and(eq(repositories.listed, true), more))
+        .where(and(isListed, more))
         .get()
     )?.total ?? 0
   const used = await sql

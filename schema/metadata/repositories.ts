@@ -6,7 +6,7 @@ import type { Page, Slice } from '../../registry/spec/pages.ts'
 import type { Connection, WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import { projects } from '../tables/projects.ts'
-import { repositories } from '../tables/repositories.ts'
+import { isListed, repositories } from '../tables/repositories.ts'
 import { keyset, sliceOf } from './paging.ts'
 
 export interface RepositoryRow {
@@ -31,7 +31,7 @@ const statements = (sql: LibSQLDatabase) => ({
   list: sql
     .select({ name: repositories.name })
     .from(repositories)
-    .where(and(eq(repositories.listed, true), gt(repositories.name, raw.placeholder('last'))))
+    .where(and(isListed, gt(repositories.name, raw.placeholder('last'))))
     .orderBy(asc(repositories.name))
     .limit(raw.placeholder('limit'))
     .prepare(),

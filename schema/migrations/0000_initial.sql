@@ -504,7 +504,7 @@ CREATE TABLE `repositories` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `repositories_name` ON `repositories` (`name`);--> statement-breakpoint
 CREATE INDEX `repositories_of_project` ON `repositories` (`project_id`,`listed`,`name`);--> statement-breakpoint
-CREATE INDEX `repositories_listed` ON `repositories` (`listed`,`name`);--> statement-breakpoint
+CREATE INDEX `repositories_listed` ON `repositories` (`name`) WHERE "repositories"."listed" = 1;--> statement-breakpoint
 CREATE TABLE `tags` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`repository_id` integer NOT NULL,

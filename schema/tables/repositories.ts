@@ -26,9 +26,12 @@ export const repositories = sqliteTable(
   (t) => [
     uniqueIndex('repositories_name').on(t.name),
     index('repositories_of_project').on(t.projectId, t.listed, t.name),
-    index('repositories_listed').on(t.listed, t.name),
+    index('repositories_listed').on(t.name).where(sql`${t.listed} = 1`),
   ],
 )
+
+/** Everybody is told of it. Written out, as what is bound lets no index be used that has such rows only. */
+export const isListed = sql`${repositories.listed} = 1`
 
 /** The very bytes of manifests, once however many repositories hold them. */
 export const manifestContents = sqliteTable('manifest_contents', {

@@ -62,7 +62,7 @@ export const REASONS: readonly Reason[] = [
     covers: ({ sql, steps }) => {
       const [first = '', second, ...more] = steps
       const all =
-        /from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"\."(?:deleted_at" is null|purged" = \?))?(?: order by [^()]*)? limit \?(\) order by [^()]*)?$/i
+        /from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"\."(?:deleted_at" is null|purged" = \?|listed" = 1))?(?: order by [^()]*)? limit \?(\) order by [^()]*)?$/i
       const page = all.exec(sql) ?? (/\blimit \?$/i.test(sql) && !/\bwhere\b/i.test(sql) ? [] : undefined)
       if (page === undefined || !first.startsWith('SCAN') || more.length > 0) return false
       return second === undefined || (page[1] !== undefined && second === 'USE TEMP B-TREE FOR ORDER BY')
@@ -72,7 +72,7 @@ export const REASONS: readonly Reason[] = [
     why: 'How many there are of all is part of an answer; entries of an index are counted, 100,000 in 4 ms.',
     covers: (costly) =>
       scans(costly) &&
-      /^select (?:count\(\*\)|coalesce\(sum\("storage_used"\), 0\)) from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"."(?:deleted_at" is null|purged" = \?))?$/.test(
+      /^select (?:count\(\*\)|coalesce\(sum\("storage_used"\), 0\)) from "\w+"(?: inner join "users" on \S+ = \S+)?(?: where "\w+"."(?:deleted_at" is null|purged" = \?|listed" = 1))?$/.test(
         costly.sql,
       ),
   },
