@@ -106,10 +106,10 @@ export function consumerStream({
   const lost = async (error: unknown): Promise<undefined> => {
     // One that has failed answers with its failure, which is known.
     await dropReader().catch(() => undefined)
-    const rest = left ? undefined : await onLost(position, ending.signal)
-    if (left || generation !== flow.generation) await rest?.cancel()
-    else if (rest === undefined) throw error
-    else own = rest[Symbol.asyncIterator]()
+    const elsewhere = left ? undefined : await onLost(position, ending.signal)
+    if (left || generation !== flow.generation) await elsewhere?.cancel()
+    else if (elsewhere === undefined) throw error
+    else own = elsewhere[Symbol.asyncIterator]()
     return undefined
   }
 
@@ -183,14 +183,13 @@ export function consumerStream({
           await dropReader()
           return
         }
-        const length = room === undefined ? chunk.length : Math.min(chunk.length, room.bytes.length)
+        const length = room?.give(chunk) ?? chunk.length
+        // A stream of bytes takes what it is given, memory and all.
+        if (room === undefined) controller.enqueue((readInto ? chunk.slice() : chunk) as Uint8Array<ArrayBuffer>)
         rest = length < chunk.length ? chunk.subarray(length) : undefined
         position += length
         if (counters !== undefined) counters.bytesServed += length
         if (own === undefined) flow.reached(position)
-        if (room !== undefined) room.give(chunk)
-        // A stream of bytes takes what it is given, memory and all.
-        else controller.enqueue((readInto ? chunk.slice() : chunk) as Uint8Array<ArrayBuffer>)
       } catch (error) {
         if (left) return
         leave()
