@@ -171,6 +171,20 @@ describe('a replication rule', () => {
     expect(items).toHaveLength(2)
   })
 
+  it('passes over a change that cannot be followed, so that it keeps no other from being copied', { timeout: 60_000 }, async () => {
+    await policy({ trigger: 'event_based' })
+    const first = start(here)
+    await pushLayer(here, 'team/app', 'first')
+    await eventually(there, () => digestAt(there, 'team/app', 'first'))
+    await first.close()
+    await pushLayer(here, 'team/app', 'v1')
+    // No number that can be read: whoever looks at these artifacts fails.
+    await here.database.write(({ sql }) => sql.run('UPDATE manifests SET total_size = 9223372036854775807'))
+    const other = await pushLayer(here, 'team/web', 'v1')
+    start(here)
+    await eventually(there, async () => ((await digestAt(there, 'team/web', 'v1')) === other ? true : undefined))
+  })
+
   it('two sites that push to each other come to rest', async () => {
     const back = await createEndpoint(there.database, { name: 'here', type: 'docker-registry', url: here.server.url }, 'system')
     const rule = { name: 'rule', trigger: 'event_based' as const, filters: [], creator: 'system' }

@@ -8,7 +8,7 @@ import { type Change, headOfChanges, readChanges, readCursor, saveCursor } from 
 import type { Database } from '../schema/database.ts'
 import { enabledReplicationPolicies, type ReplicationPolicy } from '../schema/replication.ts'
 import { startExecutionForEvent } from '../schema/replication-executions.ts'
-import { CHANGES_BATCH, CURSOR_SAVE_MS, DEBOUNCE_MS, POLL_MS } from './limits.ts'
+import { CHANGE_ATTEMPTS, CHANGES_BATCH, CURSOR_SAVE_MS, DEBOUNCE_MS, POLL_MS } from './limits.ts'
 import { tagsAbout } from './replication/beside.ts'
 import { localFacts } from './replication/facts.ts'
 import { type ReplicationFilters, readFilters } from './replication/filters.ts'
@@ -32,9 +32,10 @@ export async function followChanges({
   readonly log: Log
   readonly signal: AbortSignal
 }): Promise<void> {
+  const hard: HardChange = { seq: 0, failures: 0 }
   while (!signal.aborted) {
     try {
-      await follow(db, clock, log, signal)
+      await follow(db, clock, log, signal, hard)
     } catch (error) {
       if (signal.aborted) return
       log.error({ err: error }, 'The feed of changes cannot be followed.')
@@ -43,7 +44,13 @@ export async function followChanges({
   }
 }
 
-async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+/** The change that could not be followed last, and how often in a row. */
+interface HardChange {
+  seq: number
+  failures: number
+}
+
+async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal, hard: HardChange): Promise<void> {
   let cursor = await readCursor(db, CONSUMER)
   if (cursor === undefined) {
     // What happened before anybody followed is for manual runs.
@@ -68,7 +75,18 @@ async function follow(db: Database, clock: Clock, log: Log, signal: AbortSignal)
       continue
     }
     const batch = await readChanges(db, cursor, CHANGES_BATCH)
-    for (const change of batch.filter(isFollowed)) for (const policy of policies) await react(db, log, change, policy, signal)
+    for (const change of batch.filter(isFollowed)) {
+      try {
+        for (const policy of policies) await react(db, log, change, policy, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        hard.failures = hard.seq === change.seq ? hard.failures + 1 : 1
+        hard.seq = change.seq
+        // The database may be away for a moment. What fails again and again is the change, and it keeps nobody else's from being followed.
+        if (hard.failures < CHANGE_ATTEMPTS) throw error
+        log.error({ err: error, seq: change.seq, kind: change.kind, subject: change.subject }, 'A change cannot be followed, and is passed over.')
+      }
+    }
     cursor = batch.at(-1)?.seq ?? cursor
     // Whoever makes a rule means what comes after it: nothing from before is looked at again.
     if (batch.some(isOfRules)) savedAt = Number.NEGATIVE_INFINITY

@@ -32,6 +32,8 @@ export const CANDIDATES_PAGE = 1_000
 export const RELEASE_BATCH = 250
 export const LIST_PAGE = 1_000
 export const CHANGES_BATCH = 500
+/** How often in a row a change is tried to be followed before it is passed over. */
+export const CHANGE_ATTEMPTS = 5
 /** How often a follower of the feed writes down how far it has come. */
 export const CURSOR_SAVE_MS = 1_000
 /** Bytes in one request of a copy by chunk, as Harbor's default. */

@@ -3,12 +3,13 @@ import { alias } from 'drizzle-orm/sqlite-core'
 import type { Digest } from '../registry/spec/digests.ts'
 import type { Database } from './database.ts'
 import { readRows } from './rows.ts'
+import { repositoryBlobs } from './tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests } from './tables/repositories.ts'
 import { valuesOf } from './values.ts'
 
 /** What the API tells of the inside of an artifact. */
 export interface ArtifactParts {
-  /** What a manifest names first; undefined: an index, or a manifest without blobs. */
+  /** What a manifest names first, where its repository has it: a digest alone gives nobody a right to bytes. undefined: an index, or a manifest without blobs. */
   readonly config: Digest | undefined
   /** The children of an index, in its order. `id` undefined: it is not here. */
   readonly children: readonly { readonly digest: Digest; readonly id: number | undefined }[]
@@ -25,7 +26,8 @@ export async function partsOf(db: Database, manifestIds: readonly number[]): Pro
     db.read.sql,
     { manifestId, position, kind, digest, childId: child.id },
     raw`FROM ${manifestReferences} LEFT JOIN ${manifests} child ON ${kind} = 'manifest' AND ${child.repositoryId} = ${repositoryId} AND ${child.digest} = ${digest}
-      WHERE ${manifestId} IN ${valuesOf(manifestIds)} AND (${position} = 0 OR ${kind} = 'manifest')`,
+      WHERE ${manifestId} IN ${valuesOf(manifestIds)} AND (${kind} = 'manifest' OR (${position} = 0 AND EXISTS (
+        SELECT 1 FROM ${repositoryBlobs} held WHERE held.repository_id = ${repositoryId} AND held.digest = ${digest})))`,
   )
   rows.sort((a, b) => a.position - b.position)
   const byManifest = Map.groupBy(rows, (row) => row.manifestId)

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { OCI_CONFIG } from '../../registry/spec/media-types.ts'
 import { TestRepository } from '../testing/artifacts.ts'
 import { CONTRACT_PRESENT, Contract } from '../testing/contract.ts'
 import { openTestOrigin, type TestOrigin } from '../testing/origin.ts'
@@ -198,6 +199,22 @@ describe.skipIf(!CONTRACT_PRESENT)('artifacts keep to the contract', () => {
     await ask('DELETE /labels/{label_id}', `/labels/${everywhere}`, 200)
     await ask('DELETE /labels/{label_id}', `/labels/${everywhere}`, 404)
     expect((await ask(`GET ${A}`, at('marked', '/one?with_label=true'), 200)).body).toMatchObject({ labels: [] })
+  })
+
+  test('shows no config that its repository does not have, whoever names it by its digest', async () => {
+    const config = { ...CONFIG, config: { Env: ['TOKEN=theirs'], Labels: { owner: 'another' } } }
+    const source = new TestRepository(origin, 'other/secret')
+    const held = await source.blob(JSON.stringify(config), OCI_CONFIG)
+    await source.artifact({ config: held, layers: [] }, 'v1')
+    const theirs = (await ask(`GET ${A}`, '/projects/other/repositories/secret/artifacts/v1', 200)).body
+    expect(JSON.stringify(theirs)).toContain('TOKEN=theirs')
+    await new TestRepository(origin, 'team/nosy').artifact({ config: { ...held, size: 1 }, layers: [] }, 'v1')
+    const shown = [
+      await ask(`GET ${R}`, at('nosy'), 200),
+      await ask(`GET ${A}`, at('nosy', '/v1'), 200),
+      await ask('GET /projects/{project_name_or_id}/artifacts', '/projects/team/artifacts?page_size=100', 200),
+    ]
+    for (const { body } of shown) expect(JSON.stringify(body)).not.toContain('theirs')
   })
 
   test('a copy takes everything along, and nobody copies what he may not pull', async () => {

@@ -80,7 +80,7 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
     }
     await ask(`POST ${S}`, S, 201, daily)
     expect((await ask(`GET ${S}`, S, 200)).body).toMatchObject({
-      job_parameters: '{"audit_retention_hour":168,"include_event_types":"pull_artifact","dry_run":false}',
+      job_parameters: '{"audit_retention_hour":168,"include_operations":"pull","include_event_types":"pull_artifact","dry_run":false}',
     })
     await ask(`PUT ${S}`, S, 200, { ...daily, parameters: { audit_retention_hour: 24, include_event_types: 'create_tag,delete_tag' } })
     for (const parameters of [

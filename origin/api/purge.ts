@@ -39,12 +39,14 @@ export const auditPurges = (parts: ApiParts) =>
       const { audit_retention_hour, include_operations, include_event_types, dry_run } = read.data
       if (include_operations === undefined && include_event_types === undefined)
         throw badField('parameters.include_event_types', 'names the events that are purged; GET /auditlog-exts/events lists them')
-      return { retentionHours: audit_retention_hour, events: eventsIn(include_operations ?? '', include_event_types ?? ''), dryRun: dry_run, trigger }
+      const events = eventsIn(include_operations ?? '', include_event_types ?? '')
+      return { retentionHours: audit_retention_hour, events, operations: include_operations, dryRun: dry_run, trigger }
     },
     job: purgeJob,
-    parametersText: ({ retentionHours, events, dryRun }, job) =>
+    parametersText: ({ retentionHours, events, operations, dryRun }, job) =>
       JSON.stringify({
         audit_retention_hour: retentionHours,
+        ...(operations !== undefined && { include_operations: operations }),
         include_event_types: events.join(','),
         dry_run: dryRun,
         ...(job && { purged_entries: purgeProgress(job).purged }),

@@ -13,6 +13,7 @@ import {
   setSysadmin,
   updateUser,
 } from '../../schema/users.ts'
+import { isUserName, USER_NAME_RULE } from '../identity/user-names.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound, unauthorized } from './errors.ts'
@@ -24,11 +25,7 @@ import { SEARCHES } from './searches.ts'
 const tags = ['user']
 const params = z.object({ user_id: id })
 
-const Username = z
-  .string()
-  .min(1, 'is missing')
-  .max(255, 'has 255 characters at most')
-  .refine((name) => !/[\p{C}\s,~#$%:/\\"'<>]/u.test(name), 'has no spaces and none of , ~ # $ % : / \\ " \' < >')
+const Username = z.string().min(1, 'is missing').max(255, 'has 255 characters at most').refine(isUserName, USER_NAME_RULE)
 /** Harbor's rules for a profile, which its clients rely on: a change of it is all of it. */
 const profile = {
   email: z.email('is no e-mail address').max(255),

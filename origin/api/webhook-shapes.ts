@@ -34,7 +34,7 @@ export const NewPolicy = z
     name: z.string().trim().min(1).max(255),
     description: z.string().max(1_000).nullish(),
     targets: z.array(Target).min(1, 'has at least one target').max(10),
-    event_types: z.array(z.enum(WEBHOOK_EVENTS)).min(1, 'has at least one event').max(WEBHOOK_EVENTS.length),
+    event_types: z.array(z.enum(WEBHOOK_EVENTS)).min(1, 'has at least one event').max(100),
     enabled: z.boolean().default(false),
   })
   .openapi('NewWebhookPolicy')

@@ -26,6 +26,14 @@ export interface ParsedManifest {
  * @throws RegistryError MANIFEST_INVALID, SIZE_INVALID (413)
  */
 export function parseManifest(bytes: Uint8Array, mediaType: string): ParsedManifest {
+  const parsed = parsedManifest(bytes, mediaType)
+  const total = [...parsed.blobs, ...parsed.manifests].reduce((sum, { size }) => sum + size, bytes.byteLength)
+  // What nobody can count is no size, though each part of it is one.
+  if (!Number.isSafeInteger(total)) throw invalid('The sizes in the manifest are more together than anything can have.')
+  return parsed
+}
+
+function parsedManifest(bytes: Uint8Array, mediaType: string): ParsedManifest {
   if (bytes.byteLength > MANIFEST_LIMIT) throw manifestTooLarge(bytes.byteLength)
   const document = parseJsonObject(bytes)
   const declared = document.mediaType

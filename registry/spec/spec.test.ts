@@ -77,6 +77,8 @@ describe('parseManifest', () => {
       [{ config: { ...config, digest: 'sha256:short' }, layers: [] }, OCI_MANIFEST],
       [{ config: { ...config, size: -1 }, layers: [] }, OCI_MANIFEST],
       [{ config: { ...config, size: 1e300 }, layers: [] }, OCI_MANIFEST],
+      // Each of them is a size, and what they are together is none.
+      [{ config: { ...config, size: 2 ** 52 }, layers: [{ ...config, size: 2 ** 52 }] }, OCI_MANIFEST],
       [{ config, layers: {} }, OCI_MANIFEST],
       [{ mediaType: 'x/y\r\nSet-Cookie: a' }, ''],
       [[], OCI_MANIFEST],

@@ -9,6 +9,8 @@ export interface PurgePayload {
   readonly retentionHours: number
   /** Only these events (`pull_artifact`, …); none: nothing is purged. */
   readonly events: readonly string[]
+  /** The kinds of events that were asked for (`create,pull`), where they were: clients read back what they wrote. */
+  readonly operations?: string | undefined
   readonly dryRun: boolean
   /** Harbor's name for what began it. */
   readonly trigger: 'Manual' | 'Schedule'

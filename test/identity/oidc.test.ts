@@ -63,7 +63,7 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     const onboard = (username: string) =>
       tab.go(`${BASE}/c/oidc/onboard`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username }) })
     expect((await onboard('admin')).status).toBe(409)
-    expect((await onboard('a b')).status).toBe(400)
+    for (const unfit of ['a b', 'ada\u200b', 'ada\u202e', 'a<b']) expect((await onboard(unfit)).status, unfit).toBe(400)
     expect((await onboard('ada')).status).toBe(200)
     expect((await onboard('ada2')).status).toBe(401)
     const user = await current(tab)
@@ -149,6 +149,16 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     expect(await status('Cli-s3cret-1')).toBe(200)
     expect(await status('Cli-s3cret-2')).toBe(401)
     expect((await origin.ask('GET', '/service/token?service=atoll', { credentials: 'ada:Cli-s3cret-1' })).status).toBe(200)
+    const session = await browser().go(`${BASE}/c/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ principal: 'ada', password: 'Cli-s3cret-1' }),
+    })
+    expect([session.status, await session.text(), session.headers.get('set-cookie')]).toEqual([
+      401,
+      expect.stringContaining('A CLI secret is for clients'),
+      null,
+    ])
     await ask('PUT /users/{user_id}/cli_secret', '/users/1/cli_secret', 412, { secret: 'Cli-s3cret-1' })
     origin.clock.ahead += 10 * 60_000
     expect(await status('Cli-s3cret-1')).toBe(200)

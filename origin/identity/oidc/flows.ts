@@ -9,6 +9,7 @@ import { findUserById, setAdminByGroup, type User } from '../../../schema/users.
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
 import type { Secrets } from '../../services.ts'
+import { asUserName, isUserName, USER_NAME_RULE } from '../user-names.ts'
 import { sealCliSecret } from './cli-secrets.ts'
 import { type Claims, discover, ProviderError, reasonOf } from './provider.ts'
 
@@ -115,11 +116,7 @@ export class OidcFlows {
         },
       )
     }
-    if (username.length > 255 || /[,"~#%$\s\\/:]/.test(username)) {
-      throw new RegistryError('UNSUPPORTED', 'A user name has up to 255 characters, and none of , " ~ # % $ : / \\ or blanks.', undefined, {
-        status: 400,
-      })
-    }
+    if (!isUserName(username)) throw new RegistryError('UNSUPPORTED', `A user name ${USER_NAME_RULE}.`, undefined, { status: 400 })
     const email = typeof claims.email === 'string' ? claims.email : undefined
     const realname = typeof claims.name === 'string' ? claims.name : undefined
     const link = {
@@ -225,12 +222,7 @@ export class OidcFlows {
 function nameIn(claims: Claims, claim: string | undefined): string {
   const candidates = claim === undefined ? [claims.name, claims.preferred_username, claims.sub] : [claims[claim]]
   const name = candidates.find((value) => typeof value === 'string' && value !== '')
-  return typeof name === 'string'
-    ? name
-        .trim()
-        .replaceAll(/[,"~#%$\s\\/:]+/g, '_')
-        .slice(0, 255)
-    : ''
+  return typeof name === 'string' ? asUserName(name) : ''
 }
 
 function groupsIn(value: unknown, filter: string | undefined): string[] {

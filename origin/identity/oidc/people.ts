@@ -55,6 +55,11 @@ export class OidcPeople {
     return (await this.#stillKnown(user, link)) ? user.username : undefined
   }
 
+  /** Whether he (`user:3`) is of a provider: then his secret here is for clients only. */
+  async knows(principalId: string): Promise<boolean> {
+    return (await oidcLinkOf(this.#db, Number(principalId.slice(principalId.indexOf(':') + 1)))) !== undefined
+  }
+
   /** Whether this is still the CLI secret of a user who has one; of others nothing can be said here. */
   async stillRight(name: string, secret: string): Promise<boolean> {
     const user = await findUserByUsername(this.#db, name)

@@ -27,6 +27,9 @@ export function sessionRoutes({ logins, sessions, oidc, addressOf, baseUrl }: Se
       const account = await logins.login(form.get('principal') ?? '', form.get('password') ?? '', addressOf(c.req.raw))
       if (account.principal.kind !== 'user')
         throw new RegistryError('UNAUTHORIZED', 'Robots have no sessions; they send their secret with each request.')
+      if (await oidc.knows(account.principal.id)) {
+        throw new RegistryError('UNAUTHORIZED', 'A CLI secret is for clients, and begins no session: log in at your OpenID provider.')
+      }
       c.header('Set-Cookie', await sessions.begin(account, secure(c.req.raw)))
       return c.body(null, 200)
     })

@@ -1,0 +1,19 @@
+// What people may be called here, wherever they come from: by the rules of Harbor, and nothing that looks like another name and is none.
+
+const LIMIT = 255
+const UNFIT = /[\p{C}\s,~#$%:/\\"'<>]/u
+
+/** Said of a name that cannot be one. */
+export const USER_NAME_RULE = 'has up to 255 characters, no spaces, nothing invisible and none of , ~ # $ % : / \\ " \' < >'
+
+export function isUserName(name: string): boolean {
+  return name !== '' && name.length <= LIMIT && !UNFIT.test(name)
+}
+
+/** The nearest name that can be one; empty: there is none. */
+export function asUserName(text: string): string {
+  return text
+    .trim()
+    .replaceAll(new RegExp(`(?:${UNFIT.source})+`, 'gu'), '_')
+    .slice(0, LIMIT)
+}
