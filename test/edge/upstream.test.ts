@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage, sha256, type TestImage } from '../support/images.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
 import { TestEdge, TestOrigin } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
@@ -96,7 +97,11 @@ describe.skipIf(upstream === undefined).each([
   it('goes on with what it holds when the upstream is broken', async () => {
     const name = own('library/broken')
     const image = await pushed(name)
-    await pull(`hub/${name}`, image)
+    await until('it is kept', async () => {
+      hub.reset()
+      await pull(`hub/${name}`, image)
+      return hub.seen.length === 0
+    })
     hub.faults.status = 500
     await pull(`hub/${name}`, image)
     expect((await edge.get('/v2/hub/library/never-seen/manifests/v1')).status).toBeGreaterThanOrEqual(500)

@@ -8,6 +8,8 @@ import { atollCli, atollJson, bytesAt, type Execution, pull, targetAt, taskLogs 
 const LAYER = 64 * 1024 * 1024
 const CUT_AFTER = 24 * 1024 * 1024
 const SLOW = 24 * 1024 * 1024
+/** So that what is to interrupt it comes before it has ended, however busy the machine is. */
+const CRAWL = 256 * 1024
 /** A dead process's job is given to another after its lease; nobody says so sooner. */
 const RECOVERY_MS = 120_000
 
@@ -41,6 +43,7 @@ async function halfWay(): Promise<number> {
   toB.bytesPerSecond = SLOW
   const { id } = await atollJson<Execution>(a, 'replicate', 'run', 'to-b')
   await toB.passed(CUT_AFTER)
+  toB.bytesPerSecond = CRAWL
   return id
 }
 
