@@ -173,7 +173,9 @@ export function consumerStream({
     async pull(controller: ReadableStreamController<Uint8Array>) {
       try {
         const room = Room.of(controller)
-        const chunk = await next(room)
+        let chunk = await next(room)
+        // A stream of bytes takes no empty chunk.
+        while (chunk?.length === 0 && !left) chunk = await next(room)
         if (left) return
         if (chunk === undefined) {
           leave()
