@@ -68,7 +68,8 @@ describe('two processes on one bucket', () => {
     return { one, other, end, rest: () => whileItRuns(other.clock, rest()) }
   }
 
-  it('ask for a blob once: the second hands out what the first has stored, as it lands', async () => {
+  /** A source that gives the rest when its gate is opened. */
+  function gated() {
     const gate = Promise.withResolvers<void>()
     const source = new TestSource({
       bytes,
@@ -77,6 +78,11 @@ describe('two processes on one bucket', () => {
         return chunk
       },
     })
+    return { source, gate }
+  }
+
+  it('ask for a blob once: the second hands out what the first has stored, as it lands', async () => {
+    const { source, gate } = gated()
     const { one, other, end, rest } = await follower(source)
     gate.resolve()
     await end()
@@ -90,14 +96,7 @@ describe('two processes on one bucket', () => {
   })
 
   it('cut nobody off whose blob one has stored and deleted before the other looked', async () => {
-    const gate = Promise.withResolvers<void>()
-    const source = new TestSource({
-      bytes,
-      before: async ({ sent }, chunk) => {
-        if (sent >= 1_500_000) await gate.promise
-        return chunk
-      },
-    })
+    const { source, gate } = gated()
     const { one, end, rest } = await follower(source)
     gate.resolve()
     await end()
