@@ -27,6 +27,7 @@ import { Grants } from './away/grants.ts'
 import { awayLogin } from './away/login.ts'
 import { Spool } from './away/spool.ts'
 import { keyPair, macKey } from './identity.ts'
+import { Introductions } from './introductions.ts'
 import type { Kept } from './kept.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { ENDING_MS, FILL_CONNECTIONS } from './limits.ts'
@@ -101,7 +102,14 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     return (await health?.answers()) === false ? 'the store of this edge does not answer' : undefined
   }
 
-  const parts: { link?: Link; sources?: Sources; passing?: WithoutStore | undefined; warm?: WarmOnPush; app?: ReturnType<typeof edgeApp> } = {}
+  const parts: {
+    link?: Link
+    sources?: Sources
+    passing?: WithoutStore | undefined
+    warm?: WarmOnPush
+    introductions?: Introductions
+    app?: ReturnType<typeof edgeApp>
+  } = {}
   const places = Places.of({
     networks: config['edge.nearest.networks'],
     header: config['edge.nearest.header'],
@@ -171,6 +179,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
         apply: async (entries) => {
           await (parts.passing ?? parts.sources)?.forget(entries)
           parts.warm?.apply(entries)
+          parts.introductions?.apply(entries)
         },
         restart: async (run) => {
           if (leases === undefined) void forgetRunsBefore(run, { records, signal: ending.signal, log })
@@ -221,6 +230,8 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       log,
       signal: ending.signal,
     })
+    const introductions = new Introductions({ mesh: link, sources, log, signal: ending.signal })
+    parts.introductions = introductions
     const pushes = new PushThrough({
       get origin() {
         return link.origin.url
@@ -274,6 +285,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     const joined = link.join(ending.signal)
     const running = joined.then(
       async () => {
+        introductions.begin()
         await Promise.all([link.run(ending.signal), spool.run(ending.signal), parts.passing?.run(ending.signal)])
       },
       (error: unknown) => log.error({ err: error }, 'This edge could not join its origin.'),

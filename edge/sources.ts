@@ -49,6 +49,8 @@ export interface SourcesOptions {
 interface Upstream {
   opening: Promise<PullThrough> | undefined
   opened: PullThrough | undefined
+  /** undefined: nothing need be learned of it any more, or it is not open yet. */
+  acquaint: (() => Promise<void>) | undefined
   /** The project's rules for leases, as written and as read. */
   text: string
   rules: readonly LeaseRule[]
@@ -78,6 +80,16 @@ export class Sources {
       async (name) => (await this.#cacheOf(name)).with(signal, how).repository(name),
       (page) => this.#originCache().with(signal, how).repositories(page),
     )
+  }
+
+  /** Has what a project's upstream wants of those who come learned before a client asks for anything of it. @throws RegistryError when it does not answer */
+  async acquaint(project: string): Promise<void> {
+    const document = await this.#options.mesh.facts.project(project)
+    if (document?.upstream === undefined) return
+    await this.#upstream(document, document.upstream)
+    const upstream = this.#upstreams.get(upstreamSourceId(document, document.upstream))
+    await upstream?.acquaint?.()
+    if (upstream) upstream.acquaint = undefined
   }
 
   /** What the feed names is asked for anew. Durable when it resolves. */
@@ -149,7 +161,7 @@ export class Sources {
   /** The one of this upstream, or a new one. Lease times are those of the document that came last. */
   async #upstream(document: ProjectDocument, facts: UpstreamFacts): Promise<PullThrough> {
     const id = upstreamSourceId(document, facts)
-    const upstream = this.#upstreams.get(id) ?? { opening: undefined, opened: undefined, text: '', rules: [] }
+    const upstream = this.#upstreams.get(id) ?? { opening: undefined, opened: undefined, acquaint: undefined, text: '', rules: [] }
     this.#upstreams.set(id, upstream)
     const { tagLeases = '' } = document
     if (upstream.text !== tagLeases) Object.assign(upstream, { text: tagLeases, rules: parseLeaseRules(tagLeases) ?? [] })
@@ -167,6 +179,7 @@ export class Sources {
   async #open(document: ProjectDocument, facts: UpstreamFacts, upstream: Upstream): Promise<PullThrough> {
     const { mesh, fetchFor, clock, log } = this.#options
     const source = await openUpstream(document, facts, { mesh, fetchFor, origin: this.#remoteOrigin(), memory: this.memory, clock, log })
+    upstream.acquaint = source.acquaint
     return this.#pullThrough(
       this.#near(source, (name) => parseRepositoryName(`${document.facts.name}/${name}`)),
       leases((tag) => leaseTimesOf(upstream.rules, tag)),

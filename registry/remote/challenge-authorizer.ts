@@ -25,8 +25,10 @@ export interface ChallengeAuthorizerOptions {
   /** Hosts that may be shown the credentials besides the registry's own and its relatives. */
   readonly tokenHosts?: readonly string[]
   readonly memory?: ChallengeMemory | undefined
-  /** Where it is asked for its challenge before the first request; without it, that request provokes one, and so does each that goes beside it. */
-  readonly askAt?: URL
+  /** Where it is asked for its challenge. */
+  readonly askAt: URL
+  /** Whether it is asked before the first request of whoever has credentials; if not, that request provokes a challenge, and so does each that goes beside it. */
+  readonly asksFirst?: boolean | undefined
 }
 
 type Learned = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly service: TokenService }
@@ -43,12 +45,13 @@ export class ChallengeAuthorizer implements Authorizer {
   readonly #tokens: Tokens
   readonly #memory: ChallengeMemory | undefined
   readonly #transport: Transport
-  readonly #askAt: URL | undefined
+  readonly #askAt: URL
+  readonly #asksFirst: boolean
   #asking: Promise<void> | undefined
   #learned: Learned | undefined
   #recalled: Promise<LearnedChallenge | undefined> | undefined
 
-  constructor(transport: Transport, { credentials, refreshToken, tokenHosts = [], memory, askAt }: ChallengeAuthorizerOptions) {
+  constructor(transport: Transport, { credentials, refreshToken, tokenHosts = [], memory, askAt, asksFirst = false }: ChallengeAuthorizerOptions) {
     this.#credentials = typeof credentials === 'object' ? async () => credentials : credentials
     this.#named = credentials !== undefined || refreshToken !== undefined
     this.#tokenHosts = tokenHosts
@@ -56,6 +59,7 @@ export class ChallengeAuthorizer implements Authorizer {
     this.#memory = memory
     this.#transport = transport
     this.#askAt = askAt
+    this.#asksFirst = asksFirst
   }
 
   async headers(request: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
@@ -90,8 +94,8 @@ export class ChallengeAuthorizer implements Authorizer {
 
   /** What the registry says that it wants, once for all that ask at the same time. */
   async #asked(request: AuthorizationRequest): Promise<Readonly<Record<string, string>>> {
-    if (this.#askAt === undefined || !this.#named) return {}
-    this.#asking ??= this.#ask(this.#askAt).catch((error: unknown) => {
+    if (!this.#asksFirst || !this.#named) return {}
+    this.#asking ??= this.#ask().catch((error: unknown) => {
       // Whoever is asked next finds out, with a deadline of its own.
       this.#asking = undefined
       if (!(error instanceof RegistryError)) throw error
@@ -100,7 +104,12 @@ export class ChallengeAuthorizer implements Authorizer {
     return this.#learned === undefined ? {} : await this.#prove(this.#learned, request)
   }
 
-  async #ask(url: URL): Promise<void> {
+  async acquaint(): Promise<void> {
+    if (this.#learned === undefined && (await this.#recall(this.#askAt)) === undefined) await this.#ask()
+  }
+
+  async #ask(): Promise<void> {
+    const url = this.#askAt
     const reply = await this.#transport.send({ method: 'GET', url, repeatable: true })
     await reply.discard()
     if (reply.status !== 401 || !reply.direct) return

@@ -80,4 +80,17 @@ describe('what a registry asks for, kept over a restart', () => {
     await opened(server, memory, { credentials }).with().repository(app).manifests.get({ tag })
     expect(server.lines).toHaveLength(3)
   })
+
+  it('is learned ahead of the first request, and not again', async () => {
+    const server = await serve(wantsTokens)
+    const memory = new Memory()
+    const registry = opened(server, memory)
+    await registry.acquaint()
+    await registry.acquaint()
+    expect(paths(server)).toEqual(['GET /v2/'])
+    await opened(server, memory).acquaint()
+    expect(paths(server)).toEqual(['GET /v2/'])
+    await registry.with().repository(app).manifests.get({ tag })
+    expect(paths(server)).toEqual(['GET /v2/', 'GET /token', 'GET /v2/team/app/manifests/v1'])
+  })
 })

@@ -158,6 +158,11 @@ export class RemoteRegistry {
     await reply.discard()
   }
 
+  /** Learns how it wants to be asked, once, so that no caller's request makes that trip. @throws RegistryError when it does not answer */
+  async acquaint(): Promise<void> {
+    await this.#authorizer.acquaint?.()
+  }
+
   /** Makes what must be there before something is pushed to `name`, for instance its project. */
   async prepare(name: RepositoryName, signal?: AbortSignal): Promise<void> {
     await this.#session.prepare?.(name, signal)

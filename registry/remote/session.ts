@@ -39,7 +39,8 @@ export function vendorContext({
         ...options,
         tokenHosts: [...vendor.tokenHosts, ...tokenHosts],
         memory,
-        ...(asksFirst && { askAt: new URL(`${base.href.replace(/\/$/, '')}/v2/`) }),
+        askAt: new URL(`${base.href.replace(/\/$/, '')}/v2/`),
+        asksFirst,
       }),
   }
 }

@@ -1,5 +1,6 @@
 import { startAtoll } from '../support/atoll.ts'
 import { randomImage, type TestImage } from '../support/images.ts'
+import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream/upstream.ts'
 import { median } from './load.ts'
 import { clients, crowd } from './pulls.ts'
@@ -10,6 +11,7 @@ const BYTES_PER_SECOND = 20_000_000
 const MIB = 1024 * 1024
 const WARM_PULLS = 100
 const LEASE_MS = 1_000
+const REPOSITORIES = 5
 
 /** What docs/edge-table.md promises in figures, at an edge whose upstream is 80 ms and 20 MB/s away. */
 export async function edge(): Promise<void> {
@@ -21,11 +23,16 @@ export async function edge(): Promise<void> {
     await hub.push(`bench/${name}`, image, tag)
     return image
   }
+  const several = async (name: string) => {
+    const images: TestImage[] = []
+    while (images.length < REPOSITORIES) images.push(await push(`${name}${images.length}`, MIB))
+    return images
+  }
   const layerOf = (image: TestImage) => image.layers[0]?.digest ?? ''
   const images = {
     first: await push('first', 100 * MIB),
-    known: await push('known', 20 * MIB),
-    direct: await push('direct', 20 * MIB),
+    known: await several('known'),
+    direct: await several('direct'),
     many: await push('many', 20 * MIB),
     crowd: await push('crowd', 20 * MIB),
     range: await push('range', 40 * MIB),
@@ -37,6 +44,8 @@ export async function edge(): Promise<void> {
   const made = await atoll.api('POST', '/api/v2.0/projects', { project_name: 'hub', public: true, registry_id: id })
   if (made.status !== 201) throw new Error(`no proxy cache: ${made.status} ${await made.text()}`)
   await atoll.api('PUT', '/api/atoll/v1/projects/hub/tag-leases', { rules: 'asked=1s/0s/7d' })
+  // Half a second after it heard of a proxy cache, an edge knows how its upstream wants to be asked.
+  await until('the edge has met its upstream', () => hub.seen.some(({ kind }) => kind === 'ping'))
   Object.assign(hub.faults, { delayMs: ROUND_TRIP_MS, bytesPerSecond: BYTES_PER_SECOND })
 
   const site = { base: `http://${atoll.edge}`, prefix: 'hub/bench' }
@@ -51,15 +60,21 @@ export async function edge(): Promise<void> {
     return { ms: performance.now() - start, status: answer.status, stale: answer.headers.get('warning')?.startsWith('110') ?? false }
   }
   const rows: [what: string, aim: string, seen: string][] = []
+  /** Of a layer in each of several repositories, one after another. */
+  const firstByte = async (at: typeof site, name: string, images: readonly TestImage[]) => {
+    const seen: number[] = []
+    for (const [index, image] of images.entries()) seen.push((await clients(at, `${name}${index}`, layerOf(image), 1))[0]?.firstByte ?? Number.NaN)
+    return median(seen)
+  }
+  // First, so that a client's own first steps count for nobody.
+  const direct = await firstByte({ base: hub.url.origin, prefix: 'bench' }, 'direct', images.direct)
 
   const [first] = await clients(site, 'first', layerOf(images.first), 1)
   rows.push(['first byte of a cold layer, the first time ever', '≤ 0.45 s', seconds(first?.firstByte ?? Number.NaN)])
   const whole = 1.05 * nominal(100 * MIB) + trips(5)
   rows.push(['whole cold pull of 100 MiB', `≤ ${seconds(whole)}`, seconds(first?.total ?? Number.NaN)])
-  const [known] = await clients(site, 'known', layerOf(images.known), 1)
-  rows.push(['first byte, the token service known', '≤ 0.35 s', seconds(known?.firstByte ?? Number.NaN)])
-  const [beside] = await clients({ base: hub.url.origin, prefix: 'bench' }, 'direct', layerOf(images.direct), 1)
-  rows.push(['… from the upstream itself, with a trip more for its challenge', '', seconds(beside?.firstByte ?? Number.NaN)])
+  rows.push(['first byte, the token service known, median', '≤ 0.35 s', seconds(await firstByte(site, 'known', images.known))])
+  rows.push(['… from the upstream itself, with a trip more for its challenge', '', seconds(direct)])
 
   for (const [name, count] of [
     ['many', 32],
@@ -76,11 +91,11 @@ export async function edge(): Promise<void> {
 
   hub.reset()
   const warm: number[] = []
-  for (let pull = 0; pull < WARM_PULLS; pull++) warm.push((await timed(path('known', 'manifests/v1'))).ms)
+  for (let pull = 0; pull < WARM_PULLS; pull++) warm.push((await timed(path('known0', 'manifests/v1'))).ms)
   rows.push(['warm tag: time to resolve, median', '≤ 3 ms', `${median(warm).toFixed(1)} ms`])
   rows.push(['… requests upstream', '0', String(hub.seen.length)])
 
-  for (let pull = 0; pull < 20; pull++) await timed(path('known', 'manifests/unknown'))
+  for (let pull = 0; pull < 20; pull++) await timed(path('known0', 'manifests/unknown'))
   rows.push(['20 pulls of an unknown tag: requests upstream', '1', String(hub.counts.manifestGets + hub.counts.manifestHeads)])
 
   await timed(path('range', 'manifests/v1'), { accept: 'application/vnd.oci.image.index.v1+json' })
