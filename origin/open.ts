@@ -166,6 +166,7 @@ export async function openOrigin({
   const failedLogins = new FailedLoginLedger({ db, may: writes, clock, log })
   const logins = new Logins({
     directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),
+    mode: () => live.get('auth_mode'),
     stillRight: (name, secret) => oidc.stillRight(name, secret),
     facts,
     passwords,

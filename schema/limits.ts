@@ -24,6 +24,8 @@ export const PULL_ROWS = 500
 /** How often it is written down that somebody goes on with an upload, in milliseconds. */
 export const UPLOAD_NOTE_MS = 10 * 60_000
 
+/** How many entries of the audit log one statement writes. */
+export const AUDIT_ROWS = 200
 /** Pulls alike that the audit log tells of one by one, of those that come together. */
 export const PULLS_ALONE = 1_000
 /** Names of users and robots that are remembered for the audit log. */

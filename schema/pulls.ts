@@ -1,12 +1,18 @@
-import { and, eq, lt, sql as raw, type SQL } from 'drizzle-orm'
+import { lt, sql as raw } from 'drizzle-orm'
 import type { PullBatch, Pulls } from '../mesh/pulls.ts'
-import { appendAudit } from './audit/chain.ts'
+import { appendAuditAll, type NewAuditEntry } from './audit/chain.ts'
 import { PULL } from './audit/events.ts'
 import type { WriteConnection } from './connection.ts'
 import type { Database } from './database.ts'
-import { PULL_ROWS, PULLS_ALONE } from './limits.ts'
+import { AUDIT_ROWS, PULL_ROWS, PULLS_ALONE } from './limits.ts'
 import { pulls as pullLog, pullSpools } from './tables/pulls.ts'
-import { manifests, repositories, tags } from './tables/repositories.ts'
+
+/** A repository that was pulled from and still is. */
+interface Known {
+  readonly id: number
+  readonly name: string
+  readonly projectId: number
+}
 
 /** Keeps who pulled what, and counts it where it still exists. Many in one transaction: whoever serves them collects them first. Not in the feed. */
 export async function recordPulls(db: Database, pulls: readonly Pulls[]): Promise<void> {
@@ -48,51 +54,83 @@ export async function forgetPullsBefore(db: Database, before: number, limit: num
 }
 
 async function record(connection: WriteConnection, pulls: readonly Pulls[], edge: string | undefined): Promise<void> {
-  if (pulls.length === 0) return
+  for (let from = 0; from < pulls.length; from += PULL_ROWS) {
+    if (from > 0) await othersGoOn()
+    await recordSome(connection, pulls.slice(from, from + PULL_ROWS), edge)
+  }
+}
+
+/** In a few statements, however many there are: each holds up the whole process. */
+async function recordSome(connection: WriteConnection, pulls: readonly Pulls[], edge: string | undefined): Promise<void> {
   const { sql } = connection
   await sql.insert(pullLog).values(pulls.map((some) => ({ ...some, edge })))
-  for (const some of pulls) {
-    const { repository, digest, tag, count, last } = some
-    const row = await sql
-      .update(repositories)
-      .set({ pullCount: raw`${repositories.pullCount} + ${count}` })
-      .where(eq(repositories.name, repository))
-      .returning({ id: repositories.id, projectId: repositories.projectId })
-      .get()
-    await auditPulls(connection, some, row?.projectId, edge)
-    if (row === undefined) continue
-    await sql
-      .update(manifests)
-      .set({ pulledAt: later(manifests.pulledAt, last) })
-      .where(and(eq(manifests.repositoryId, row.id), eq(manifests.digest, digest)))
-    if (tag === undefined) continue
-    await sql
-      .update(tags)
-      .set({ pulledAt: later(tags.pulledAt, last) })
-      .where(and(eq(tags.repositoryId, row.id), eq(tags.name, tag), eq(tags.digest, digest)))
+  const counts = addedUp(
+    pulls,
+    ({ repository, count }) => ({ key: [repository], value: count }),
+    (a, b) => a + b,
+  )
+  const rows = await sql.all<Known>(raw`
+    UPDATE repositories SET pull_count = pull_count + p.count
+    FROM (SELECT value ->> 0 AS name, value ->> 1 AS count FROM json_each(${counts})) p
+    WHERE repositories.name = p.name
+    RETURNING id, name, project_id AS projectId`)
+  const known = new Map<string, Known>(rows.map((row) => [row.name, row]))
+  await othersGoOn()
+  const idOf = ({ repository }: Pulls) => known.get(repository)?.id ?? 0
+  const byDigest = addedUp(pulls, (some) => ({ key: [idOf(some), some.digest], value: some.last }), Math.max)
+  await sql.run(raw`
+    UPDATE manifests SET pulled_at = max(coalesce(pulled_at, 0), p.last)
+    FROM (SELECT value ->> 0 AS repository, value ->> 1 AS digest, value ->> 2 AS last FROM json_each(${byDigest})) p
+    WHERE manifests.repository_id = p.repository AND manifests.digest = p.digest`)
+  await othersGoOn()
+  const byTag = addedUp(
+    pulls.filter(({ tag }) => tag !== undefined),
+    (some) => ({ key: [idOf(some), some.tag, some.digest], value: some.last }),
+    Math.max,
+  )
+  await sql.run(raw`
+    UPDATE tags SET pulled_at = max(coalesce(pulled_at, 0), p.last)
+    FROM (SELECT value ->> 0 AS repository, value ->> 1 AS name, value ->> 2 AS digest, value ->> 3 AS last FROM json_each(${byTag})) p
+    WHERE tags.repository_id = p.repository AND tags.name = p.name AND tags.digest = p.digest`)
+  const entries = pulls.flatMap((some) => entriesOf(some, known.get(some.repository)?.projectId, edge))
+  for (let from = 0; from < entries.length; from += AUDIT_ROWS) {
+    await othersGoOn()
+    await appendAuditAll(connection, entries.slice(from, from + AUDIT_ROWS))
   }
 }
+
+/** A row for each key, with its value last, as JSON. */
+function addedUp(
+  pulls: readonly Pulls[],
+  of: (pulls: Pulls) => { readonly key: readonly unknown[]; readonly value: number },
+  add: (a: number, b: number) => number,
+): string {
+  const sums = new Map<string, readonly unknown[]>()
+  for (const some of pulls) {
+    const { key, value } = of(some)
+    const name = JSON.stringify(key)
+    const before = sums.get(name)?.at(-1) as number | undefined
+    sums.set(name, [...key, before === undefined ? value : add(before, value)])
+  }
+  return JSON.stringify([...sums.values()])
+}
+
+const othersGoOn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Each pull by itself, at the time it was or between the first and the last of its kind; of very many alike the rest is one entry. */
-async function auditPulls(connection: WriteConnection, pulls: Pulls, projectId: number | undefined, edge: string | undefined): Promise<void> {
+function entriesOf(pulls: Pulls, projectId: number | undefined, edge: string | undefined): NewAuditEntry[] {
   const { subject, repository, digest, tag, client, count, first, last } = pulls
   const alone = Math.min(count, PULLS_ALONE)
-  for (let at = 0; at < alone; at++) {
-    const detail = { digest, ...(edge !== undefined && { edge }) }
-    await appendAudit(connection, {
-      ...PULL,
-      time: Math.round(alone === 1 ? last : first + ((last - first) * at) / (alone - 1)),
-      actor: subject,
-      address: client ?? '',
-      resource: tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`,
-      projectId: projectId ?? null,
-      succeeded: true,
-      count: at === alone - 1 ? count - at : 1,
-      detail: JSON.stringify(detail),
-    })
-  }
-}
-
-function later(column: typeof manifests.pulledAt | typeof tags.pulledAt, at: number): SQL {
-  return raw`max(coalesce(${column}, 0), ${at})`
+  const detail = JSON.stringify({ digest, ...(edge !== undefined && { edge }) })
+  return Array.from({ length: alone }, (_, at) => ({
+    ...PULL,
+    time: Math.round(alone === 1 ? last : first + ((last - first) * at) / (alone - 1)),
+    actor: subject,
+    address: client ?? '',
+    resource: tag === undefined ? `${repository}@${digest}` : `${repository}:${tag}`,
+    projectId: projectId ?? null,
+    succeeded: true,
+    count: at === alone - 1 ? count - at : 1,
+    detail,
+  }))
 }

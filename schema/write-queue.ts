@@ -7,7 +7,7 @@ import { WriteConnection } from './connection.ts'
 import { isBusy, unavailable, withoutQuery } from './errors.ts'
 import { BUSY_PAUSE_LIMIT_MS, BUSY_PAUSE_MS, COMMIT_GROUP_LIMIT, COMMIT_TIME_MS, WRITE_QUEUE_LIMIT, WRITE_WAIT_MS } from './limits.ts'
 
-/** What one writer wants done. It awaits nothing but statements on the connection it is given, and may be run again if its transaction is lost. */
+/** What one writer wants done. It awaits nothing but statements on the connection it is given and turns of the event loop, and may be run again if its transaction is lost. */
 export type Work<T> = (connection: WriteConnection) => Promise<T>
 
 /** What a commit holds that somebody may wait for. */

@@ -28,11 +28,19 @@ export function mirrorConfigCommand(edge: Command): void {
     .option('--out <folder>', 'write the files there, for instance /etc/containerd or /etc/docker; print them when absent')
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options, command: Command) => {
+      const passedOver = options.docker ? containerdOnly(options) : []
+      if (passedOver.length > 0)
+        throw new CliError(`dockerd mirrors Docker Hub alone and asks it where its mirror fails: ${passedOver.join(', ')} cannot go with --docker.`, EXIT.usage)
       const context = await contextOf(command)
       const url = await edgeUrl(context, options.edge)
       const files = options.docker ? [dockerFile({ edge: url })] : containerdFiles(await configOf(context, options, url))
       await show(context, files, options.out)
     })
+}
+
+/** What of these dockerd has no setting for. */
+function containerdOnly({ registry, only, ca }: Options): readonly string[] {
+  return [registry !== undefined && '--registry', only && '--only', ca !== undefined && '--ca'].filter((option) => option !== false)
 }
 
 const EXAMPLES = `
@@ -43,9 +51,9 @@ Examples:
 
 /** The address of an edge, by its name or as it is. */
 export async function edgeUrl({ api }: Pick<Context, 'api'>, edge: string): Promise<URL> {
-  if (/^https?:\/\//.test(edge)) {
+  if (edge.includes('://')) {
     const url = URL.parse(edge)
-    if (url === null) throw new CliError(`${edge} is no address; give one like https://fra-1.example.com.`, EXIT.usage)
+    if (url === null || !/^https?:$/.test(url.protocol)) throw new CliError(`${edge} is no address; give one like https://fra-1.example.com.`, EXIT.usage)
     return url
   }
   const edges = await api.get<{ name: string; url: string; status: string }[]>('/api/atoll/v1/edges').catch((error: unknown) => {

@@ -225,6 +225,24 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     await ask('PUT /configurations', '/configurations', 200, { project_creation_restriction: 'adminonly', storage_per_project: -1 })
   })
 
+  test('a robot whose only project is gone is taken back as it is shown, and another keeps what it may do', async () => {
+    await ask('POST /projects', '/projects', 201, { project_name: 'brief' })
+    const robot = (name: string, namespace: string) => {
+      const access = [{ resource: 'repository', action: 'pull' }]
+      return { name, level: 'system', duration: -1, permissions: [{ kind: 'project', namespace, access }] }
+    }
+    const { id: orphan } = await ask('POST /robots', '/robots', 201, robot('orphan', 'brief'))
+    const { id: other } = await ask('POST /robots', '/robots', 201, robot('other', 'library'))
+    await ask(`DELETE ${P}`, '/projects/brief', 200)
+    const R = 'PUT /robots/{robot_id}'
+    const shown = (await ask('GET /robots/{robot_id}', `/robots/${orphan}`, 200)).body as object
+    expect(shown).toMatchObject({ permissions: [] })
+    await ask(R, `/robots/${orphan}`, 200, { ...shown, disable: true })
+    await ask(R, `/robots/${orphan}`, 200, robot('orphan', 'library'))
+    await ask(R, `/robots/${orphan}`, 400, { ...shown, permissions: [] })
+    await ask(R, `/robots/${other}`, 400, { permissions: [] })
+  })
+
   test('what is for proxy caches alone is passed over elsewhere, and an allowlist is kept', async () => {
     const items = [{ cve_id: 'CVE-2019-10164' }, { cve_id: 'GHSA-7rjr-3q55-vv33' }]
     const ofProxies = { proxy_speed_kb: '100', max_upstream_conn: '3', proxy_cache_filter_pattern: 'a/**', proxy_cache_filter_kind: 'doublestar' }

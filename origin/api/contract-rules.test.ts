@@ -91,6 +91,7 @@ describe.skipIf(!CONTRACT_PRESENT)('rules for tags and garbage collection keep t
     await ask('POST /retentions', '/retentions', 409, { ...policy, scope: elsewhere, rules: [...rules(3), { ...rules(1)[0], id: 9 }] })
     await ask('POST /retentions', '/retentions', 201, { ...policy, scope: elsewhere, rules: rules(15) })
     await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, rules: rules(16) })
+    await ask(`PUT ${R}`, `/retentions/${id}`, 400, { ...policy, scope: elsewhere })
     await ask(`PUT ${R}`, `/retentions/${id}`, 409, { ...policy, rules: [rule, rule] })
     await ask(`PUT ${R}`, `/retentions/${id}`, 200, { ...policy, rules: rules(15) })
     await ask(`PUT ${R}`, `/retentions/${id}`, 200, { ...policy, id })

@@ -178,8 +178,10 @@ export const retention = ({ services: { db }, guard }: ApiParts) => {
     .openapi(get, async (c) => c.json(showPolicy(await policyFor(c.var.principal, c.req.valid('param').id, 'read')), 200))
     .openapi(update, async (c) => {
       const { principal } = c.var
-      const { id: number } = await policyFor(principal, c.req.valid('param').id, 'update')
-      await updateRetentionPolicy(db, number, readPolicy(c.req.valid('json'), db.clock.now()), principal.id)
+      const { id: number, projectId } = await policyFor(principal, c.req.valid('param').id, 'update')
+      const given = c.req.valid('json')
+      if (given.scope !== undefined && given.scope.ref !== projectId) throw badField('scope.ref', 'stays the project that the policy was made for')
+      await updateRetentionPolicy(db, number, readPolicy(given, db.clock.now()), principal.id)
       return c.body(null, 200)
     })
     .openapi(remove, async (c) => {

@@ -46,7 +46,7 @@ export const RobotChange = z.object({
     .nullish()
     .transform((disabled) => disabled ?? false),
   duration: Duration.nullish(),
-  permissions: z.array(Permission).min(1, 'needs one at least').nullish(),
+  permissions: z.array(Permission).nullish(),
 })
 
 export const Robot = z

@@ -6,7 +6,7 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
-import { readPermissions, requireNoMore } from './robot-permissions.ts'
+import { readPermissions, requireNoMore, showPermissions } from './robot-permissions.ts'
 import { expiryIn, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -136,6 +136,10 @@ export const robots = ({ services, guard }: ApiParts) => {
       if (body.name !== undefined && body.name !== row.name && body.name !== robotName(row)) {
         throw badField('name', 'stays as it was made')
       }
+      const permissions = body.permissions ?? undefined
+      // One whose projects are gone is shown without any, and may be sent as it was shown.
+      const shownAs = permissions?.length === 0 ? await showPermissions(services, row.permissions) : []
+      if (shownAs.length > 0) throw badField('permissions', 'needs one at least')
       const duration = body.duration ?? undefined
       const renewed = duration !== undefined && duration !== row.duration
       await updateRobot(
@@ -144,7 +148,7 @@ export const robots = ({ services, guard }: ApiParts) => {
         {
           description: body.description,
           disabled: body.disable,
-          permissions: body.permissions ? await readPermissions(services, principal, body.permissions, project) : undefined,
+          permissions: permissions?.length ? await readPermissions(services, principal, permissions, project) : undefined,
           ...(renewed && { duration, expiresAt: expiryIn(clock, duration) ?? null }),
         },
         principal.id,

@@ -38,6 +38,7 @@ it('whoever is asked for with a wrong secret costs the same work and is told the
         return undefined
       },
       onWrong: () => {},
+      mode: async () => 'db_auth',
       stillRight: async () => true,
       rehash: async () => {},
     })

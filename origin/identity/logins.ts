@@ -30,6 +30,8 @@ export interface LoginsOptions {
   readonly rehash: (account: Account, hash: string) => Promise<void>
   /** Asks elsewhere about people who have no password here; resolves with the name of their account. */
   readonly directory: (name: string, password: string) => Promise<string | undefined>
+  /** Where people without a password here are asked about now (`auth_mode`): what was right elsewhere is checked anew. */
+  readonly mode: () => Promise<string>
   /** Whether a secret that was right a moment ago still is, as far as that can be said here, of an account that has none here. */
   readonly stillRight: (name: string, secret: string) => Promise<boolean>
   /** Told of a wrong secret of an account that there is. */
@@ -39,6 +41,7 @@ export interface LoginsOptions {
 interface Verified {
   readonly id: string
   readonly credentialVersion: number
+  readonly mode: string
   readonly until: number
 }
 
@@ -79,7 +82,9 @@ export class Logins {
     const now = this.#options.clock.now()
     const fresh = now < verified.until && now > verified.until - 2 * VERIFIED_MS
     if (fresh && account?.credentialVersion === verified.credentialVersion) {
-      if (account.secretHash !== undefined || (await this.#options.stillRight(account.principal.name, secret))) return account
+      if (account.secretHash !== undefined) return account
+      const { mode, stillRight } = this.#options
+      if (verified.mode === (await mode()) && (await stillRight(account.principal.name, secret))) return account
     }
     this.#verified.delete(key)
     return undefined
@@ -100,6 +105,7 @@ export class Logins {
     // Nobody guesses a robot's secret; a machine that has the one of yesterday tries it again and again.
     const attempt = throttle.attempt(name, address, name.startsWith(ROBOT_PREFIX) ? key : undefined)
     const guessed = await guesses.admit(name, address)
+    const mode = await this.#options.mode()
     let account = await facts.accountNamed(name)
     const meant = account?.principal.id
     // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
@@ -120,7 +126,7 @@ export class Logins {
     attempt.right()
     await guesses.right(name, address, guessed)
     const { id } = account.principal
-    this.#verified.set(key, { id, credentialVersion: account.credentialVersion, until: clock.now() + VERIFIED_MS })
+    this.#verified.set(key, { id, credentialVersion: account.credentialVersion, mode, until: clock.now() + VERIFIED_MS })
     if (!robot && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {
       await this.#options.rehash(account, await passwords.hash(secret))
     }

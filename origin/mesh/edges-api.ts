@@ -13,7 +13,10 @@ import { EDGES_PAGE, ENROLMENT_MS } from './limits.ts'
 
 const newEdge = z.object({
   name: z.string().regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, 'up to 63 lower-case letters, digits, dots and dashes'),
-  region: z.string().max(64).default('default'),
+  region: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/, 'up to 64 letters, digits, dots, dashes and underscores')
+    .default('default'),
 })
 
 const PATH = '/api/atoll/v1/edges'

@@ -69,6 +69,7 @@ describe('enrolment', () => {
     expect((await origin.ask('POST', '/api/atoll/v1/edges', { json: { name: 'x', region: '' } })).status).toBe(401)
     expect((await origin.ask('GET', '/api/atoll/v1/edges')).status).toBe(401)
     expect((await origin.ask('POST', '/api/atoll/v1/edges', { credentials: ADMIN, json: { name: '../x' } })).status).toBe(400)
+    expect((await origin.ask('POST', '/api/atoll/v1/edges', { credentials: ADMIN, json: { name: 'x', region: 'x y' } })).status).toBe(400)
     const edge = await TestEdge.enrolled(origin)
     expect(
       (await origin.ask('GET', '/api/atoll/v1/edges', { credentials: `Atoll-Edge ${await edge.proof('GET', '/api/atoll/v1/edges')}` })).status,

@@ -176,6 +176,12 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
     await settings({ oidc_client_secret: 'client-s3cret' })
     expect(await status('Cli-s3cret-2')).toBe(200)
 
+    // Where nobody is asked about any more, nobody's secret is right, however lately it was.
+    await settings({ auth_mode: 'db_auth' })
+    expect(await status('Cli-s3cret-2')).toBe(401)
+    await settings({ auth_mode: 'oidc_auth' })
+    expect(await status('Cli-s3cret-2')).toBe(200)
+
     people.delete('sub-ada')
     origin.clock.ahead += 10 * 60_000
     expect(await status('Cli-s3cret-2')).toBe(401)
