@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { principalGate } from '../mesh/gate.ts'
+import { numberOf } from '../policy/subjects.ts'
 import { restrict } from '../registry/access.ts'
 import type { BlobStore } from '../registry/blob-store.ts'
 import type { Clock } from '../registry/clock.ts'
@@ -176,7 +177,7 @@ export async function openOrigin({
     clock,
     onWrong: (account, address) => failedLogins.note(account, address),
     rehash: async ({ principal, secretHash }, hash) => {
-      if (secretHash !== undefined) await replacePasswordHash(db, Number(principal.id.slice('user:'.length)), secretHash, hash)
+      if (secretHash !== undefined) await replacePasswordHash(db, numberOf(principal.id), secretHash, hash)
     },
   })
   const callers = new Callers({ facts, logins, issuer, sessions, nonces: new Nonces(), clock, addressOf: (request) => addresses.of(request) })

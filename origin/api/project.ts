@@ -6,7 +6,7 @@ import { type ApiParts, created, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { flag } from './lists.ts'
 import { describePage } from './paging.ts'
-import { accountNumber, visibleProjects } from './principals.ts'
+import { userNumber, visibleProjects } from './principals.ts'
 import { RETENTION_ID } from './project-settings.ts'
 import { NewProject, Project, ProjectChange, settingsOf, showProject } from './project-shapes.ts'
 import { SEARCHES } from './searches.ts'
@@ -170,7 +170,7 @@ export const projects = ({ services, guard }: ApiParts) => {
         {
           name: body.project_name,
           // What a robot makes belongs to the first administrator.
-          ownerId: principal.kind === 'user' ? accountNumber(principal) : FIRST_ADMINISTRATOR,
+          ownerId: userNumber(principal) ?? FIRST_ADMINISTRATOR,
           public: settings.public ?? false,
           storageLimit,
           endpointId,

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { ProjectFacts, RobotPermission } from '../../policy/facts.ts'
+import { numberOf } from '../../policy/subjects.ts'
 import type { Clock } from '../../registry/clock.ts'
 import { createRobot, type Robot as Row } from '../../schema/robots.ts'
 import { robotName } from '../identity/robot-names.ts'
@@ -90,7 +91,7 @@ export async function showRobot(services: Pick<OriginServices, 'projectFacts' | 
     expires_at: expirySeconds(row),
     permissions: await showPermissions(services, row.permissions),
     creator_type: row.creator.startsWith('robot:') ? 'robot' : 'local',
-    creator_ref: Number(row.creator.slice(row.creator.indexOf(':') + 1)) || 0,
+    creator_ref: numberOf(row.creator) || 0,
     creation_time: instant(row.createdAt),
     update_time: instant(row.updatedAt),
   }

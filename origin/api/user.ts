@@ -19,7 +19,7 @@ import { type ApiParts, created, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound, unauthorized } from './errors.ts'
 import { describePage, pageQuery } from './paging.ts'
 import { Password } from './password-rules.ts'
-import { accountNumber, userNumber } from './principals.ts'
+import { userNumber } from './principals.ts'
 import { SEARCHES } from './searches.ts'
 
 const tags = ['user']
@@ -295,7 +295,7 @@ export const users = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const { old_password, new_password } = c.req.valid('json')
       const row = await reach(principal, c.req.valid('param').user_id, 'update')
-      if (principal.kind === 'user' && accountNumber(principal) === row.id) {
+      if (userNumber(principal) === row.id) {
         const known = await passwords.verify(old_password ?? '', row.passwordHash ?? undefined)
         if (!known) throw new ApiError('FORBIDDEN', 'old_password: this is not your password.')
       }

@@ -1,5 +1,6 @@
 import type { JWK } from 'jose'
 import type { FeedEntry } from '../../mesh/feed.ts'
+import { numberOf } from '../../policy/subjects.ts'
 import type { Digest } from '../../registry/spec/digests.ts'
 import type { Change } from '../../schema/changes.ts'
 
@@ -35,7 +36,7 @@ export async function entriesOf(change: Change, lookups: Lookups): Promise<FeedE
     case 'endpoint.created':
     case 'endpoint.updated':
     case 'endpoint.deleted': {
-      const projects = await lookups.projectsOfEndpoint(Number(subject.slice(subject.indexOf(':') + 1)))
+      const projects = await lookups.projectsOfEndpoint(numberOf(subject))
       return [...projects.map(({ id, name }): FeedEntry => ({ kind: 'project', seq, projectId: id, name })), { kind: 'mirrors', seq }]
     }
     case 'user.created':

@@ -1,3 +1,4 @@
+import { numberOf } from '../../../policy/subjects.ts'
 import { pause, systemClock } from '../../../registry/clock.ts'
 import type { Log } from '../../../registry/log.ts'
 import type { Database } from '../../../schema/database.ts'
@@ -57,7 +58,7 @@ export class OidcPeople {
 
   /** Whether he (`user:3`) is of a provider: then his secret here is for clients only. */
   async knows(principalId: string): Promise<boolean> {
-    return (await oidcLinkOf(this.#db, Number(principalId.slice(principalId.indexOf(':') + 1)))) !== undefined
+    return (await oidcLinkOf(this.#db, numberOf(principalId))) !== undefined
   }
 
   /** Whether this is still the CLI secret of a user who has one; of others nothing can be said here. */

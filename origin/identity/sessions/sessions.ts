@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { inGoodStanding } from '../../../mesh/caller.ts'
+import { numberOf } from '../../../policy/subjects.ts'
 import { RegistryError } from '../../../registry/spec/errors.ts'
 import { sameSecret } from '../../../runtime/credentials/same.ts'
 import type { Database } from '../../../schema/database.ts'
@@ -47,7 +48,7 @@ export class Sessions {
     const lifetime = (await this.#options.live.get('session_timeout')) * MINUTE_MS
     await createSession(db, {
       hash: hashOf(value),
-      userId: Number(account.principal.id.slice('user:'.length)),
+      userId: numberOf(account.principal.id),
       credentialVersion: account.credentialVersion,
       sealedIdToken: sealedIdToken ?? null,
       expiresAt: db.clock.now() + lifetime,
