@@ -38,7 +38,7 @@ export class Introductions {
     for (const project of await this.#projects()) {
       if (signal.aborted) return
       try {
-        await sources.acquaint(project)
+        await sources.acquaint(project, signal)
       } catch (error) {
         log.debug({ project, error }, 'an upstream could not be met; its first client does')
       }

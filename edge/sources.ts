@@ -50,7 +50,7 @@ interface Upstream {
   opening: Promise<PullThrough> | undefined
   opened: PullThrough | undefined
   /** undefined: nothing need be learned of it any more, or it is not open yet. */
-  acquaint: (() => Promise<void>) | undefined
+  acquaint: Source['acquaint']
   /** The project's rules for leases, as written and as read. */
   text: string
   rules: readonly LeaseRule[]
@@ -82,13 +82,13 @@ export class Sources {
     )
   }
 
-  /** Has what a project's upstream wants of those who come learned before a client asks for anything of it. @throws RegistryError when it does not answer */
-  async acquaint(project: string): Promise<void> {
+  /** Has what a project's upstream wants of those who come learned before a client asks for anything of it. @throws RegistryError when it does not answer; the signal's reason */
+  async acquaint(project: string, signal: AbortSignal): Promise<void> {
     const document = await this.#options.mesh.facts.project(project)
     if (document?.upstream === undefined) return
     await this.#upstream(document, document.upstream)
     const upstream = this.#upstreams.get(upstreamSourceId(document, document.upstream))
-    await upstream?.acquaint?.()
+    await upstream?.acquaint?.(signal)
     if (upstream) upstream.acquaint = undefined
   }
 

@@ -47,7 +47,7 @@ export async function openUpstream(document: ProjectDocument, upstream: Upstream
     ...(tokens ? { authorizer: tokens.authorizer() } : { challengeMemory: memory.challenge(host, ANONYMOUS) }),
   })
   const source = { id, name: url.host, nameAt: withoutProject, budget }
-  if (tokens === undefined) return { ...source, acquaint: () => remote.acquaint(), with: (signal) => remote.with(signal) }
+  if (tokens === undefined) return { ...source, acquaint: (signal) => remote.acquaint(signal), with: (signal) => remote.with(signal) }
   const pick = async (name: RepositoryName, signal: AbortSignal | undefined): Promise<Repository> => {
     try {
       await tokens.token(`repository:${vendor.repository(name)}:pull`, { signal })

@@ -16,7 +16,7 @@ export interface Source {
   /** What the source calls a repository of ours; by default the same. */
   readonly nameAt?: (name: RepositoryName) => RepositoryName
   /** Learns how it wants to be asked, before anybody has to wait for that. @throws RegistryError when it does not answer */
-  readonly acquaint?: () => Promise<void>
+  readonly acquaint?: (signal: AbortSignal) => Promise<void>
   /** How often it may be asked; whoever asks tells it what the answers say. By default nothing is known. */
   readonly budget?: Budget
 }

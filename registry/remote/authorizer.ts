@@ -22,7 +22,7 @@ export interface Authorizer {
    */
   challenged?(request: AuthorizationRequest, challenges: readonly Challenge[], sent: Readonly<Record<string, string>>): Promise<boolean>
   /** Learns what the registry wants, if that is not known yet, without a request that needs it. @throws RegistryError when it does not answer */
-  acquaint?(): Promise<void>
+  acquaint?(signal?: AbortSignal): Promise<void>
   /** What a 401 means that came in spite of all that. Absent: that our credentials are not accepted. */
   refused?(): RegistryError
 }

@@ -104,13 +104,13 @@ export class ChallengeAuthorizer implements Authorizer {
     return this.#learned === undefined ? {} : await this.#prove(this.#learned, request)
   }
 
-  async acquaint(): Promise<void> {
-    if (this.#learned === undefined && (await this.#recall(this.#askAt)) === undefined) await this.#ask()
+  async acquaint(signal?: AbortSignal): Promise<void> {
+    if (this.#learned === undefined && (await this.#recall(this.#askAt)) === undefined) await this.#ask(signal)
   }
 
-  async #ask(): Promise<void> {
+  async #ask(signal?: AbortSignal): Promise<void> {
     const url = this.#askAt
-    const reply = await this.#transport.send({ method: 'GET', url, repeatable: true })
+    const reply = await this.#transport.send({ method: 'GET', url, repeatable: true, signal })
     await reply.discard()
     if (reply.status !== 401 || !reply.direct) return
     const challenges = parseChallenges(reply.headers.get('www-authenticate'))

@@ -159,8 +159,8 @@ export class RemoteRegistry {
   }
 
   /** Learns how it wants to be asked, once, so that no caller's request makes that trip. @throws RegistryError when it does not answer */
-  async acquaint(): Promise<void> {
-    await this.#authorizer.acquaint?.()
+  async acquaint(signal?: AbortSignal): Promise<void> {
+    await this.#authorizer.acquaint?.(signal)
   }
 
   /** Makes what must be there before something is pushed to `name`, for instance its project. */
