@@ -5,7 +5,7 @@ import type { RemoteLimits } from '../registry/remote/index.ts'
 /** A small question to the origin (a document, a token, the keys), from its start to the last byte of its answer. */
 export const ORIGIN_ANSWER_MS = 5_000
 /** The same while the feed is down: whoever waits is a client, and the answer is probably none. */
-export const ORIGIN_ANSWER_WHILE_AWAY_MS = 2_000
+export const ORIGIN_ANSWER_WHILE_AWAY_MS = 1_000
 /** While somebody waits for the origin, how often it is looked whether its feed is still heard. */
 export const ORIGIN_LOOK_MS = 500
 /** Once it is not, from then or from the question to the head of the origin's answer about a manifest, a list or a blob. */

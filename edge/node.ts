@@ -256,7 +256,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
       grace,
     })
     const login = awayLogin({
-      origin: originLogin(link.origin, (principal) => link.offer(principal)),
+      origin: originLogin(link.origin, (principal) => link.offer(principal), { mesh: link, clock, log }),
       known,
       mesh: link,
       tokens,

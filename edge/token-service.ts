@@ -5,10 +5,11 @@ import { grantedAccess } from '../mesh/grants.ts'
 import { ANONYMOUS } from '../policy/facts.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { parseBasic } from './basic.ts'
-import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from './limits.ts'
+import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN, SOURCE_AWAY_MS } from './limits.ts'
 import type { Mesh } from './mesh.ts'
 import type { Mirrors } from './mirror/mirrors.ts'
 import type { OriginClient } from './origin-client.ts'
+import { Patience, type PatienceOptions } from './patience.ts'
 import { revokedEdge } from './revoked.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -24,13 +25,21 @@ export interface Login {
   login(request: TokenRequest): Promise<IssuedToken>
 }
 
-/** Passes credentials on to the origin, once, and keeps nothing of them. */
-export function originLogin(origin: OriginClient, offer: (principal: string) => Promise<void>): Login {
+/** Passes credentials on to the origin, once, and keeps nothing of them. One that is not heard is waited for no longer than for a manifest. */
+export function originLogin(origin: Pick<OriginClient, 'ask'>, offer: (principal: string) => Promise<void>, heard: PatienceOptions): Login {
+  const ask = async (request: TokenRequest) => {
+    const patience = new Patience({ ...heard, ms: SOURCE_AWAY_MS })
+    try {
+      return await origin.ask('POST', MESH.tokens, { json: request, signal: patience.signal })
+    } catch (cause) {
+      throw away(cause)
+    } finally {
+      patience.end()
+    }
+  }
   return {
     async login(request) {
-      const { status, headers, text } = await origin.ask('POST', MESH.tokens, { json: request }).catch((cause: unknown) => {
-        throw away(cause)
-      })
+      const { status, headers, text } = await ask(request)
       if (status === 200) {
         const { token, expiresIn, principal } = JSON.parse(text) as TokenAnswer
         await offer(principal)

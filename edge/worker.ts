@@ -43,13 +43,14 @@ function isolateOf(env: Env): Isolate {
   if (known !== undefined) return known
   const mesh = new LinkedMesh({ env })
   const tokens = new Tokens({ origin: mesh.origin, newId: () => crypto.randomUUID() })
+  const log = workerLog()
   const login = awayLogin({
-    origin: originLogin(mesh.origin, (principal) => mesh.offer(principal)),
+    origin: originLogin(mesh.origin, (principal) => mesh.offer(principal), { mesh, clock: systemClock, log }),
     known: mesh.logins,
     mesh,
     tokens,
     knowledge: knowledgeOf(mesh),
-    log: workerLog(),
+    log,
   })
   const made = {
     mesh,

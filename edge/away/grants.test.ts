@@ -50,9 +50,10 @@ test('a grant ends with the grace, and when the clock is set back before it', as
   time.now = given + GRACE
   expect(await grants.find({ username: 'mimi', password: 'secret' }, undefined)).toEqual(MIMI)
   time.now = given + GRACE + 1
-  expect(await grants.find({ username: 'mimi', password: 'secret' }, undefined)).toBeUndefined()
+  expect(await grants.find({ username: 'mimi', password: 'secret' }, undefined)).toBe('over')
+  expect(await grants.find({ username: 'mimi', password: 'guess' }, undefined)).toBeUndefined()
   time.now = given - 1
-  expect(await grants.find({ username: 'mimi', password: 'secret' }, undefined)).toBeUndefined()
+  expect(await grants.find({ username: 'mimi', password: 'secret' }, undefined)).toBe('over')
 })
 
 test('without a grace nothing is kept', async () => {

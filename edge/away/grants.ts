@@ -24,10 +24,10 @@ export interface KnownLogins {
   /** Remembers a login that the origin has accepted just now. Durable when it resolves. */
   keep(login: Credentials, granted: Granted): Promise<void>
   /**
-   * Whom the origin last gave this login to; undefined: this edge does not know, or no longer. `client` is the network address that it
+   * Whom the origin last gave this login to; `'over'`: that was too long ago; undefined: this edge does not know. `client` is the network address that it
    * comes from, where it is known. @throws RegistryError TOOMANYREQUESTS
    */
-  find(login: Credentials, client: string | undefined): Promise<Granted | undefined>
+  find(login: Credentials, client: string | undefined): Promise<Granted | 'over' | undefined>
 }
 
 export interface Credentials {
@@ -86,7 +86,7 @@ export class Grants implements KnownLogins {
     await this.#sweep(now)
   }
 
-  async find({ username, password: secret }: Credentials, client: string | undefined): Promise<Granted | undefined> {
+  async find({ username, password: secret }: Credentials, client: string | undefined): Promise<Granted | 'over' | undefined> {
     const { kept, hashes, throttle, clock } = this.#options
     // Where the address is not known, each account counts by itself, so that one guesser does not lock out everybody.
     const guess = throttle.attempt(username, client ?? username)
@@ -96,7 +96,7 @@ export class Grants implements KnownLogins {
     guess.right()
     const now = clock.now()
     // A clock that shows a time before the grant was given has been set back: how old the grant is nobody knows.
-    if (now > grant.notAfter || now < grant.givenAt) return undefined
+    if (now > grant.notAfter || now < grant.givenAt) return 'over'
     return { subject: grant.subject, ...(grant.credentialVersion !== undefined && { credentialVersion: grant.credentialVersion }) }
   }
 

@@ -4,8 +4,9 @@ import type { Knowledge } from '../../mesh/gate.ts'
 import { grantedAccess } from '../../mesh/grants.ts'
 import type { Log } from '../../registry/log.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
-import { SCOPES_OF_A_TOKEN } from '../limits.ts'
+import { RETRY_AFTER_S, SCOPES_OF_A_TOKEN } from '../limits.ts'
 import type { Mesh } from '../mesh.ts'
+import { PAST_GRACE } from '../snapshot.ts'
 import type { IssuedToken, Login } from '../token-service.ts'
 import type { Tokens } from '../tokens.ts'
 import type { KnownLogins } from './grants.ts'
@@ -37,6 +38,7 @@ export function awayLogin({ origin, known, mesh, tokens, knowledge, log }: AwayL
   }
   const recall = async (request: TokenRequest): Promise<IssuedToken | undefined> => {
     const granted = await known.find(request, request.client)
+    if (granted === 'over') throw loginOver()
     const document = granted && (await mesh.facts.principal(granted.subject))
     // The account is gone, or its secret has been changed since: then only the origin can tell.
     if (granted === undefined || document === undefined || document.credentialVersion !== granted.credentialVersion) return undefined
@@ -61,4 +63,14 @@ export function awayLogin({ origin, known, mesh, tokens, knowledge, log }: AwayL
       }
     },
   }
+}
+
+/** Whoever shows the right secret may know that it is not he who is at fault. */
+function loginOver(): RegistryError {
+  return new RegistryError(
+    'UNAVAILABLE',
+    'The origin of this edge cannot be reached, and this login was last checked longer ago than the grace of this edge: it cannot be trusted any more. It will be checked as soon as the origin is back.',
+    PAST_GRACE,
+    { headers: { 'Retry-After': String(RETRY_AFTER_S) } },
+  )
 }

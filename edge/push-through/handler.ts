@@ -7,6 +7,7 @@ import { type Resource, resourceAt } from '../../registry/http/route.ts'
 import type { Log } from '../../registry/log.ts'
 import { parseRepositoryName } from '../../registry/spec/names.ts'
 import type { Mesh } from '../mesh.ts'
+import { revokedEdge } from '../revoked.ts'
 import { originAway } from './forward.ts'
 
 /** So many seconds old, a token of this edge's own says that the origin was away when it was asked for. */
@@ -74,7 +75,9 @@ async function answer(
   { pushes, mesh, gate, challengeOf, now }: PushHandlerOptions,
 ): Promise<Response> {
   await mesh.settle()
-  if (mesh.status().state !== 'connected') throw originAway()
+  const { state } = mesh.status()
+  if (state === 'revoked') throw revokedEdge()
+  if (state !== 'connected') throw originAway()
   const name = parseRepositoryName('name' in resource ? resource.name : '')
   await (await gate(request, client)).require(name, action)
   const scope = `repository:${name}:${action === 'push' ? 'pull,push' : action}`

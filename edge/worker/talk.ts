@@ -52,7 +52,7 @@ export interface GrantQuestion {
 }
 
 export interface GrantAnswer {
-  readonly granted?: Granted
+  readonly granted?: Granted | 'over'
 }
 
 /** A refusal as it goes from one part of a Worker to another. */

@@ -77,7 +77,7 @@ export class FleetEdge implements AsyncDisposable {
       mesh: link,
       sources,
       tokens: new Tokens({ origin: link.origin, newId }),
-      login: originLogin(link.origin, (principal) => link.offer(principal)),
+      login: originLogin(link.origin, (principal) => link.offer(principal), { mesh: link, clock: systemClock, log }),
       region: () => 'here',
       version: '0.1.0',
       url: undefined,

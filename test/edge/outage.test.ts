@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, tokenOf } from './support.ts'
+import { basic, type Credentials, type PushedImage, sha256, TestEdge, TestOrigin, tokenOf } from './support.ts'
 
 const HOUR = 3_600_000
 
@@ -98,6 +98,8 @@ describe('an edge that loses its origin', () => {
     edge.skew = 3 * HOUR
     const refused = await edge.get('/v2/open/app/manifests/v1')
     expect([refused.status, await refused.text()]).toEqual([503, expect.stringContaining('longer than its grace')])
+    const login = await fetch(`${edge.url}/v2/`, { headers: { authorization: basic(robot) } })
+    expect([login.status, await login.text()]).toEqual([503, expect.stringContaining('longer ago than the grace')])
     edge.line.down = false
     edge.skew = 0
   })
@@ -247,6 +249,7 @@ describe('an edge that loses its origin', () => {
       await edge.get('/v2/open/app/manifests/v1'),
       await edge.get('/v2/unseen/app/manifests/v1'),
       await edge.token('repository:closed/app:pull', { username: 'nobody', password: 'Harbour12345' }),
+      await fetch(`${edge.url}/v2/closed/app/blobs/uploads/`, { method: 'POST' }),
     ]) {
       const { headers, status } = answer
       expect([status, headers.get('retry-after'), await answer.text()]).toEqual([
