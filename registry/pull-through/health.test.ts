@@ -10,6 +10,7 @@ const asked = (headers: Record<string, string>) => () => Promise.reject(new Regi
 it('tells the first who meets a limit when to come back, as those after him, whether or not the source says when', async () => {
   for (const [said, told] of [
     [{ 'Retry-After': '7' }, '7'],
+    [{ 'Retry-After': '86400' }, '21600'],
     [{}, '10'],
     [{ 'Retry-After': '0' }, '10'],
   ] as const) {

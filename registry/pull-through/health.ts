@@ -56,9 +56,9 @@ export class Health {
     this.#failingUntil = steady(this.#options.clock) + this.#options.limits.failingMs
   }
 
-  /** A limit that says not for how long, as whoever hears of it should. */
+  /** A limit tells whoever hears of it first what it tells those after him: for how long we leave the source alone. */
   #told(error: unknown): unknown {
-    if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS' || Number(error.headers['Retry-After']) > 0) return error
+    if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS') return error
     const { code, message, detail, headers } = error
     const seconds = Math.ceil(this.#options.budget.limitedMs / 1000)
     return new RegistryError(code, message, detail, { headers: { ...headers, 'Retry-After': String(seconds) }, cause: error })
