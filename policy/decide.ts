@@ -43,7 +43,8 @@ export function decide(principal: Principal, target: Target, project: ProjectFac
   return ALLOW
 }
 
-function holds(principal: Principal, target: Target, project: ProjectFacts): boolean {
+/** Whether its roles or permissions cover it, whatever else bars this principal. */
+export function holds(principal: Principal, target: Target, project: ProjectFacts): boolean {
   switch (principal.kind) {
     case 'edge':
       // An edge carries what it may show on; what each of its clients may see is decided there, by this same function.

@@ -29,11 +29,17 @@ describe('members are managed up to one’s own role', () => {
     expect(mayManageRoles(user(), maintained, [ROLES.maintainer, ROLES.guest])).toBe(true)
   })
 
-  test('a system administrator manages all, a robot as a maintainer does, a stranger none', () => {
-    const robot: Principal = { ...ANONYMOUS, id: 'robot:1', kind: 'robot', permissions: [{ scope: { projectId: 1 }, resource: '*', action: '*' }] }
+  test('a system administrator manages all, a robot as whoever could have given it what it has, a stranger none', () => {
+    const robot = (resource: string, projectId = 1): Principal => {
+      const permissions = [{ scope: { projectId }, resource, action: '*' }]
+      return { ...ANONYMOUS, id: 'robot:1', kind: 'robot', permissions }
+    }
     expect(mayManageRoles(user({ admin: true }), team(), ALL)).toBe(true)
-    expect(mayManageRoles(robot, team(), [ROLES.maintainer])).toBe(true)
-    expect(mayManageRoles(robot, team(), [ROLES.projectAdmin])).toBe(false)
+    for (const limited of [robot('member'), robot('*', 2)]) {
+      expect(mayManageRoles(limited, team(), [ROLES.maintainer])).toBe(true)
+      expect(mayManageRoles(limited, team(), [ROLES.projectAdmin])).toBe(false)
+    }
+    for (const full of [robot('*'), robot('project')]) expect(mayManageRoles(full, team(), [ROLES.projectAdmin])).toBe(true)
     expect(mayManageRoles(user(), team(), [ROLES.limitedGuest])).toBe(false)
   })
 })

@@ -1,18 +1,22 @@
 // Nobody hands out more than he holds: which roles somebody may give and take, and what he may let a robot do.
 
 import { PROJECT_PERMISSIONS, permissionsMeant, SYSTEM_PERMISSIONS } from './catalogue.ts'
-import { decide, decideSystem, rolesOf } from './decide.ts'
+import { decide, decideSystem, holds, rolesOf } from './decide.ts'
 import { type Principal, type ProjectFacts, ROLES, type RobotPermission, type RoleId } from './facts.ts'
 import { atLeast, highestRole } from './roles.ts'
 
 /**
  * Whether this principal, who may manage members of the project, may do so with somebody of these roles: the one held, the one to come, or both.
- * A robot counts as a maintainer here.
+ * A robot counts as a maintainer here, and one that may delete the project as its administrator: nobody else could have given it that.
  */
 export function mayManageRoles(principal: Principal, project: ProjectFacts, roles: readonly RoleId[]): boolean {
   if (principal.admin) return true
-  const own = principal.kind === 'robot' ? ROLES.maintainer : highestRole(rolesOf(principal, project))
+  const own = principal.kind === 'robot' ? robotRole(principal, project) : highestRole(rolesOf(principal, project))
   return own !== undefined && roles.every((role) => atLeast(own, role))
+}
+
+function robotRole(robot: Principal, project: ProjectFacts): RoleId {
+  return holds(robot, { resource: 'project', action: 'delete' }, project) ? ROLES.projectAdmin : ROLES.maintainer
 }
 
 /**

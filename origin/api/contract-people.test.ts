@@ -160,7 +160,18 @@ describe.skipIf(!CONTRACT_PRESENT)('projects, people and robots keep to the cont
     await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 200, undefined, renewed)
     await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { ...robot, name, disable: true })
     await ask('GET /projects', '/projects', 401, undefined, bot)
-    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { disable: false, duration: -1 })
+    // What was forgotten must not bring it back.
+    for (const wrong of [{}, { disable: false, duration: -1 }, { ...robot, level: 'system' }, { ...robot, permissions: [] }])
+      await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 400, wrong)
+    await ask('GET /projects', '/projects', 401, undefined, bot)
+    for (const duration of [40, 20_000, 2 ** 31 - 2]) {
+      await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { ...robot, duration })
+      const { body } = await ask('GET /robots/{robot_id}', `/robots/${made.id}`, 200)
+      const { creation_time, expires_at } = body as { creation_time: string; expires_at: number }
+      expect(expires_at).toBe(Math.min(Math.floor(Date.parse(creation_time) / 1000) + duration * 86_400, 8.64e12))
+    }
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 400, { ...robot, duration: 2 ** 31 - 1 })
+    await ask('PUT /robots/{robot_id}', `/robots/${made.id}`, 200, { ...robot, disable: false, duration: -1 })
     await ask('GET /projects', '/projects', 200, undefined, bot)
     await ask('PATCH /robots/{robot_id}', `/robots/${made.id}`, 200, {}, renewed)
     await ask('GET /projects', '/projects', 401, undefined, bot)

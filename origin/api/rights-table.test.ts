@@ -314,20 +314,11 @@ beforeAll(async () => {
     await make('/retentions', { algorithm: 'or', scope: { level: 'project', ref: team }, rules: [], trigger: { kind: 'Schedule' } })
   ).id
   values.team = team
-  const grant = (namespace: string, kind: string, access: [string, string][]) => ({
-    kind,
-    namespace,
-    access: access.map(([resource, action]) => ({ resource, action })),
-  })
-  const pushing = grant('team', 'project', [
-    ['repository', 'pull'],
-    ['repository', 'push'],
-  ])
   const robots = {
-    keeper: { name: 'keeper', level: 'project', duration: -1, permissions: [pushing] },
-    projectRobot: { name: 'ci', level: 'project', duration: -1, permissions: [pushing] },
-    expiredRobot: { name: 'late', level: 'project', duration: 1, permissions: [pushing] },
-    disabledRobot: { name: 'off', level: 'project', duration: -1, disable: true, permissions: [pushing] },
+    keeper: { name: 'keeper', level: 'project', duration: -1, permissions: [PUSHING] },
+    projectRobot: { name: 'ci', level: 'project', duration: -1, permissions: [PUSHING] },
+    expiredRobot: { name: 'late', level: 'project', duration: 1, permissions: [PUSHING] },
+    disabledRobot: { name: 'off', level: 'project', duration: -1, disable: true, permissions: [PUSHING] },
     systemRobot: {
       name: 'reader',
       level: 'system',
@@ -367,13 +358,23 @@ function pathOf(method: string, path: string): string {
   })
 }
 
+const grant = (namespace: string, kind: string, access: [string, string][]) => ({
+  kind,
+  namespace,
+  access: access.map(([resource, action]) => ({ resource, action })),
+})
+const PUSHING = grant('team', 'project', [
+  ['repository', 'pull'],
+  ['repository', 'push'],
+])
+
 /** Bodies of wishes that are refused only after they are read. */
 const BODIES: Readonly<Record<string, (who: Who) => object>> = {
   'POST /projects': (who) => ({ project_name: `made-by-${who.toLowerCase()}` }),
   'PUT /users/{user_id}': () => ({ email: 'someone@example.com', realname: 'S', comment: '' }),
   'PUT /users/{user_id}/password': () => ({ old_password: 'Passw0rd-1', new_password: 'Passw0rd-2' }),
   'PUT /users/{user_id}/cli_secret': () => ({ secret: '' }),
-  'PUT /robots/{robot_id}': () => ({ disable: false }),
+  'PUT /robots/{robot_id}': () => ({ level: 'project', permissions: [PUSHING] }),
   [`PUT ${P}/robots/{robot_id}`]: () => ({ disable: false }),
   'PATCH /robots/{robot_id}': () => ({}),
   'PUT /retentions/{id}': () => ({ algorithm: 'or', scope: { level: 'project', ref: values.team }, rules: [], trigger: { kind: 'Schedule' } }),

@@ -60,7 +60,7 @@ beforeAll(async () => {
     const robot = { name, level: 'project', duration: -1, permissions: [{ kind: 'project', namespace: 'team', access }] }
     const { id, body } = await make('/robots', robot, 'projectAdmin')
     credentials.set(who, `robot$team+${name}:${(JSON.parse(body) as { secret: string }).secret}`)
-    if (who === 'disabledRobot') expect((await ask('PUT', `/robots/${id}`, 'projectAdmin', { disable: true })).status).toBe(200)
+    if (who === 'disabledRobot') expect((await ask('PUT', `/robots/${id}`, 'projectAdmin', { ...robot, disable: true })).status).toBe(200)
   }
 })
 
@@ -86,10 +86,12 @@ describe('rights that no table shows', () => {
     expect((await ask('POST', `${P}/members`, 'maintainer', { role_id: 1, member_user: { user_id: nobody.id } })).status).toBe(403)
     const access = [{ resource: 'project', action: 'delete' }]
     const permissions = [{ kind: 'project', namespace: 'team', access }]
-    const { id } = await make('/robots', { name: 'mighty', level: 'project', duration: 1, permissions }, 'projectAdmin')
+    const mighty = { name: 'mighty', level: 'project', duration: 1, permissions }
+    const { id } = await make('/robots', mighty, 'projectAdmin')
     expect((await ask('PATCH', `/robots/${id}`, 'maintainer', {})).status).toBe(403)
-    expect((await ask('PUT', `/robots/${id}`, 'maintainer', { permissions })).status).toBe(403)
-    expect((await ask('PUT', `/robots/${id}`, 'maintainer', { disable: true })).status).toBe(200)
+    const mightier = [{ kind: 'project', namespace: 'team', access: [...access, { resource: 'repository', action: 'pull' }] }]
+    expect((await ask('PUT', `/robots/${id}`, 'maintainer', { ...mighty, permissions: mightier })).status).toBe(403)
+    expect((await ask('PUT', `/robots/${id}`, 'maintainer', { ...mighty, disable: true })).status).toBe(200)
     expect((await ask('PATCH', `/robots/${id}`, 'projectAdmin', {})).status).toBe(200)
   })
 

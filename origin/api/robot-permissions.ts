@@ -97,3 +97,15 @@ export async function showPermissions(services: Facts, granted: readonly RobotPe
   }
   return [...shown.values()]
 }
+
+/** Whether both are the same permissions, in whatever order. */
+export function samePermissions(some: readonly Permission[], others: readonly Permission[]): boolean {
+  const [a, b] = [flat(some), flat(others)]
+  return a.size === b.size && [...a].every((one) => b.has(one))
+}
+
+function flat(permissions: readonly Permission[]): ReadonlySet<string> {
+  return new Set(
+    permissions.flatMap(({ kind, namespace, access }) => access.map(({ resource, action }) => `${kind} ${namespace} ${resource} ${action}`)),
+  )
+}

@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { ProjectFacts, RobotPermission } from '../../policy/facts.ts'
 import { numberOf } from '../../policy/subjects.ts'
-import type { Clock } from '../../registry/clock.ts'
 import { createRobot, type Robot as Row } from '../../schema/robots.ts'
 import { robotName } from '../identity/robot-names.ts'
 import type { OriginServices } from '../services.ts'
@@ -10,8 +9,10 @@ import { ChosenSecret } from './password-rules.ts'
 import { Permission, showPermissions } from './robot-permissions.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-/** Ten thousand days; whoever wants longer says never. */
-const LONGEST_DAYS = 10_000
+/** As Harbor has it. */
+const LONGEST_DAYS = 2 ** 31 - 2
+/** What ends later than any date that can be written ends then. */
+const LAST_MS = 8.64e15
 
 export const Name = z
   .string()
@@ -41,13 +42,13 @@ export const RobotChange = z.object({
   name: z.string().optional(),
   /** Go leaves out what is empty or false. */
   description: Description.nullish().transform((text) => text ?? ''),
-  level: z.enum(['system', 'project']).optional(),
+  level: z.enum(['system', 'project']),
   disable: z
     .boolean()
     .nullish()
     .transform((disabled) => disabled ?? false),
   duration: Duration.nullish(),
-  permissions: z.array(Permission).nullish(),
+  permissions: z.array(Permission),
 })
 
 export const Robot = z
@@ -76,8 +77,8 @@ export const RobotSecret = z.object({ secret: z.string().optional() }).openapi('
 /** Seconds since the epoch; -1: never. */
 export const expirySeconds = (row: Row) => (row.expiresAt === null ? -1 : Math.floor(row.expiresAt / 1000))
 
-/** When a robot made now ends, that is good for so many days; undefined: never. */
-export const expiryIn = (clock: Pick<Clock, 'now'>, days: number) => (days === -1 ? undefined : clock.now() + days * DAY_MS)
+/** When a robot ends that is good for so many days from `from` on, in milliseconds; undefined: never. */
+export const expiryAfter = (from: number, days: number) => (days === -1 ? undefined : Math.min(from + days * DAY_MS, LAST_MS))
 
 export async function showRobot(services: Pick<OriginServices, 'projectFacts' | 'clock'>, row: Row): Promise<z.infer<typeof Robot>> {
   return {

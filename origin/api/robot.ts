@@ -6,8 +6,8 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
-import { readPermissions, requireNoMore, showPermissions } from './robot-permissions.ts'
-import { expiryIn, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
+import { readPermissions, requireNoMore, samePermissions, showPermissions } from './robot-permissions.ts'
+import { expiryAfter, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
 import { SEARCHES } from './searches.ts'
 
 const tags = ['robot']
@@ -122,7 +122,13 @@ export const robots = ({ services, guard }: ApiParts) => {
       if (project === undefined) guard.requireSystem(principal, target)
       const permissions = await readPermissions(services, principal, body.permissions, project)
       const duration = body.duration ?? (await services.live.get('robot_token_duration'))
-      const robot = { ...body, description: body.description ?? '', disable: body.disable ?? false, expiresAt: expiryIn(clock, duration), duration }
+      const robot = {
+        ...body,
+        description: body.description ?? '',
+        disable: body.disable ?? false,
+        expiresAt: expiryAfter(clock.now(), duration),
+        duration,
+      }
       const { row, secret } = await makeRobot(services, { robot, project, permissions }, principal.id)
       c.header('Location', `${BASE_PATH}/robots/${row.id}`)
       return c.json({ id: row.id, name: robotName(row), secret, creation_time: instant(row.createdAt), expires_at: expirySeconds(row) }, 201)
@@ -132,14 +138,13 @@ export const robots = ({ services, guard }: ApiParts) => {
       const { principal } = c.var
       const body = c.req.valid('json')
       const { row, project } = await reach(principal, c.req.valid('param').robot_id, 'update')
-      if (body.level !== undefined && body.level !== row.level) throw badField('level', 'stays as it was made')
+      if (body.level !== row.level) throw badField('level', 'stays as it was made')
       if (body.name !== undefined && body.name !== row.name && body.name !== robotName(row)) {
         throw badField('name', 'stays as it was made')
       }
-      const permissions = body.permissions ?? undefined
-      // One whose projects are gone is shown without any, and may be sent as it was shown.
-      const shownAs = permissions?.length === 0 ? await showPermissions(services, row.permissions) : []
-      if (shownAs.length > 0) throw badField('permissions', 'needs one at least')
+      // As they are shown they may be sent back by whoever may change the robot, whatever he holds himself; of one whose projects are gone, none.
+      const unchanged = samePermissions(body.permissions, await showPermissions(services, row.permissions))
+      if (!unchanged && body.permissions.length === 0) throw badField('permissions', 'needs one at least')
       const duration = body.duration ?? undefined
       const renewed = duration !== undefined && duration !== row.duration
       await updateRobot(
@@ -148,8 +153,8 @@ export const robots = ({ services, guard }: ApiParts) => {
         {
           description: body.description,
           disabled: body.disable,
-          permissions: permissions?.length ? await readPermissions(services, principal, permissions, project) : undefined,
-          ...(renewed && { duration, expiresAt: expiryIn(clock, duration) ?? null }),
+          permissions: unchanged ? undefined : await readPermissions(services, principal, body.permissions, project),
+          ...(renewed && { duration, expiresAt: expiryAfter(row.createdAt, duration) ?? null }),
         },
         principal.id,
       )
