@@ -23,6 +23,10 @@ export interface MetadataStore {
   statManifest(name: RepositoryName, reference: Reference): Promise<ManifestHead | undefined>
   getManifest(name: RepositoryName, reference: Reference): Promise<Manifest | undefined>
   putManifest(name: RepositoryName, manifest: ManifestRecord, actor: Actor): Promise<void>
+  /**
+   * With all that is there for it alone: its tags, what is signed or said about it, untagged children that no other index names. An index that names
+   * it stays, and lacks a child from now on (distribution-spec, "Deleting Manifests").
+   */
   deleteManifest(name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean>
 
   listTags(name: RepositoryName, page: Page): Promise<Slice<Tag>>

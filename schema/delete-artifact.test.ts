@@ -40,6 +40,8 @@ async function repository() {
       return there
     },
     remove: (n: number) => deleteArtifact(db, app, numbered(n), ME),
+    /** As a request under /v2 does. */
+    removeByRegistry: (n: number) => store.deleteManifest(app, numbered(n), ME),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
 }
@@ -73,6 +75,19 @@ it('children of an index go with it, but for those with a tag or another index; 
   expect(await team.left(8)).toEqual([2, 3, 4, 6, 8])
   expect(await team.remove(6)).toBe('deleted')
   expect(await team.left(8)).toEqual([3, 8])
+})
+
+it('by the registry the same goes, and a child before its index too', async () => {
+  await using team = await repository()
+  for (const n of [1, 2]) await team.put(n)
+  await team.put(3, ['v1'], { children: [1, 2] })
+  await team.put(4, [], { subject: 1 })
+  await team.put(5, ['said'], { subject: 3 })
+  expect(await team.removeByRegistry(1)).toBe(true)
+  expect(await team.left(5)).toEqual([2, 3, 5])
+  expect(await team.removeByRegistry(3)).toBe(true)
+  expect(await team.left(5)).toEqual([])
+  expect(await team.removeByRegistry(2)).toBe(false)
 })
 
 it('an index of indexes goes with a child that two of them name', async () => {

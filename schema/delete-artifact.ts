@@ -14,15 +14,15 @@ export type Deletion = 'deleted' | 'unknown' | { readonly named: Digest }
 
 /**
  * Deletes an artifact with all that is there for it alone: its tags, what is signed or said about it, and of an index the children that have no
- * tag and that no other index names. @throws RegistryError DENIED (412) for a tag that may not go
+ * tag and that no other index names. `evenNamed`: also one that an index names, as /v2 has it. @throws RegistryError DENIED (412) for a tag that may not go
  */
-export function deleteArtifact(db: Database, name: RepositoryName, digest: Digest, actor: Actor): Promise<Deletion> {
+export function deleteArtifact(db: Database, name: RepositoryName, digest: Digest, actor: Actor, evenNamed = false): Promise<Deletion> {
   return db.write(async (connection): Promise<Deletion> => {
     const repository = await findRepository(connection, name)
     const root = repository && (await findManifests(connection, repository, [digest]))[0]
     if (repository === undefined || root === undefined) return 'unknown'
     const [named] = root.parents
-    if (named !== undefined) return { named }
+    if (named !== undefined && !evenNamed) return { named }
     await refuseImmutableAbove(connection, repository, digest)
     const going = await withDependents(connection, repository, [root])
     const { projectId } = repository

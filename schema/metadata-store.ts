@@ -1,8 +1,9 @@
 import { GRACE_MS } from '../registry/garbage/limits.ts'
 import type { MetadataStore } from '../registry/metadata-store.ts'
 import type { Database } from './database.ts'
+import { deleteArtifact } from './delete-artifact.ts'
 import { linkBlob, mountBlob, repositoriesWithBlob, reserveBlob, statBlob, unlinkBlob } from './metadata/blobs.ts'
-import { deleteManifest, getManifest, putManifest, statManifest } from './metadata/manifests.ts'
+import { getManifest, putManifest, statManifest } from './metadata/manifests.ts'
 import { listReferrers } from './metadata/referrers.ts'
 import { RefusedByQuota } from './metadata/refused-quota.ts'
 import { findRepository, listRepositories } from './metadata/repositories.ts'
@@ -25,7 +26,7 @@ export function metadataStore(db: Database, graceMs: number = GRACE_MS): Metadat
       quota.watch({ repository: name, actor, digest: manifest.descriptor.digest, tag: manifest.tags[0] }, () =>
         putManifest(db, name, manifest, actor),
       ),
-    deleteManifest: (name, digest, actor) => deleteManifest(db, name, digest, actor),
+    deleteManifest: async (name, digest, actor) => (await deleteArtifact(db, name, digest, actor, true)) === 'deleted',
     listTags: (name, page) => listTags(db, name, page),
     deleteTag: (name, tag, actor) => deleteTag(db, name, tag, actor),
     versions: tagVersions(db, (name, actor, work) => quota.watch({ repository: name, actor }, work)),

@@ -87,6 +87,11 @@ export async function forward({ request, bytes, onChunk, ...how }: Forwarded, { 
   }
 }
 
+/** Whether what a request was to delete is not there any more, by that request or an earlier one. */
+export function isGone({ ok, status }: Response): boolean {
+  return ok || status === 404
+}
+
 /** What a push gets while the origin is away. */
 export function originAway(cause?: unknown): RegistryError {
   return new RegistryError(

@@ -8,7 +8,7 @@ import { isDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseReference, parseRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
 import type { Heard } from '../mesh.ts'
-import { forward } from './forward.ts'
+import { forward, isGone } from './forward.ts'
 import type { Pushes } from './handler.ts'
 
 export interface HandOverOptions {
@@ -52,7 +52,7 @@ export class HandOver implements Pushes {
       put ? { request, bytes: (await manifestBody(request)) as Uint8Array<ArrayBuffer> } : { request, untouched: true },
       this.#options,
     )
-    if (answer.ok) await this.#tell(request, resource, answer)
+    if (put ? answer.ok : isGone(answer)) await this.#tell(request, resource, answer)
     return answer
   }
 

@@ -11,7 +11,7 @@ import { essence } from '../../registry/spec/media-types.ts'
 import { isTag, parseReference, parseRepositoryName, type RepositoryName } from '../../registry/spec/names.ts'
 import type { Heard } from '../mesh.ts'
 import { COPY_PREFIX, Copy } from './copy.ts'
-import { forward } from './forward.ts'
+import { forward, isGone } from './forward.ts'
 import { COPIES } from './limits.ts'
 
 /** What is kept of what passes. */
@@ -169,14 +169,14 @@ export class PushThrough {
     const reference = parseReference(key)
     const answer = await this.#forward(request)
     const { cache } = this.#options
-    if (answer.ok && reference.digest !== undefined) await cache.ofOrigin().forgetManifest(name, reference.digest)
-    else if (answer.ok && reference.tag !== undefined) await cache.ofOrigin().forgetTag(name, reference.tag)
+    if (isGone(answer) && reference.digest !== undefined) await cache.ofOrigin().forgetManifest(name, reference.digest)
+    else if (isGone(answer) && reference.tag !== undefined) await cache.ofOrigin().forgetTag(name, reference.tag)
     return answer
   }
 
   async #deleteBlob(request: Request, name: RepositoryName, digest: string): Promise<Response> {
     const answer = await this.#forward(request)
-    if (answer.ok && isDigest(digest)) await this.#options.cache.ofOrigin().forgetBlob(name, digest)
+    if (isGone(answer) && isDigest(digest)) await this.#options.cache.ofOrigin().forgetBlob(name, digest)
     return answer
   }
 

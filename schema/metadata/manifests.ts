@@ -9,14 +9,13 @@ import { artifactKind } from '../artifact-kind.ts'
 import { tell, tellAll } from '../changes.ts'
 import type { WriteConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
-import { refuseImmutableAbove } from '../immutable-rules.ts'
 import { INSERT_ROWS } from '../limits.ts'
 import { repositoryBlobs } from '../tables/blobs.ts'
 import { manifestContents, manifestReferences, manifests, repositories, tags } from '../tables/repositories.ts'
 import { charge, refund, settleCharge } from './quota.ts'
-import { enlist, ensureRepository, findRepository, type RepositoryRow } from './repositories.ts'
+import { enlist, ensureRepository, type RepositoryRow } from './repositories.ts'
 import { digestsBeside, standAgain } from './standing.ts'
-import { removeTagsOf, setTag } from './tags.ts'
+import { setTag } from './tags.ts'
 
 /** What the audit log says of the tags that come with a manifest. */
 export const PUSHED = { resourceType: 'artifact', operation: 'create' } as const
@@ -248,27 +247,6 @@ async function countBlobs(
 }
 
 const referencesOf = (kind: 'blob' | 'manifest', list: readonly Descriptor[]) => list.map(({ digest, size }) => ({ kind, digest, size }))
-
-/** Also removes the tags that point at it. An index that names it stays, and lacks a child from now on (distribution-spec, "Deleting Manifests"). */
-export function deleteManifest(db: Database, name: RepositoryName, digest: Digest, actor: Actor): Promise<boolean> {
-  return db.write(async (connection) => {
-    const repository = await findRepository(connection, name)
-    if (repository === undefined) return false
-    const found = await connection.prepared(writes).find.get({ repositoryId: repository.id, digest })
-    if (found === undefined) return false
-    const { projectId } = repository
-    await refuseImmutableAbove(connection, repository, digest)
-    const removed = await removeTagsOf(db, connection, repository, digest)
-    await tellAll(
-      db,
-      connection,
-      removed.map((tag) => ({ actor, kind: 'tag.deleted' as const, subject: `${name}:${tag}`, projectId, before: digest, audit: 'silent' as const })),
-    )
-    await removeManifest(db, connection, repository, { id: found.id, digest, size: found.size, tags: removed }, actor)
-    await touch(db, connection, repository.id)
-    return true
-  })
-}
 
 /** Takes away a manifest that no tag points at any more. For functions of this room. */
 export async function removeManifest(
