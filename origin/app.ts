@@ -10,7 +10,10 @@ import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
 import { zstd } from '../runtime/zstd.ts'
+import { appendAudit } from '../schema/audit/chain.ts'
+import { REFUSED } from '../schema/audit/events.ts'
 import { cause } from '../schema/cause.ts'
+import { requestEntry } from './audit/request-entry.ts'
 import { auditApi } from './audit/routes.ts'
 import { customersApi } from './customers/routes.ts'
 import { sessionRoutes } from './identity/sessions/routes.ts'
@@ -70,6 +73,18 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     pulled: ({ principal }, pull, request) => {
       // What an edge fetches is no pull: it tells by itself who pulls there.
       if (principal.kind !== 'edge') pulls.note(principal.id, pull, addressOf(request))
+    },
+    refused: async ({ principal: { id: actor } }, request, status) => {
+      const { method } = request
+      const path = pathOf(request)
+      try {
+        const projectId = (await authorities.project(path.split('/')[2] ?? ''))?.id
+        const entry = requestEntry(REFUSED, clock.now(), { actor, method, path, projectId, status })
+        await services.db.write((connection) => appendAudit(connection, entry))
+      } catch (error) {
+        // He is refused in any case.
+        log.error({ err: error, actor, path }, 'a refusal could not be told to the audit log')
+      }
     },
   })
   // A third of all that an origin loads, and no pull or push needs it: the first request for it brings it.

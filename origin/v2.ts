@@ -35,7 +35,13 @@ export interface V2Options {
   readonly nearest?: Pick<Nearest, 'towards'>
   /** Told of each manifest that somebody gets. */
   readonly pulled: (caller: Caller, pull: Pull, request: Request) => void
+  /** Told of each change that somebody who has logged in was refused, before he is. */
+  readonly refused: (caller: Caller, request: Request, status: number) => Promise<void>
 }
+
+/** A chunk of an upload comes after what began it, which is refused by itself. */
+const CHANGES: readonly string[] = ['POST', 'PUT', 'DELETE']
+const REFUSALS: readonly number[] = [403, 412]
 
 /** All of /v2: who sends a request, what they may, and which registry they see. It never throws. */
 export function v2Handler(options: V2Options): (request: Request) => Promise<Response> {
@@ -54,7 +60,8 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
     }
   }
 
-  return registryHandler({
+  const changers = new WeakMap<Request, Caller>()
+  const handler = registryHandler({
     log,
     requestId,
     ...(options.whole && { whole: options.whole }),
@@ -66,6 +73,7 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
     open: async (request, resource) => {
       const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
       const caller = await identify(request, name === undefined ? undefined : `repository:${name}:pull`)
+      if (CHANGES.includes(request.method)) changers.set(request, caller)
       const seen = (registry: Registry) => observePulls(registry, (pull) => options.pulled(caller, pull, request))
       const near = (registry: Registry) => options.nearest?.towards(registry, caller, request) ?? registry
       // Only from whoever may do worse: nobody else forges the future, or a past.
@@ -82,6 +90,14 @@ export function v2Handler(options: V2Options): (request: Request) => Promise<Res
       return restrict(proxy === undefined ? local : near(seen(proxy)), gate)
     },
   })
+  return async (request) => {
+    const answer = await handler(request)
+    const caller = REFUSALS.includes(answer.status) ? changers.get(request) : undefined
+    if (caller !== undefined && (caller.principal.kind === 'user' || caller.principal.kind === 'robot')) {
+      await options.refused(caller, request, answer.status)
+    }
+    return answer
+  }
 }
 
 function actionOf(method: string): AccessAction {

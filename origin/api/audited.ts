@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { appendAudit } from '../../schema/audit/chain.ts'
 import { type AuditEvent, JOB_STARTED, JOB_STOPPED, REFUSED, SCHEDULE_CHANGED } from '../../schema/audit/events.ts'
+import { requestEntry } from '../audit/request-entry.ts'
 import type { OriginServices } from '../services.ts'
 import { BASE_PATH } from './environment.ts'
 import type { ProjectEnv } from './variables.ts'
@@ -35,16 +36,7 @@ export function audited({ db, clock }: Pick<OriginServices, 'db' | 'clock'>): Mi
     const event =
       status < 400 ? UNTOLD.find(([verb, pattern]) => verb === method && pattern.test(path))?.[2] : REFUSALS.includes(status) ? REFUSED : undefined
     if (event === undefined) return
-    const entry = {
-      ...event,
-      time: clock.now(),
-      actor: principal.id,
-      resource: path.slice(0, 512),
-      projectId: project?.id ?? null,
-      succeeded: status < 400,
-      count: 1,
-      detail: JSON.stringify({ method, status }),
-    }
+    const entry = requestEntry(event, clock.now(), { actor: principal.id, method, path, projectId: project?.id, status })
     await db.write((connection) => appendAudit(connection, entry))
   }
 }

@@ -72,6 +72,22 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
     ])
   })
 
+  test('tells of pushes and deletions that were refused, and of no pull', async () => {
+    await ask('POST /projects/{project_name_or_id}/members', '/projects/watched/members', 201, { role_id: 3, member_user: { username: 'bob' } })
+    const asked = async (method: string, path: string, credentials?: string) => (await origin.ask(method, path, credentials === undefined ? {} : { credentials })).status
+    const uploads = '/v2/watched/app/blobs/uploads/'
+    expect(await asked('POST', uploads, 'bob:Builder12345')).toBe(403)
+    expect(await asked('DELETE', '/v2/watched/app/manifests/v1', 'bob:Builder12345')).toBe(403)
+    expect(await asked('GET', '/v2/theirs/app/manifests/v1', 'bob:Builder12345')).toBe(403)
+    expect(await asked('POST', uploads)).toBe(401)
+    const refused = (await ask('GET /auditlog-exts', '/auditlog-exts?q=operation=refuse,resource=~v2', 200)).body
+    expect(refused).toMatchObject([
+      { resource: '/v2/watched/app/manifests/v1', username: 'bob', operation_result: false },
+      { resource: uploads, username: 'bob', operation_result: false },
+    ])
+    expect(refused).toHaveLength(2)
+  })
+
   test('purges, by hand and at times', async () => {
     const S = '/system/purgeaudit/schedule'
     const daily = {
