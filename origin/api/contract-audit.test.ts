@@ -74,7 +74,8 @@ describe.skipIf(!CONTRACT_PRESENT)('the audit log keeps to the contract', () => 
 
   test('tells of pushes and deletions that were refused, and of no pull', async () => {
     await ask('POST /projects/{project_name_or_id}/members', '/projects/watched/members', 201, { role_id: 3, member_user: { username: 'bob' } })
-    const asked = async (method: string, path: string, credentials?: string) => (await origin.ask(method, path, credentials === undefined ? {} : { credentials })).status
+    const asked = async (method: string, path: string, credentials?: string) =>
+      (await origin.ask(method, path, credentials === undefined ? {} : { credentials })).status
     const uploads = '/v2/watched/app/blobs/uploads/'
     expect(await asked('POST', uploads, 'bob:Builder12345')).toBe(403)
     expect(await asked('DELETE', '/v2/watched/app/manifests/v1', 'bob:Builder12345')).toBe(403)

@@ -39,6 +39,14 @@ describe.skipIf(!CONTRACT_PRESENT)('the API keeps to the contract', () => {
         body: { errors: [{ code: 'UNSUPPORTED' }] },
       })
     }
+    for (const [method, path, allow] of [
+      ['DELETE', '/projects', 'GET, HEAD, POST'],
+      ['OPTIONS', '/projects/1', 'DELETE, GET, HEAD, PUT'],
+      ['POST', '/systeminfo', 'GET, HEAD'],
+    ] as const) {
+      const { status, headers } = await origin.ask(method, `/api/v2.0${path}`, { credentials: ADMIN })
+      expect([method, path, status, headers.get('allow')]).toEqual([method, path, 405, allow])
+    }
     const unknown = await origin.ask('GET', '/api/v2.0/nothing', { credentials: ADMIN })
     expect({ status: unknown.status, body: await unknown.json() }).toMatchObject({ status: 404, body: { errors: [{ code: 'NOT_FOUND' }] } })
   })

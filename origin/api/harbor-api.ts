@@ -13,7 +13,7 @@ import { auditLogs } from './auditlog.ts'
 import { limitedBody } from './body-limit.ts'
 import { configurations } from './configure.ts'
 import { description } from './description.ts'
-import { type ApiParts, routes } from './environment.ts'
+import { type ApiParts, BASE_PATH, routes } from './environment.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { garbageCollection } from './gc.ts'
 import { Guard } from './guard.ts'
@@ -25,6 +25,7 @@ import { labels } from './label.ts'
 import { ldap } from './ldap.ts'
 import { REQUEST_ID_LIMIT } from './limits.ts'
 import { members } from './member.ts'
+import { methodsAt } from './methods.ts'
 import { notYet } from './not-yet.ts'
 import { oidc } from './oidc.ts'
 import { permissions } from './permissions.ts'
@@ -123,8 +124,13 @@ export function harborApi(services: OriginServices): OpenAPIHono<ApiEnv> {
   ])
     api.route('/', tag(parts))
   api.route('/', notYet())
-  api.all('*', (c) => {
-    throw new ApiError('NOT_FOUND', `There is no ${c.req.method} ${c.req.path} in this API.`)
+  let known: ReturnType<typeof methodsAt> | undefined
+  api.all('*', ({ req: { method, path } }) => {
+    known ??= methodsAt(api)
+    const methods = known(path.startsWith(BASE_PATH) ? path.slice(BASE_PATH.length) : path)
+    if (methods.length === 0) throw new ApiError('NOT_FOUND', `There is no ${method} ${path} in this API.`)
+    const Allow = methods.join(', ')
+    throw new ApiError('METHOD_NOT_ALLOWED', `There is no ${method} at ${path}, but ${Allow}.`, { headers: { Allow } })
   })
   return api
 }

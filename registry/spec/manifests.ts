@@ -8,6 +8,10 @@ export const MANIFEST_LIMIT = 4 * 1024 * 1024
 
 const DEPTH_LIMIT = 64
 
+const KNOWN: readonly string[] = [OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST]
+/** image-spec, "Image Manifest Property Descriptions". */
+const SCHEMA_VERSION = 2
+
 /** What a registry needs to know of a manifest. Its bytes stay as they came: nothing here is ever written back. */
 export interface ParsedManifest {
   readonly mediaType: string
@@ -52,6 +56,9 @@ function parsedManifest(bytes: Uint8Array, mediaType: string): ParsedManifest {
   const own = optionalString(document.artifactType, 'artifactType')
   const common = { mediaType: type, ...(subject && { subject }), ...(annotations && { annotations }) }
 
+  if (KNOWN.includes(type) && (document.schemaVersion ?? SCHEMA_VERSION) !== SCHEMA_VERSION) {
+    throw invalid(`The schemaVersion of ${type} is ${SCHEMA_VERSION}.`)
+  }
   if (type === OCI_INDEX || type === DOCKER_LIST) {
     if (document.layers !== undefined || document.config !== undefined) throw invalid('An index has no config and no layers.')
     return { ...common, ...(own !== undefined && { artifactType: own }), blobs: [], manifests: list(document.manifests, 'manifests') }

@@ -80,6 +80,8 @@ describe('parseManifest', () => {
       // Each of them is a size, and what they are together is none.
       [{ config: { ...config, size: 2 ** 52 }, layers: [{ ...config, size: 2 ** 52 }] }, OCI_MANIFEST],
       [{ config, layers: {} }, OCI_MANIFEST],
+      [{ schemaVersion: 1, config, layers: [] }, OCI_MANIFEST],
+      [{ schemaVersion: '2', manifests: [] }, OCI_INDEX],
       [{ mediaType: 'x/y\r\nSet-Cookie: a' }, ''],
       [[], OCI_MANIFEST],
       ['null', OCI_MANIFEST],
