@@ -30,7 +30,10 @@ export function mirrorConfigCommand(edge: Command): void {
     .action(async (options: Options, command: Command) => {
       const passedOver = options.docker ? containerdOnly(options) : []
       if (passedOver.length > 0)
-        throw new CliError(`dockerd mirrors Docker Hub alone and asks it where its mirror fails: ${passedOver.join(', ')} cannot go with --docker.`, EXIT.usage)
+        throw new CliError(
+          `dockerd mirrors Docker Hub alone and asks it where its mirror fails: ${passedOver.join(', ')} cannot go with --docker.`,
+          EXIT.usage,
+        )
       const context = await contextOf(command)
       const url = await edgeUrl(context, options.edge)
       const files = options.docker ? [dockerFile({ edge: url })] : containerdFiles(await configOf(context, options, url))
@@ -53,7 +56,8 @@ Examples:
 export async function edgeUrl({ api }: Pick<Context, 'api'>, edge: string): Promise<URL> {
   if (edge.includes('://')) {
     const url = URL.parse(edge)
-    if (url === null || !/^https?:$/.test(url.protocol)) throw new CliError(`${edge} is no address; give one like https://fra-1.example.com.`, EXIT.usage)
+    if (url === null || !/^https?:$/.test(url.protocol))
+      throw new CliError(`${edge} is no address; give one like https://fra-1.example.com.`, EXIT.usage)
     return url
   }
   const edges = await api.get<{ name: string; url: string; status: string }[]>('/api/atoll/v1/edges').catch((error: unknown) => {
