@@ -128,7 +128,7 @@ export class TestOrigin implements AsyncDisposable {
 export class Line {
   /** Bytes that came through this line, of answers under /v2. */
   bytes = 0
-  /** Paths that were asked under /v2, and for policy documents. */
+  /** Paths that were asked under /v2, and for policy documents; without `/v2/` itself, by which an edge meets upstreams when it likes. */
   readonly asked: string[] = []
   down = false
   /** Loses so many lines of the feed that tell of changes, and lets heartbeats through. */
@@ -159,7 +159,7 @@ export class Line {
   }
 
   readonly fetch = async (url: URL, init: RequestInit): Promise<Response> => {
-    this.asked.push(`${init.method ?? 'GET'} ${url.pathname}`)
+    if (url.pathname !== '/v2/') this.asked.push(`${init.method ?? 'GET'} ${url.pathname}`)
     if (this.down) throw new TypeError('the line is down')
     const signal = init.signal ? AbortSignal.any([init.signal, this.#cut.signal]) : this.#cut.signal
     await this.#unlessHung(signal)
