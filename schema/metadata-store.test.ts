@@ -392,8 +392,12 @@ describe('as a model', () => {
       ),
       fc.tuple(repository, n).map(([at, n]) =>
         command(`delete ${at} ${n}`, async (model, { store }) => {
-          expect(await store.deleteManifest(at, digest(n), 'user:1')).toBe(model.manifests.get(at)?.delete(n) ?? false)
-          for (const [tag, pointed] of model.tags.get(at) ?? []) if (pointed === n) model.tags.get(at)?.delete(tag)
+          const there = model.manifests.get(at)?.has(n) ?? false
+          expect(await store.deleteManifest(at, digest(n), 'user:1')).toBe(there)
+          // What refers to it goes with it.
+          const going = there ? (n === 0 ? [0, 2, 3] : [n]) : []
+          for (const one of going) model.manifests.get(at)?.delete(one)
+          for (const [tag, pointed] of model.tags.get(at) ?? []) if (going.includes(pointed)) model.tags.get(at)?.delete(tag)
         }),
       ),
       fc.tuple(repository, fc.constantFrom(...TAGS)).map(([at, tag]) =>
