@@ -1,3 +1,4 @@
+import type { Log } from '../registry/log.ts'
 import type { ObjectStore } from '../registry/object-store.ts'
 import { LOST_RUNS_PAGE } from './limits.ts'
 import { originSourceId } from './sources.ts'
@@ -29,4 +30,17 @@ export async function dropLostRuns(records: ObjectStore, run: number, signal: Ab
     }
   }
   return dropped
+}
+
+/** Beside everything else: what is left for now goes with the next run, or the next start. */
+export async function forgetRunsBefore(
+  run: number,
+  { records, signal, log }: { readonly records: ObjectStore; readonly signal: AbortSignal; readonly log: Log },
+): Promise<void> {
+  try {
+    const dropped = await dropLostRuns(records, run, signal)
+    if (dropped > 0) log.info({ dropped, run }, 'What the origin said before the feed broke off is dropped.')
+  } catch (error) {
+    if (!signal.aborted) log.warn({ err: error, run }, 'What the origin said before the feed broke off could not be dropped.')
+  }
 }

@@ -3,7 +3,6 @@ import { type Clock, inTime, systemClock } from '../registry/clock.ts'
 import { FillLeases, FillTable } from '../registry/fill/index.ts'
 import { jsonAnswer } from '../registry/http/exchange.ts'
 import type { Log } from '../registry/log.ts'
-import type { ObjectStore } from '../registry/object-store.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
 import { admitted } from '../runtime/admission/admission.ts'
@@ -32,7 +31,7 @@ import type { Kept } from './kept.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { ENDING_MS, FILL_CONNECTIONS } from './limits.ts'
 import { Link } from './link.ts'
-import { dropLostRuns } from './lost-runs.ts'
+import { forgetRunsBefore } from './lost-runs.ts'
 import type { MeshStatus } from './mesh.ts'
 import { edgeMetrics } from './metrics.ts'
 import { NearestEdge } from './nearest/nearest.ts'
@@ -327,16 +326,6 @@ async function ownerOf(kept: Kept, newId: () => string): Promise<string> {
   const owner = newId()
   await kept.set('lease-owner', owner)
   return owner
-}
-
-/** Beside everything else: what is left for now goes with the next run, or the next start. */
-async function forgetRunsBefore(run: number, { records, signal, log }: { records: ObjectStore; signal: AbortSignal; log: Log }): Promise<void> {
-  try {
-    const dropped = await dropLostRuns(records, run, signal)
-    if (dropped > 0) log.info({ dropped, run }, 'What the origin said before the feed broke off is dropped.')
-  } catch (error) {
-    if (!signal.aborted) log.warn({ err: error, run }, 'What the origin said before the feed broke off could not be dropped.')
-  }
 }
 
 function starting(request: Request): Response {

@@ -10,10 +10,9 @@ import type { Exposition } from '../runtime/observe/metrics-page.ts'
 import { type Handler, observed } from '../runtime/observe/observed.ts'
 import { AnswerTimes } from '../runtime/observe/times.ts'
 import { zstd } from '../runtime/zstd.ts'
-import { appendAudit } from '../schema/audit/chain.ts'
 import { REFUSED } from '../schema/audit/events.ts'
 import { cause } from '../schema/cause.ts'
-import { requestEntry } from './audit/request-entry.ts'
+import { tellOfRequest } from './audit/answered-request.ts'
 import { auditApi } from './audit/routes.ts'
 import { customersApi } from './customers/routes.ts'
 import { sessionRoutes } from './identity/sessions/routes.ts'
@@ -79,8 +78,7 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
       const path = pathOf(request)
       try {
         const projectId = (await authorities.project(path.split('/')[2] ?? ''))?.id
-        const entry = requestEntry(REFUSED, clock.now(), { actor, method, path, projectId, status })
-        await services.db.write((connection) => appendAudit(connection, entry))
+        await tellOfRequest(services.db, REFUSED, { actor, method, path, projectId, status })
       } catch (error) {
         // He is refused in any case.
         log.error({ err: error, actor, path }, 'a refusal could not be told to the audit log')

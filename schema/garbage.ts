@@ -6,7 +6,7 @@ import type { RepositoryName } from '../registry/spec/names.ts'
 import { tellAll } from './changes.ts'
 import type { Connection } from './connection.ts'
 import type { Database } from './database.ts'
-import { removeManifest } from './metadata/manifests.ts'
+import { removeManifests } from './metadata/manifests.ts'
 import { refund, settleCharge } from './metadata/quota.ts'
 import { findRepository } from './metadata/repositories.ts'
 import { valuesOf } from './values.ts'
@@ -60,7 +60,7 @@ function releaseManifests(db: Database, before: number, list: readonly UnneededM
         raw`SELECT m.id FROM manifests m WHERE m.repository_id = ${repository.id} AND m.digest = ${manifest.digest} AND m.pushed_at < ${before} AND NOT ${KEPT}`,
       )
       if (found === undefined) continue
-      await removeManifest(db, connection, repository, { ...manifest, id: found.id }, ACTOR)
+      await removeManifests(db, connection, repository, [{ ...manifest, id: found.id }], ACTOR)
       released.push(manifest)
     }
     return released

@@ -1,7 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
-import { appendAudit } from '../../schema/audit/chain.ts'
 import { type AuditEvent, JOB_STARTED, JOB_STOPPED, REFUSED, SCHEDULE_CHANGED } from '../../schema/audit/events.ts'
-import { requestEntry } from '../audit/request-entry.ts'
+import { tellOfRequest } from '../audit/answered-request.ts'
 import type { OriginServices } from '../services.ts'
 import { BASE_PATH } from './environment.ts'
 import type { ProjectEnv } from './variables.ts'
@@ -25,7 +24,7 @@ const UNTOLD: readonly (readonly [string, RegExp, AuditEvent])[] = [
 ]
 
 /** Tells the audit log what no change tells it: jobs begun and stopped, schedules, and refusals. Durable before the answer goes out, as changes are. */
-export function audited({ db, clock }: Pick<OriginServices, 'db' | 'clock'>): MiddlewareHandler<ProjectEnv> {
+export function audited({ db }: Pick<OriginServices, 'db'>): MiddlewareHandler<ProjectEnv> {
   return async (c, next) => {
     await next()
     const { method } = c.req
@@ -36,7 +35,6 @@ export function audited({ db, clock }: Pick<OriginServices, 'db' | 'clock'>): Mi
     const event =
       status < 400 ? UNTOLD.find(([verb, pattern]) => verb === method && pattern.test(path))?.[2] : REFUSALS.includes(status) ? REFUSED : undefined
     if (event === undefined) return
-    const entry = requestEntry(event, clock.now(), { actor: principal.id, method, path, projectId: project?.id, status })
-    await db.write((connection) => appendAudit(connection, entry))
+    await tellOfRequest(db, event, { actor: principal.id, method, path, projectId: project?.id, status })
   }
 }

@@ -248,17 +248,6 @@ async function countBlobs(
 
 const referencesOf = (kind: 'blob' | 'manifest', list: readonly Descriptor[]) => list.map(({ digest, size }) => ({ kind, digest, size }))
 
-/** Takes away a manifest that no tag points at any more. For functions of this room. */
-export async function removeManifest(
-  db: Database,
-  connection: WriteConnection,
-  repository: RepositoryRow,
-  manifest: GoingManifest,
-  actor: Actor,
-): Promise<void> {
-  await removeManifests(db, connection, repository, [manifest], actor)
-}
-
 export interface ManifestRow {
   readonly id: number
   readonly digest: Digest

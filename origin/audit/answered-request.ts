@@ -1,6 +1,7 @@
 import type { SubjectId } from '../../policy/facts.ts'
-import type { NewAuditEntry } from '../../schema/audit/chain.ts'
+import { appendAudit } from '../../schema/audit/chain.ts'
 import type { AuditEvent } from '../../schema/audit/events.ts'
+import type { Database } from '../../schema/database.ts'
 
 /** What came of one request by HTTP. */
 export interface AnsweredRequest {
@@ -13,11 +14,11 @@ export interface AnsweredRequest {
 
 const PATH_LIMIT = 512
 
-/** The entry of what no row tells of: that somebody asked for it, and what he was answered. `time`: milliseconds since the epoch. */
-export function requestEntry(event: AuditEvent, time: number, { actor, method, path, projectId, status }: AnsweredRequest): NewAuditEntry {
-  return {
+/** Tells the audit log what no row tells of: that somebody asked for it, and what he was answered. Durable when it resolves. */
+export async function tellOfRequest(db: Database, event: AuditEvent, { actor, method, path, projectId, status }: AnsweredRequest): Promise<void> {
+  const entry = {
     ...event,
-    time,
+    time: db.clock.now(),
     actor,
     resource: path.slice(0, PATH_LIMIT),
     projectId: projectId ?? null,
@@ -25,4 +26,5 @@ export function requestEntry(event: AuditEvent, time: number, { actor, method, p
     count: 1,
     detail: JSON.stringify({ method, status }),
   }
+  await db.write((connection) => appendAudit(connection, entry))
 }
