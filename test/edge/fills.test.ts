@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage, sha256, type TestImage } from '../support/images.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
+import { proxyCache } from './proxy-cache.ts'
 import { TestEdge, TestOrigin } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
 
@@ -18,9 +19,7 @@ describe.skipIf(upstream === undefined).each([
 
   beforeAll(async () => {
     origin = await TestOrigin.start()
-    const made = await origin.api('POST', '/api/v2.0/registries', { name: 'hub', type: 'docker-hub', url: hub.url.origin, insecure: true })
-    const id = Number(made.headers.get('location')?.split('/').at(-1))
-    await origin.api('POST', '/api/v2.0/projects', { project_name: 'hub', public: true, registry_id: id })
+    await proxyCache(origin, 'hub', hub.url)
     edge = await start(origin)
     edge.line.forge = async (_url, response) => response
   })

@@ -2,10 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage } from '../support/images.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
+import { proxyCache } from './proxy-cache.ts'
 import { TestEdge, TestOrigin } from './support.ts'
 
 // An edge asks the upstreams of proxy caches how they want to be asked before a client waits for it.
 
+/** No Docker Hub, which would fill in `library/`. */
+const OTHER = { type: 'docker-registry' }
 const [first, second] = [await startUpstream(), await startUpstream()]
 
 describe.skipIf(first === undefined || second === undefined)('an edge that hears of an upstream', () => {
@@ -13,11 +16,6 @@ describe.skipIf(first === undefined || second === undefined)('an edge that hears
   let origin: TestOrigin
   let edge: TestEdge
 
-  const proxy = async (name: string, hub: Upstream) => {
-    const made = await origin.api('POST', '/api/v2.0/registries', { name, type: 'docker-registry', url: hub.url.origin })
-    const id = Number(made.headers.get('location')?.split('/').at(-1))
-    await origin.api('POST', '/api/v2.0/projects', { project_name: name, public: true, registry_id: id })
-  }
   const met = async (hub: Upstream) => {
     await until('it was asked', () => hub.seen.length > 0)
     expect(hub.seen).toEqual([{ kind: 'ping', method: 'GET', path: '/v2/', authorized: false }])
@@ -34,7 +32,7 @@ describe.skipIf(first === undefined || second === undefined)('an edge that hears
 
   beforeAll(async () => {
     origin = await TestOrigin.start()
-    await proxy('known', known)
+    await proxyCache(origin, 'known', known.url, OTHER)
     edge = await TestEdge.start(origin)
   })
 
@@ -58,7 +56,7 @@ describe.skipIf(first === undefined || second === undefined)('an edge that hears
   })
 
   it('meets one that comes along, and nobody twice', async () => {
-    await proxy('late', late)
+    await proxyCache(origin, 'late', late.url, OTHER)
     await met(late)
     expect(await asked('late', late)).toEqual([
       ['token', false],

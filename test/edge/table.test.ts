@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage, randomIndex, sha256, type TestImage } from '../support/images.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
+import { proxyCache } from './proxy-cache.ts'
 import { TestEdge, TestOrigin } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
 
@@ -26,9 +27,7 @@ describe.skipIf(upstream === undefined).each([
 
   beforeAll(async () => {
     origin = await TestOrigin.start()
-    const made = await origin.api('POST', '/api/v2.0/registries', { name: 'hub', type: 'docker-hub', url: hub.url.origin, insecure: true })
-    const id = Number(made.headers.get('location')?.split('/').at(-1))
-    await origin.api('POST', '/api/v2.0/projects', { project_name: 'hub', public: true, registry_id: id })
+    await proxyCache(origin, 'hub', hub.url)
     await origin.api('PUT', '/api/atoll/v1/projects/hub/tag-leases', { rules: LEASES })
     await origin.project('own', { public: true })
     edge = await start(origin)

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage, sha256, type TestImage } from '../support/images.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
+import { proxyCache } from './proxy-cache.ts'
 import { TestEdge, TestOrigin } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
 
@@ -20,13 +21,8 @@ describe.skipIf(upstream === undefined).each([
 
   beforeAll(async () => {
     origin = await TestOrigin.start()
-    const proxy = async (name: string, credential?: object) => {
-      const made = await origin.api('POST', '/api/v2.0/registries', { name, type: 'docker-hub', url: hub.url.origin, insecure: true, ...credential })
-      const id = Number(made.headers.get('location')?.split('/').at(-1))
-      await origin.api('POST', '/api/v2.0/projects', { project_name: name, public: true, registry_id: id })
-    }
-    await proxy('hub')
-    await proxy('paid', { credential: { type: 'basic', access_key: USER.username, access_secret: USER.password } })
+    await proxyCache(origin, 'hub', hub.url)
+    await proxyCache(origin, 'paid', hub.url, { credential: { type: 'basic', access_key: USER.username, access_secret: USER.password } })
     edge = await start(origin)
     edge.line.forge = async (_url, response) => response
   })

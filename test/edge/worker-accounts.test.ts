@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomImage } from '../support/images.ts'
 import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream/upstream.ts'
+import { proxyCache } from './proxy-cache.ts'
 import { ADMIN, TestOrigin, tokenOf } from './support.ts'
 import { bundleWorker, TestWorker } from './worker-support.ts'
 
@@ -84,9 +85,7 @@ describe('what an edge in a Worker tells its origin', () => {
     'is how often an upstream may still be asked, which each of its objects knows',
     async () => {
       if (upstream === undefined) return
-      const made = await origin.api('POST', '/api/v2.0/registries', { name: 'hub', type: 'docker-hub', url: upstream.url.origin, insecure: true })
-      const id = Number(made.headers.get('location')?.split('/').at(-1))
-      await origin.api('POST', '/api/v2.0/projects', { project_name: 'hub', public: true, registry_id: id })
+      await proxyCache(origin, 'hub', upstream.url)
       const image = randomImage({ layers: [1_000] })
       for (const name of ['library/one', 'library/two']) await upstream.push(name, image, 'v1')
       expect((await edge.get('/v2/hub/one/manifests/v1')).status).toBe(200)
