@@ -12,6 +12,8 @@ import { ABSENT_DIGEST, attacks, MANIFEST } from './attacks.ts'
 const ADMIN = { username: 'admin', password: ADMIN_PASSWORD }
 const ANSWER_DEADLINE_MS = 15_000
 const LET_GO_MS = 30_000
+/** Nothing else calls from there: a port that was let go may soon be another's. */
+const NOBODY_ELSE = '127.0.0.2'
 /** schema/database.ts keeps up to eight connections for reading, opened when so many read at once, and one for writing. */
 const DATABASE_CONNECTIONS = 9
 
@@ -91,13 +93,19 @@ describe.each<[string, () => Site]>([
     expect((await getAt(host, '/v2/open/app/manifests/v1')).status).toBe(200)
     const before = await openFiles(pid)
     const sockets: Socket[] = []
-    for (let index = 0; index < 20; index++) for (const half of halves(token)) sockets.push(await openRaw(host, Buffer.from(half)))
-    const ports = new Set(sockets.flatMap(({ localPort }) => localPort ?? []))
+    const sent = new Map<number, string>()
+    for (let index = 0; index < 20; index++)
+      for (const [title, half] of Object.entries(halves(token))) {
+        const socket = await openRaw(host, Buffer.from(half), NOBODY_ELSE)
+        sockets.push(socket)
+        sent.set(socket.localPort ?? 0, title)
+      }
+    const held = async () => (await heldConnections(pid, NOBODY_ELSE)).map((port) => sent.get(port))
     // A third of them have not said what they want: these stay, though an edge may have refused what waited too long for its turn.
-    await until('the process has them', async () => (await heldConnections(pid, ports)) >= sockets.length / 4)
+    await until('the process has them', async () => (await held()).length >= sockets.length / 4)
     expect((await getAt(host, '/v2/open/app/manifests/v1')).status).toBe(200)
     for (const [index, socket] of sockets.entries()) index % 2 === 0 ? socket.destroy() : socket.resetAndDestroy()
-    await until('the process let go of every one of them', async () => (await heldConnections(pid, ports)) === 0)
+    await expect.poll(held, { timeout: LET_GO_MS, message: 'the process let go of every one of them' }).toEqual([])
     await expect
       .poll(async () => more(await openFiles(pid), before), { timeout: LET_GO_MS, message: 'and of the files that it wrote for them' })
       .toEqual([])
@@ -136,20 +144,20 @@ function more(now: readonly string[], before: readonly string[]): string[] {
   })
 }
 
-/** Requests that go no further. */
-function halves(token: string): string[] {
+/** Requests that go no further, by what they are half of. */
+function halves(token: string): Record<string, string> {
   const head = (line: string, ...headers: string[]) =>
     `${line} HTTP/1.1\r\nHost: registry\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`
   const bearer = `Authorization: Bearer ${token}`
   const upload = `POST /v2/open/app/blobs/uploads/?digest=${ABSENT_DIGEST}`
-  return [
-    'GET /v2/',
-    'GET /v2/ HTTP/1.1\r\nX-Slow: ',
-    `${head('PUT /v2/open/app/manifests/half', bearer, `Content-Type: ${MANIFEST}`, 'Content-Length: 1000')}{"schemaVersion"`,
-    `${head(upload, bearer, 'Content-Length: 100000000')}half a layer`,
-    `${head(upload, bearer, 'Transfer-Encoding: chunked')}5\r\nhello\r\nffffff\r\nhal`,
-    `${head('POST /api/v2.0/projects', `Authorization: ${basic(ADMIN)}`, 'Content-Type: application/json', 'Content-Length: 100')}{`,
-  ]
+  return {
+    'a request line': 'GET /v2/',
+    headers: 'GET /v2/ HTTP/1.1\r\nX-Slow: ',
+    'a manifest': `${head('PUT /v2/open/app/manifests/half', bearer, `Content-Type: ${MANIFEST}`, 'Content-Length: 1000')}{"schemaVersion"`,
+    'a blob of a known length': `${head(upload, bearer, 'Content-Length: 100000000')}half a layer`,
+    'a blob in chunks': `${head(upload, bearer, 'Transfer-Encoding: chunked')}5\r\nhello\r\nffffff\r\nhal`,
+    'a project': `${head('POST /api/v2.0/projects', `Authorization: ${basic(ADMIN)}`, 'Content-Type: application/json', 'Content-Length: 100')}{`,
+  }
 }
 
 function isJson({ headers }: Pick<RawAnswer, 'headers'>): boolean {

@@ -20,14 +20,16 @@ export async function openDescriptors(pid: number): Promise<string[]> {
   return links.filter((link) => link !== undefined)
 }
 
-/** How many TCP connections a process holds whose other ends are these local ports. */
-export async function heldConnections(pid: number, ports: ReadonlySet<number>): Promise<number> {
+/** The ports of the other ends of the TCP connections that a process holds with this IPv4 address. */
+export async function heldConnections(pid: number, address: string): Promise<number[]> {
   const own = new Set(await openDescriptors(pid))
   const table = await readFile(`/proc/${pid}/net/tcp`, 'utf8')
+  // The kernel prints an address as a number of this machine's byte order.
+  const theirs = Buffer.from(address.split('.').map(Number)).readUInt32LE().toString(16).toUpperCase().padStart(8, '0')
   return table
     .split('\n')
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, , remote = '', , , , , , , inode]) => own.has(`socket:[${inode}]`) && ports.has(Number.parseInt(remote.split(':')[1] ?? '', 16)))
-    .length
+    .filter(([, , remote = '', , , , , , , inode]) => remote.startsWith(`${theirs}:`) && own.has(`socket:[${inode}]`))
+    .map(([, , remote = '']) => Number.parseInt(remote.slice(theirs.length + 1), 16))
 }

@@ -18,10 +18,10 @@ export function rawRequest(line: string, headers: readonly string[] = [], body: 
   return Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)])
 }
 
-/** A connection to `host:port` on which `bytes` were written. */
-export async function openRaw(host: string, bytes: Buffer): Promise<Socket> {
+/** A connection to `host:port` on which `bytes` were written. `localAddress`: from there, if it matters. */
+export async function openRaw(host: string, bytes: Buffer, localAddress?: string): Promise<Socket> {
   const [name = '', port] = host.split(':')
-  const socket = connect(Number(port), name)
+  const socket = connect({ host: name, port: Number(port), ...(localAddress !== undefined && { localAddress }) })
   socket.on('error', () => socket.destroy())
   await once(socket, 'connect')
   socket.write(bytes)
