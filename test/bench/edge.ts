@@ -15,7 +15,12 @@ const REPOSITORIES = 5
 
 /** What docs/edge-table.md promises in figures, at an edge whose upstream is 80 ms and 20 MB/s away. */
 export async function edge(): Promise<void> {
-  const started = await startUpstream({ pulls: 1_000_000 })
+  await promises('a registry that sends its blobs itself', false)
+  await promises('a registry that redirects to its blobs, as Docker Hub does', true)
+}
+
+async function promises(title: string, redirects: boolean): Promise<void> {
+  const started = await startUpstream({ pulls: 1_000_000, redirects })
   if (started === undefined) throw new Error("This section needs distribution's registry.")
   await using hub = started
   const push = async (name: string, bytes: number, tag = 'v1'): Promise<TestImage> => {
@@ -117,5 +122,5 @@ export async function edge(): Promise<void> {
   rows.push(['upstream answers 429, known tag', '≤ 50 ms', `${limited.ms.toFixed(1)} ms, ${limited.stale ? 'stale' : String(limited.status)}`])
   hub.heal()
 
-  printSeen(`What an edge promises (round trip ${ROUND_TRIP_MS} ms, 20 MB/s)`, rows)
+  printSeen(`What an edge promises before ${title} (round trip ${ROUND_TRIP_MS} ms, 20 MB/s)`, rows)
 }

@@ -3,7 +3,7 @@ import { randomImage } from '../support/images.ts'
 import { startUpstream, type Upstream } from '../support/upstream/upstream.ts'
 import { median } from './load.ts'
 import { startDistribution } from './peers.ts'
-import { clients, type Pull } from './pulls.ts'
+import { clients, crowd, type Pull } from './pulls.ts'
 import { printRows } from './table.ts'
 
 const ROUND_TRIP_MS = 80
@@ -14,7 +14,12 @@ const CLIENTS = 32
 
 /** Cold pulls from an upstream that is 80 ms and 20 MB/s away: directly, through distribution as a proxy, through an edge. */
 export async function upstream(): Promise<void> {
-  const hub = await startUpstream({ pulls: 1_000_000 })
+  await from('a registry that sends its blobs itself', false)
+  await from('a registry that redirects to its blobs, as Docker Hub does', true)
+}
+
+async function from(title: string, redirects: boolean): Promise<void> {
+  const hub = await startUpstream({ pulls: 1_000_000, redirects })
   if (hub === undefined) throw new Error("This section needs distribution's registry.")
   await using _closing = hub
   const images = new Map<string, string>()
@@ -57,13 +62,13 @@ export async function upstream(): Promise<void> {
     peer: await counted(() => clients(other, 'one', layerOf('one'), 1)),
   }
   const many = {
-    atoll: await counted(() => clients(edge, 'many', layerOf('many'), CLIENTS)),
-    peer: await counted(() => clients(other, 'many', layerOf('many'), CLIENTS)),
+    atoll: await counted(() => crowd(edge, 'many', layerOf('many'), CLIENTS)),
+    peer: await counted(() => crowd(other, 'many', layerOf('many'), CLIENTS)),
   }
   const nominal = BIG / BYTES_PER_SECOND
   const first = (run: { pulls: Pull[] }) => median(run.pulls.map(({ firstByte }) => firstByte))
   const last = (run: { pulls: Pull[] }) => Math.max(...run.pulls.map(({ total: seconds }) => seconds))
-  printRows(`Cold pull of 100 MiB at ${ROUND_TRIP_MS} ms and 20 MB/s (nominal ${nominal.toFixed(2)} s)`, 'distribution as a proxy', [
+  printRows(`From ${title}: cold pull of 100 MiB at ${ROUND_TRIP_MS} ms and 20 MB/s (nominal ${nominal.toFixed(2)} s)`, 'distribution as a proxy', [
     { what: 'first byte of the layer', unit: 's', better: 'less', aim: '> 1', atoll: first(alone.atoll), peer: first(alone.peer) },
     { what: 'whole pull', unit: 's', better: 'less', aim: '> 1', atoll: last(alone.atoll), peer: last(alone.peer) },
     { what: 'requests upstream', unit: '', better: 'less', aim: '≥ 1', atoll: alone.atoll.requests, peer: alone.peer.requests },

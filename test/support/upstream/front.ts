@@ -16,6 +16,8 @@ export interface FrontOptions extends TokensOptions {
   readonly behind: URL
   /** Pulls in six hours, as Hub counts them: GETs of manifests. */
   readonly pulls: number
+  /** Whether blobs lie at another host, as Hub's do: a round trip more for each. Otherwise the registry sends them itself. */
+  readonly redirects: boolean
 }
 
 /** One request that came, in the order in which they came. */
@@ -85,12 +87,12 @@ export class Front {
     if (await this.#goesWrong(target.kind, url.pathname, response)) return
     if (target.kind === 'token') return this.#token(authorization, url.searchParams.getAll('scope'), response)
     if (!allowed) return this.#challenge(response, access)
-    if (target.kind === 'blob' && target.repository !== undefined) {
+    if (target.kind === 'blob' && target.repository !== undefined && this.#options.redirects) {
       response.writeHead(307, { location: this.#address(target.repository, target.reference).href, 'content-length': '0' }).end()
       return
     }
     if (target.kind === 'manifest' && !this.#mayPull(method, response)) return
-    await this.#pass(request, url.pathname + url.search, response, target.kind, undefined)
+    await this.#pass(request, url.pathname + url.search, response, target.kind, target.kind === 'blob' ? this.#link : undefined)
   }
 
   async #atCdn(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -171,7 +173,7 @@ export class Front {
       faulty: (answer.statusCode ?? 0) < 300 && faults.on(kind, path),
       link,
       onBytes: (count) => {
-        if (kind === 'cdn') this.counts.blobBytes += count
+        if (kind === 'cdn' || kind === 'blob') this.counts.blobBytes += count
       },
     })
   }

@@ -14,6 +14,8 @@ export interface UpstreamOptions {
   readonly isPrivate?: (repository: string) => boolean
   /** Pulls before 429, as Hub counts them. */
   readonly pulls?: number
+  /** Whether blobs are redirected to another host. true when absent. */
+  readonly redirects?: boolean
   readonly port?: number
 }
 
@@ -54,6 +56,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     tokenLife: options.tokenLife ?? 300,
     isPrivate: options.isPrivate ?? (() => false),
     pulls: options.pulls ?? 1_000_000,
+    redirects: options.redirects ?? true,
   })
   await front.listen(options.port ?? 0)
   const close = async () => {
