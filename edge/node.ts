@@ -9,7 +9,6 @@ import { admitted } from '../runtime/admission/admission.ts'
 import { createPasswords } from '../runtime/credentials/passwords.ts'
 import { Throttle } from '../runtime/credentials/throttle.ts'
 import { createFetch } from '../runtime/fetch.ts'
-import { Pieces } from '../runtime/http/pieces.ts'
 import { WholeResponse } from '../runtime/http/whole-response.ts'
 import { type HttpServer, serveHttp } from '../runtime/http-server.ts'
 import { createLogger } from '../runtime/logger.ts'
@@ -85,8 +84,7 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
   const newId = () => randomUUID()
   const grace = config['edge.grace'] * 1000
   const { blobs, records, kept, space, leases, health } = await openEdgeStores(config, { clock, log })
-  const pieces = new Pieces()
-  const filling = { createHasher, clock, log, limits: { connections: FILL_CONNECTIONS }, pieceBytes: () => pieces.bytes }
+  const filling = { createHasher, clock, log, limits: { connections: FILL_CONNECTIONS } }
   const fillLeases = leases && new FillLeases({ objects: leases, clock, log, newId, owner: await ownerOf(kept, newId) })
   void fillLeases?.tidy()
   const fills = new FillTable({ ...filling, blobs, ...(fillLeases && { leases: fillLeases }) })
@@ -155,7 +153,6 @@ export async function startEdge({ config, ...options }: StartEdgeOptions): Promi
     port: config['edge.port'],
     headers: SECURITY_HEADERS,
     trustedProxies: config['edge.trusted_proxies'],
-    pieces,
     log,
   })
   let metrics: HttpServer | undefined

@@ -4,6 +4,7 @@ import type { ObjectStore } from '../registry/object-store.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
 import { fsBlobStore } from '../stores/fs-blob-store.ts'
 import { fsObjectStore } from '../stores/fs-object-store.ts'
+import { PiecePool } from '../stores/piece-pool.ts'
 import { s3ObjectStore } from '../stores/s3-object-store.ts'
 import { slicedBlobStore } from '../stores/sliced-blob-store.ts'
 import type { OriginConfig } from './config/settings.ts'
@@ -20,7 +21,8 @@ export function openStores(config: OriginConfig): OriginStores {
   const folder = config.data_volume
   const records = fsObjectStore(join(folder, 'cache', 'records'))
   if (config['storage_service.kind'] === 'filesystem') {
-    return { blobs: fsBlobStore(join(folder, 'blobs')), cache: { blobs: fsBlobStore(join(folder, 'cache', 'blobs')), records } }
+    const pool = new PiecePool()
+    return { blobs: fsBlobStore(join(folder, 'blobs'), { pool }), cache: { blobs: fsBlobStore(join(folder, 'cache', 'blobs'), { pool }), records } }
   }
   const bucket = {
     bucket: required(config, 'storage_service.s3.bucket'),

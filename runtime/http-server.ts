@@ -7,7 +7,6 @@ import type { Socket } from 'node:net'
 import type { Log } from '../registry/log.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
 import { LoopTurns } from './http/loop-turns.ts'
-import { Pieces } from './http/pieces.ts'
 import { TrustedProxies } from './http/proxies.ts'
 import { BadRequest, hasBody, type WebRequestOptions, webRequest } from './http/request.ts'
 import { sendResponse } from './http/response.ts'
@@ -30,8 +29,6 @@ export interface ServeHttpOptions {
   /** What every answer says in its headers, unless it says otherwise. */
   readonly headers?: Readonly<Record<string, string>>
   readonly limits?: Partial<HttpLimits>
-  /** How large the pieces of bodies are; by themselves when absent. Given by whoever reads bodies in pieces of that size as well. */
-  readonly pieces?: Pieces
   /** Networks whose proxies are believed about where a request comes from (see TrustedProxies). */
   readonly trustedProxies?: readonly string[]
   readonly tls?: { readonly cert: string; readonly key: string }
@@ -53,10 +50,9 @@ export async function serveHttp(options: ServeHttpOptions): Promise<HttpServer> 
   const proxies = new TrustedProxies(options.trustedProxies ?? [])
   const state = { closing: false }
   const turns = new LoopTurns()
-  const pieces = options.pieces ?? new Pieces()
   const answer = (incoming: IncomingMessage, outgoing: ServerResponse, awaits100: boolean) => {
     if (state.closing) outgoing.shouldKeepAlive = false
-    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns, pieces, awaits100 }).catch((error: unknown) => {
+    exchange(incoming, outgoing, { ...options, scheme, limits, headers, proxies, turns, awaits100 }).catch((error: unknown) => {
       options.log.error({ err: error }, 'A request could not be answered.')
       outgoing.destroy()
     })
@@ -104,7 +100,6 @@ interface Exchange extends ServeHttpOptions {
   readonly limits: HttpLimits
   readonly proxies: TrustedProxies
   readonly turns: LoopTurns
-  readonly pieces: Pieces
   /** The client sends its body when it is asked for it (`Expect: 100-continue`), and need not where its head alone is refused. */
   readonly awaits100: boolean
   /** By names in lower case. */
@@ -148,8 +143,8 @@ async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, con
       await response.body?.cancel()
       return
     }
-    const { headers, turns, pieces } = context
-    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers, turns, pieces })
+    const { headers, turns } = context
+    const ending = await sendResponse(response, outgoing, { stallTimeout: limits.answerStallTimeout, headers, turns })
     if (ending.kind === 'cut')
       log.warn({ err: ending.error, path: incoming.url?.split('?', 1)[0] }, 'An answer was cut off because its source failed.')
   } finally {

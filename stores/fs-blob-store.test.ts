@@ -164,23 +164,6 @@ describe('a folder of blobs', () => {
     await readAll((await store.open(digestOf(bytes), { offset: 5, length: 0 }))?.stream ?? new ReadableStream())
     expect(opened()).toBe(0)
   })
-
-  it('fills the buffer of a reader who brings his own', async () => {
-    const store = fsBlobStore(fresh())
-    const bytes = noise(6, 1000)
-    const writer = await store.draft('d').writer({ offset: 0 })
-    await writer.write(bytes)
-    await writer.close()
-    const reader = (await store.draft('d').read({ offset: 100, length: 800 })).getReader({ mode: 'byob' })
-    const got: Uint8Array[] = []
-    for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(300))
-      if (done) break
-      got.push(value)
-    }
-    expect(got.map((part) => part.length)).toEqual([300, 300, 200])
-    sameBytes(new Uint8Array(Buffer.concat(got)), bytes.subarray(100, 900))
-  })
 })
 
 function target(fd: string): string {

@@ -9,6 +9,7 @@ import { checkDraftId, draftErrors } from './drafts.ts'
 import { fileStream } from './file-stream.ts'
 import { diskFailure, type FileSystem, isCode, makeDirectory, nodeFileSystem, removeFile, smallest, syncDirectory } from './file-system.ts'
 import { FsDraftWriter } from './fs-draft-writer.ts'
+import { PiecePool } from './piece-pool.ts'
 
 const ALGORITHMS = ['sha256', 'sha512'] as const
 
@@ -16,6 +17,8 @@ export interface FsBlobStoreOptions {
   readonly fs?: FileSystem
   /** Hears that a blob is being read; what it returns is called when that reader has done. */
   readonly reading?: (digest: Digest) => () => void
+  /** Whose pieces are read; its own when absent. Of several stores that have one, all hold no more than one does. */
+  readonly pool?: PiecePool
 }
 
 /**
@@ -28,7 +31,7 @@ export interface FsBlobStoreOptions {
  * zeros or be missing). That is safe because whoever resumes a draft reads its bytes again to hash them, and commits only what hashes right.
  */
 export function fsBlobStore(directory: string, options: FsBlobStoreOptions = {}): BlobStore {
-  return new FsBlobStore(directory, options.fs ?? nodeFileSystem, options.reading)
+  return new FsBlobStore(directory, options)
 }
 
 class FsBlobStore implements BlobStore {
@@ -37,13 +40,15 @@ class FsBlobStore implements BlobStore {
   readonly #drafts: string
   readonly #fs: FileSystem
   readonly #reading: FsBlobStoreOptions['reading']
+  readonly #pool: PiecePool
   /** Directories that are known to be durable: there are about 500. */
   readonly #made = new Set<string>()
   /** Drafts that somebody writes or commits now. */
   readonly #busy = new Map<string, FsDraftWriter | 'opening' | 'committing'>()
 
-  constructor(directory: string, fs: FileSystem, reading: FsBlobStoreOptions['reading']) {
+  constructor(directory: string, { fs = nodeFileSystem, reading, pool = new PiecePool() }: FsBlobStoreOptions) {
     this.#reading = reading
+    this.#pool = pool
     this.#root = directory
     this.#blobs = join(directory, 'blobs')
     this.#drafts = join(directory, 'drafts')
@@ -55,7 +60,7 @@ class FsBlobStore implements BlobStore {
   }
 
   async open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined> {
-    const opened = await this.#read(this.#path(digest), range, digest)
+    const opened = await this.#read(this.#path(digest), range, digest, () => this.#reading?.(digest))
     return opened && { ...opened, ...(range === undefined ? {} : { range }) }
   }
 
@@ -114,7 +119,9 @@ class FsBlobStore implements BlobStore {
       },
       writer: ({ offset }) => this.#writer(id, path, offset),
       read: async (range) => {
-        const opened = await this.#read(path, range)
+        // What a writer has written stays as it is while he is there.
+        const writer = this.#busy.get(id)
+        const opened = await this.#read(path, range, writer instanceof FsDraftWriter ? writer : {})
         if (!opened) throw draftErrors.unknown()
         return opened.stream
       },
@@ -189,15 +196,20 @@ class FsBlobStore implements BlobStore {
     this.#busy.set(id, state)
   }
 
-  /** `digest`: what is being read is this blob. */
-  async #read(path: string, range?: ByteRange, digest?: Digest): Promise<{ size: number; stream: ReadableStream<Uint8Array> } | undefined> {
+  /** `key`: whatever is read by it has the same bytes. */
+  async #read(
+    path: string,
+    range: ByteRange | undefined,
+    key: unknown,
+    reading?: () => (() => void) | undefined,
+  ): Promise<{ size: number; stream: ReadableStream<Uint8Array> } | undefined> {
     try {
       const file = await this.#fs.open(path, 'r')
       try {
         const { size } = await file.stat()
         const part = range ?? { offset: 0, length: size }
         if (part.offset + part.length > size) throw draftErrors.outside(size)
-        return { size, stream: fileStream(file, part, digest && this.#reading?.(digest)) }
+        return { size, stream: fileStream(file, part, { pool: this.#pool, key, closed: reading?.() }) }
       } catch (error) {
         await file.close()
         throw error

@@ -6,6 +6,7 @@ import type { Page, Slice } from '../registry/spec/pages.ts'
 import type { ByteRange } from '../registry/spec/ranges.ts'
 import { fileStream } from './file-stream.ts'
 import { diskFailure, type FileSystem, isCode, makeDirectory, nodeFileSystem, removeFile, smallest, syncDirectory } from './file-system.ts'
+import { PiecePool } from './piece-pool.ts'
 import { exactly, partOf } from './sized.ts'
 
 /** Marks a directory: `+` is in no key, so the key `a` and the key `a/b` can both exist. */
@@ -31,6 +32,7 @@ class FsObjectStore implements ObjectStore {
   readonly #temporary: string
   readonly #fs: FileSystem
   readonly #newId: () => string
+  readonly #pool = new PiecePool()
   #prepared: Promise<void> | undefined
 
   constructor(directory: string, fs: FileSystem, newId: () => string) {
@@ -63,7 +65,7 @@ class FsObjectStore implements ObjectStore {
       const file = await this.#fs.open(this.#path(key), 'r')
       try {
         const part = partOf((await file.stat()).size, range)
-        return { size: part.length, stream: fileStream(file, part) }
+        return { size: part.length, stream: fileStream(file, part, { pool: this.#pool }) }
       } catch (error) {
         await file.close()
         throw error

@@ -108,16 +108,15 @@ describe.each(Object.keys(stores))('a budget for %s', (name) => {
   })
 
   it('keeps what a reader follows who came while it was filled, also between two of his reads', async () => {
-    const space = await opened(400 * KIB)
+    const space = await opened(2_400 * KIB)
     const table = new FillTable({
       blobs: space.blobs,
       createHasher,
       clock: space.clock,
       log: quiet,
       limits: { windowBytes: KIB },
-      pieceBytes: () => KIB,
     })
-    const [slow, next, last] = [1, 2, 3].map((seed) => someBytes(200 * KIB, seed)) as [Uint8Array<ArrayBuffer>, Uint8Array, Uint8Array]
+    const [slow, next, last] = [1, 2, 3].map((seed) => someBytes(1_200 * KIB, seed)) as [Uint8Array<ArrayBuffer>, Uint8Array, Uint8Array]
     const body = await table.open({ digest: digestOf(slow), source: new TestSource({ bytes: slow }), confirmed: true })
     const reader = body?.stream.getReader()
     const first = (await reader?.read())?.value ?? new Uint8Array()

@@ -5,10 +5,6 @@ import { Abandoned, wrongBytes } from './errors.ts'
 import type { FillCounters } from './fills.ts'
 import type { Flow } from './flow.ts'
 import type { Keeper } from './keeper.ts'
-import { inPieces, type StoredReader } from './pieces.ts'
-import { Room } from './room.ts'
-
-const NOTHING = new Uint8Array()
 
 export interface ConsumerOptions {
   readonly flow: Flow
@@ -17,10 +13,6 @@ export interface ConsumerOptions {
   /** The size that its client was told. */
   readonly size: number
   readonly source: string
-  /** How much is read of the store at once, where this is less than the store would give. */
-  readonly pieceBytes: () => number
-  /** Whoever reads it brings memory for what he reads, and the same again and again. */
-  readonly readInto: boolean
   readonly counters?: FillCounters
   readonly signal?: AbortSignal | undefined
   /**
@@ -44,8 +36,6 @@ export function consumerStream({
   range,
   size,
   source,
-  pieceBytes,
-  readInto,
   counters,
   signal,
   onBehind,
@@ -55,12 +45,10 @@ export function consumerStream({
   const end = range.offset + range.length
   let position = range.offset
   let generation = flow.generation
-  let reader: StoredReader | undefined
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   let opened = position
   let given: (() => Hasher) | undefined
   let own: AsyncIterator<Uint8Array> | undefined
-  /** Of a chunk, what there was no room for. */
-  let rest: Uint8Array | undefined
   const ending = new AbortController()
   const release = keeper.hold()
   let left = false
@@ -82,16 +70,15 @@ export function consumerStream({
   let onAbort = () => {}
 
   /** The next piece of what is stored; undefined: look again. */
-  const stored = async (until: number, room: Room | undefined): Promise<Uint8Array | undefined> => {
+  const stored = async (until: number): Promise<Uint8Array | undefined> => {
     if (reader === undefined) {
-      const stream = await keeper.read({ offset: position, length: until - position })
-      reader = inPieces(stream, pieceBytes, room !== undefined)
+      reader = (await keeper.read({ offset: position, length: until - position })).getReader()
       // Who left while it was opened cannot have closed it.
       if (left) await dropReader()
       opened = position
       return undefined
     }
-    const { done, value } = await (room && reader.readInto ? room.filled(reader.readInto) : reader.read())
+    const { done, value } = await reader.read()
     if (generation !== flow.generation || left) return undefined
     if (!done) {
       given = undefined
@@ -113,16 +100,10 @@ export function consumerStream({
     return undefined
   }
 
-  /** What has just come; undefined: it is not in memory any more. */
-  const live = (until: number, room: Room | undefined): Uint8Array | undefined => {
-    if (room === undefined) return flow.window.at(position)?.subarray(0, until - position)
-    return flow.window.copy(position, room.bytes.subarray(0, until - position))
-  }
-
-  /** The next chunk, in the reader's room or in memory that others read as well; undefined: it is at its end. */
-  const next = async (room: Room | undefined): Promise<Uint8Array | undefined> => {
+  /** The next chunk, in memory that others read as well; undefined: it is at its end. */
+  const next = async (): Promise<Uint8Array | undefined> => {
     while (!left) {
-      if (own !== undefined) return rest ?? (await own.next()).value
+      if (own !== undefined) return (await own.next()).value
       const changed = flow.changed.next
       if (flow.failure) throw flow.failure.error
       if (generation !== flow.generation) {
@@ -136,8 +117,7 @@ export function consumerStream({
       // Only the end of an empty blob is no byte that could be withheld.
       if (position === end && (end > 0 || flow.verified)) return undefined
       const until = Math.min(end, flow.limit)
-      if (rest !== undefined) return rest
-      const fresh = position < until ? live(until, room) : undefined
+      const fresh = position < until ? flow.window.at(position)?.subarray(0, until - position) : undefined
       if (fresh !== undefined) {
         given = flow.window.hasherAfter(position + fresh.length - 1)
         await dropReader()
@@ -145,7 +125,7 @@ export function consumerStream({
       }
       const readable = Math.min(until, keeper.readable)
       if (reader !== undefined || position < readable) {
-        const piece = await stored(readable, room).catch(lost)
+        const piece = await stored(readable).catch(lost)
         if (piece !== undefined) return piece
         continue
       }
@@ -159,8 +139,8 @@ export function consumerStream({
     return undefined
   }
 
-  const underlying = {
-    start(controller: ReadableStreamController<Uint8Array>) {
+  const underlying: UnderlyingDefaultSource<Uint8Array> = {
+    start(controller) {
       onAbort = () => {
         if (left) return
         leave()
@@ -170,27 +150,20 @@ export function consumerStream({
       if (signal?.aborted) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     },
-    async pull(controller: ReadableStreamController<Uint8Array>) {
+    async pull(controller) {
       try {
-        const room = Room.of(controller)
-        let chunk = await next(room)
-        // A stream of bytes takes no empty chunk.
-        while (chunk?.length === 0 && !left) chunk = await next(room)
+        const chunk = await next()
         if (left) return
         if (chunk === undefined) {
           leave()
           controller.close()
-          room?.give(NOTHING)
           // It has given all that was asked of it, and has not been asked whether there is more.
           await dropReader()
           return
         }
-        const length = room?.give(chunk) ?? chunk.length
-        // A stream of bytes takes what it is given, memory and all.
-        if (room === undefined) controller.enqueue((readInto ? chunk.slice() : chunk) as Uint8Array<ArrayBuffer>)
-        rest = length < chunk.length ? chunk.subarray(length) : undefined
-        position += length
-        if (counters !== undefined) counters.bytesServed += length
+        controller.enqueue(chunk)
+        position += chunk.length
+        if (counters !== undefined) counters.bytesServed += chunk.length
         if (own === undefined) flow.reached(position)
       } catch (error) {
         if (left) return
@@ -204,6 +177,5 @@ export function consumerStream({
       await dropReader()
     },
   }
-  const none = { highWaterMark: 0 }
-  return readInto ? new ReadableStream({ type: 'bytes', ...underlying }, none) : new ReadableStream(underlying, none)
+  return new ReadableStream(underlying, { highWaterMark: 0 })
 }

@@ -18,8 +18,6 @@ import type { Turns } from './turns.ts'
 import { orAborted } from './wait.ts'
 
 export interface FillOptions extends PumpOptions {
-  /** How much each consumer reads of the store at once. */
-  readonly pieceBytes: () => number
   /** For consumers that fall behind what cannot be stored: of all fills together. */
   readonly ownTurns: Turns
   /** Where the rest of the blob is to be had once this fill has stored it and it is gone from the store again. */
@@ -169,13 +167,10 @@ export class Fill {
 
   /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
   #main(offset: number, size: number, { range, source, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
-    const { keeper, pieceBytes, counters, again } = this.#options
+    const { keeper, counters, again } = this.#options
     let behind = false
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
-      pieceBytes,
-      // A server of ours reads it, and not what puts a range together.
-      readInto: alone && Number.isFinite(pieceBytes()),
       flow: this.#flow,
       keeper,
       range: { offset, length: end - offset },

@@ -23,7 +23,6 @@ export interface PatchOptions {
   readonly counters: FillCounters
   readonly parts: Parts
   readonly windowBytes: () => number
-  readonly pieceBytes: () => number
   /** Told once the source has answered. */
   readonly onSize: (size: number) => void
 }
@@ -122,7 +121,6 @@ export class Patch {
       const range = { offset, length: Math.min(end, this.#end) - offset }
       if (range.length <= 0) throw new Moved()
       if (this.#flow.failure === undefined) {
-        const { pieceBytes } = this.#options
         // The fill, or another part, has it.
         const onBehind = () => {
           throw new Moved()
@@ -135,8 +133,6 @@ export class Patch {
             range,
             size,
             source: this.#source,
-            pieceBytes,
-            readInto: false,
             signal,
             onBehind,
             // Nothing of a part is verified.

@@ -20,7 +20,6 @@ export interface PatchesOptions {
   readonly counters: FillCounters
   readonly parts: Parts
   readonly windowBytes: () => number
-  readonly pieceBytes: () => number
   /** Turns of all fills together; each is given back by what it returns. */
   readonly tryTake: () => (() => void) | undefined
   /** Told when there may be room for one more. */

@@ -26,8 +26,6 @@ export interface FillTableOptions {
   readonly limits?: Partial<FillLimits>
   /** Where other processes share the blobs. */
   readonly leases?: FillLeases
-  /** How much each consumer reads of the store at once; by default as much as the store gives. */
-  readonly pieceBytes?: () => number
   /** Where to count; by itself when absent. */
   readonly counters?: FillCounters
 }
@@ -41,7 +39,6 @@ export class FillTable implements Fills {
   readonly #log: Log
   readonly #limits: FillLimits
   readonly #leases: FillLeases | undefined
-  readonly #pieceBytes: () => number
   readonly #fills = new Map<string, Fill>()
   readonly #wholeOnly: WholeOnly
   readonly #turns: Turns
@@ -52,10 +49,9 @@ export class FillTable implements Fills {
   /** Digests that became blobs a moment ago: who looked before that finds them now. */
   readonly #stored = new Set<Digest>()
 
-  constructor({ blobs, createHasher, clock, log, limits, leases, pieceBytes, counters = newCounters() }: FillTableOptions) {
+  constructor({ blobs, createHasher, clock, log, limits, leases, counters = newCounters() }: FillTableOptions) {
     this.counters = counters
     this.#leases = leases
-    this.#pieceBytes = pieceBytes ?? (() => Number.POSITIVE_INFINITY)
     this.#blobs = blobs
     this.#createHasher = createHasher
     this.#clock = clock
@@ -142,7 +138,6 @@ export class FillTable implements Fills {
     const stored = { blobs: this.#blobs, id: this.#draftId(digest, source), digest, log: this.#log }
     const common = {
       clock: this.#clock,
-      pieceBytes: this.#pieceBytes,
       log: this.#log,
       limits: this.#limits,
       counters,

@@ -69,18 +69,6 @@ export class Window {
     return position === start ? bytes : bytes.subarray(position - start)
   }
 
-  /** Copies what is held from `position` on, as much as there is room for. @returns the part of `room` that has it; undefined: it is not here */
-  copy(position: number, room: Uint8Array): Uint8Array | undefined {
-    let filled = 0
-    while (filled < room.length) {
-      const chunk = this.at(position + filled)?.subarray(0, room.length - filled)
-      if (chunk === undefined) break
-      room.set(chunk, filled)
-      filled += chunk.length
-    }
-    return filled === 0 ? undefined : room.subarray(0, filled)
-  }
-
   /** Makes what knows all bytes up to and with this one, whatever becomes of the window; undefined: nothing was kept for that. */
   hasherAfter(position: number): (() => Hasher) | undefined {
     const found = this.#find(position)

@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { type Chunks, chunksOf } from './chunks.ts'
+import { giveBack } from '../../registry/lent.ts'
 import { LightHeaders } from './light-headers.ts'
 import type { LoopTurns } from './loop-turns.ts'
-import type { Pieces } from './pieces.ts'
 import { WholeResponse } from './whole-response.ts'
 
 /** How an answer ended. `cut`: its stream failed or did not have the length it promised, and the connection was cut so that nobody takes it for whole. */
@@ -14,7 +13,6 @@ export interface SendOptions {
   /** What every answer says, by names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly turns: LoopTurns
-  readonly pieces: Pieces
 }
 
 /**
@@ -26,7 +24,7 @@ export interface SendOptions {
 export async function sendResponse(
   response: Response,
   outgoing: ServerResponse,
-  { stallTimeout, headers: always, turns, pieces }: SendOptions,
+  { stallTimeout, headers: always, turns }: SendOptions,
 ): Promise<Ending> {
   if (outgoing.destroyed) {
     await response.body?.cancel().catch(ignore)
@@ -49,9 +47,8 @@ export async function sendResponse(
     return { kind: 'sent' }
   }
   const size = promised === null ? undefined : Number(promised)
-  const end = pieces.begin()
   const begin = () => outgoing.writeHead(response.status, headers)
-  return await pump(chunksOf(body, size, pieces), outgoing, { promised: size, stallTimeout, turns }, begin).finally(end)
+  return await pump(body.getReader(), outgoing, { promised: size, stallTimeout, turns }, begin)
 }
 
 /** As Node writes them at once: names and values in turn. What every answer says stands back behind what this one says. */
@@ -62,7 +59,7 @@ function headerList(headers: Headers, always: Readonly<Record<string, string>>):
 }
 
 async function pump(
-  chunks: Chunks,
+  chunks: ReadableStreamDefaultReader<Uint8Array>,
   outgoing: ServerResponse,
   { promised, stallTimeout, turns }: { readonly promised: number | undefined; readonly stallTimeout: number; readonly turns: LoopTurns },
   begin: () => void,
@@ -76,7 +73,7 @@ async function pump(
   let held: Uint8Array | undefined
   let flush: NodeJS.Immediate | undefined
   try {
-    let next = chunks.next()
+    let next = chunks.read()
     begin()
     // Headers go at once where the first bytes may take long, and together with the body where it is there already.
     flush = setImmediate(() => outgoing.flushHeaders())
@@ -85,7 +82,7 @@ async function pump(
       if (done || value === undefined) break
       total += value.byteLength
       if (promised !== undefined && total > promised) throw new Error(`An answer of ${promised} bytes has more.`)
-      next = chunks.next()
+      next = chunks.read()
       // A failure of the chunk that was asked for ahead is met when it is its turn.
       next.catch(ignore)
       if (value.byteLength === 0) continue
@@ -93,7 +90,7 @@ async function pump(
       const turn = turns.ask(value.byteLength)
       if (turn !== undefined) await turn
       if (total === promised) held = value
-      else if (!outgoing.write(value, () => chunks.recycle(value))) await drained(outgoing, stallTimeout)
+      else if (!outgoing.write(value, () => giveBack(value))) await drained(outgoing, stallTimeout)
       if (outgoing.destroyed) return { kind: 'left' }
     }
     if (outgoing.destroyed) return { kind: 'left' }

@@ -29,30 +29,6 @@ export async function read(stream: ReadableStream<Uint8Array>): Promise<Uint8Arr
   return new Uint8Array(await new Response(stream).arrayBuffer())
 }
 
-export interface PieceReader {
-  /** undefined: it is at its end. */
-  next(): Promise<Uint8Array<ArrayBuffer> | undefined>
-  cancel(): Promise<void>
-}
-
-/** Reads a stream into `room` bytes of memory, the same ones again and again, as our server does; one that takes no memory in the pieces that it gives. */
-export function readInto(stream: ReadableStream<Uint8Array>, room: number): PieceReader {
-  let reader: ReadableStreamBYOBReader
-  try {
-    reader = stream.getReader({ mode: 'byob' })
-  } catch {
-    const plain = stream.getReader()
-    return { next: async () => (await plain.read()).value?.slice(), cancel: () => plain.cancel() }
-  }
-  let memory = new ArrayBuffer(room)
-  const next = async () => {
-    const { done, value } = await reader.read(new Uint8Array(memory))
-    if (value !== undefined) memory = value.buffer
-    return done ? undefined : value.slice()
-  }
-  return { next, cancel: () => reader.cancel() }
-}
-
 /** Further connections for a large blob, in sizes that a test can afford. */
 export const SEVERAL_CONNECTIONS = {
   connections: 4,
