@@ -1,4 +1,5 @@
 import type { Hasher } from '../blob-store.ts'
+import { keep } from '../lent.ts'
 
 /** A chunk as it came. */
 interface Piece {
@@ -32,6 +33,7 @@ export class Window {
   }
 
   push(bytes: Uint8Array, before?: Hasher): void {
+    keep(bytes)
     this.#pieces.push({ bytes, before })
     this.#end += bytes.length
   }
