@@ -39,6 +39,20 @@ export async function download(url: string, headers: Readonly<Record<string, str
   return JSON.parse(stdout) as Transfer
 }
 
+/** So many downloads of the same at once by one curl, thrown away: seconds until the last is done. @throws unless each has so many bytes */
+export async function downloads(url: string, headers: Readonly<Record<string, string>>, count: number, bytes: number): Promise<number> {
+  const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const each = Array.from({ length: count }, () => ['-o', '/dev/null', url]).flat()
+  const { stdout } = await must('curl', ['-sS', '-Z', '--parallel-immediate', '-w', `${FORMAT}\n`, ...given, ...each], { deadlineMs: 600_000 })
+  const transfers = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Transfer)
+  const wrong = transfers.find((transfer) => transfer.bytes !== bytes)
+  if (transfers.length !== count || wrong !== undefined) throw new Error(`${url}: ${wrong?.status} with ${wrong?.bytes} bytes`)
+  return Math.max(...transfers.map(({ total }) => total))
+}
+
 /** One upload by curl: PUT of a file. */
 export async function upload(url: string, file: string, headers: Readonly<Record<string, string>> = {}): Promise<Transfer> {
   const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])

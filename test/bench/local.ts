@@ -1,12 +1,14 @@
 import { startAtoll } from '../support/atoll.ts'
 import { pushBlob, pushManifest, randomFile } from './images.ts'
-import { cpuSeconds, download, median, requestsPerSecond, SECONDS, upload } from './load.ts'
+import { cpuSeconds, download, downloads, median, requestsPerSecond, SECONDS, upload } from './load.ts'
 import { startDistribution, startNginx } from './peers.ts'
 import { printRows, type Row } from './table.ts'
 import { pushRight } from './tokens.ts'
 
 const ROUNDS = 5
 const BLOB = 256 * 1024 * 1024
+/** At once, of the same blob. */
+const CLIENTS = 8
 const REPOSITORY = 'bench/app'
 /** Without it distribution has no OCI manifest for anybody. */
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
@@ -59,6 +61,12 @@ export async function local(): Promise<void> {
       await reads.peer(async () => (await download(`http://${peer.host}${blob}`)).total)
     }
     rows.push({ what: `${place}: warm blob`, aim: '≥ 1', ...transfers(reads) })
+    const crowd = compared(atoll, peer)
+    for (let round = 0; round < ROUNDS; round++) {
+      await crowd.atoll(() => downloads(`http://${host}${blob}`, headers, CLIENTS, BLOB))
+      await crowd.peer(() => downloads(`http://${peer.host}${blob}`, {}, CLIENTS, BLOB))
+    }
+    rows.push({ what: `${place}: warm blob, ${CLIENTS} clients at once`, aim: '≥ 1', ...transfers(crowd, CLIENTS) })
   }
   printRows('Warm, beside distribution', 'distribution', rows)
   await besideNginx(atoll, layer)
@@ -73,19 +81,21 @@ async function besideNginx(atoll: Peer & { readonly edge: string; readonly data:
     return
   }
   const headers = { authorization: `Bearer ${await pullToken(atoll.edge)}` }
-  const reads = compared(atoll, nginx)
+  const blob = `http://${atoll.edge}/v2/${REPOSITORY}/blobs/${layer.digest}`
   const file = `http://${nginx.host}/blobs/blobs/sha256/${hex.slice(0, 2)}/${hex}`
-  for (let round = 0; round < ROUNDS; round++) {
-    await reads.atoll(async () => (await download(`http://${atoll.edge}/v2/${REPOSITORY}/blobs/${layer.digest}`, headers)).total)
-    await reads.peer(async () => await plainFile(file))
+  const rows: Row[] = []
+  for (const [clients, title] of [
+    [1, ''],
+    [CLIENTS, `, ${CLIENTS} clients at once`],
+  ] as const) {
+    const reads = compared(atoll, nginx)
+    for (let round = 0; round < ROUNDS; round++) {
+      await reads.atoll(() => downloads(blob, headers, clients, BLOB))
+      await reads.peer(() => downloads(file, {}, clients, BLOB))
+    }
+    rows.push({ what: `edge: warm blob${title}`, aim: '≥ 0.37', ...transfers(reads, clients) })
   }
-  printRows('Warm, beside nginx', 'nginx', [{ what: 'edge: warm blob', aim: '≥ 0.37', ...transfers(reads) }])
-}
-
-async function plainFile(url: string): Promise<number> {
-  const { total, bytes, status } = await download(url)
-  if (bytes !== BLOB) throw new Error(`${url}: ${status} with ${bytes} bytes`)
-  return total
+  printRows('Warm, beside nginx', 'nginx', rows)
 }
 
 interface Peer {
@@ -118,9 +128,10 @@ function compared(atoll: Peer, peer: Peer): Compared {
   }
 }
 
-function transfers({ measured: { atoll, peer } }: Compared): Pick<Row, 'unit' | 'better' | 'atoll' | 'peer' | 'cpu'> {
-  const speed = ({ results }: Measured) => BLOB / 1e6 / median(results)
-  const cost = ({ cpu }: Measured) => median(cpu) / (BLOB / 1e9)
+/** `clients`: how many took the blob at once. */
+function transfers({ measured: { atoll, peer } }: Compared, clients = 1): Pick<Row, 'unit' | 'better' | 'atoll' | 'peer' | 'cpu'> {
+  const speed = ({ results }: Measured) => (clients * BLOB) / 1e6 / median(results)
+  const cost = ({ cpu }: Measured) => median(cpu) / ((clients * BLOB) / 1e9)
   return { unit: 'MB/s', better: 'more', atoll: speed(atoll), peer: speed(peer), cpu: { atoll: cost(atoll), peer: cost(peer), unit: 's/GB' } }
 }
 
