@@ -20,6 +20,7 @@ import { isRepositoryName } from '../registry/spec/names.ts'
 import { BasicLogins } from './basic-logins.ts'
 import { Callers } from './callers.ts'
 import { knowledgeOf } from './knowledge.ts'
+import { SCOPES_OF_A_TOKEN } from './limits.ts'
 import type { Mesh } from './mesh.ts'
 import { type MirrorSettings, Mirrors, mirrored } from './mirror/mirrors.ts'
 import type { NearestEdge } from './nearest/nearest.ts'
@@ -75,12 +76,12 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
   const callers = new Callers({ mesh, tokens, basic: options.basic ?? new BasicLogins(login, knowledge.now) })
 
   /** A login that failed gets the challenge too, so that clients know where a better one goes. */
-  const identify = async (request: Request, client: string | undefined, scope?: string): Promise<Caller> => {
+  const identify = async (request: Request, client: string | undefined, scope?: string, challenge = challengeOf(request)): Promise<Caller> => {
     try {
       return await callers.identify(request, client)
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED') throw error
-      throw unauthorized(challengeOf(request), error.message, { ...(scope !== undefined && { scope }), error: 'invalid_token' })
+      throw unauthorized(challenge, error.message, { ...(scope !== undefined && { scope }), error: 'invalid_token' })
     }
   }
 
@@ -114,9 +115,10 @@ export function edgeApp(options: EdgeAppOptions): (request: Request, client?: st
         if (Guests.claims(request)) return await forNeighbour(request, resource)
         const name = 'name' in resource && isRepositoryName(resource.name) ? resource.name : undefined
         const here = name && (await mirrors.names(request, name))
-        const caller = await identify(request, client, name === undefined ? undefined : `repository:${here?.[0] ?? name}:pull`)
-        const gate =
-          resource.kind === 'catalog' ? catalogGate(caller, knowledge, challengeOf(request)) : gateOf(caller, knowledge, challengeOf(request))
+        const [scope, ...instead] = (here ?? (name ? [name] : [])).slice(0, SCOPES_OF_A_TOKEN).map((each) => `repository:${each}:pull`)
+        const challenge = () => ({ ...challengeOf(request)(), instead })
+        const caller = await identify(request, client, scope, challenge)
+        const gate = resource.kind === 'catalog' ? catalogGate(caller, knowledge, challenge) : gateOf(caller, knowledge, challenge)
         const registry = observePulls(
           registryOf(request, gate, (here) => near(here, caller, place, request)),
           (pull) => options.pulled?.({ subject: caller.principal.id, ...pull, ...(client !== undefined && { client }) }),

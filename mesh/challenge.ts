@@ -8,6 +8,8 @@ export interface ChallengeParts {
   readonly service: string
   /** What the request needs besides what its path names, for instance `repository:team/base:pull` for the source of a mount. */
   readonly besides?: string | undefined
+  /** Other scopes of which one is as good, if its sender has it. */
+  readonly instead?: readonly string[]
 }
 
 export interface Wanted {
@@ -17,8 +19,8 @@ export interface Wanted {
 
 /** 401 with `WWW-Authenticate: Bearer …` (RFC 6750, and Docker's token authentication). */
 export function unauthorized(challenge: Challenge, message: string, { scope, error }: Wanted = {}): RegistryError {
-  const { realm, service, besides } = challenge()
-  const scopes = [scope, scope === undefined ? undefined : besides].filter((each) => each !== undefined).join(' ')
+  const { realm, service, besides, instead = [] } = challenge()
+  const scopes = scope === undefined ? '' : [scope, besides, ...instead].filter((each) => each !== undefined).join(' ')
   const parameters = [
     `realm="${realm}"`,
     `service="${service}"`,

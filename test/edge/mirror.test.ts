@@ -30,6 +30,8 @@ describe.skipIf(upstream === undefined).each([
     }
     await proxy('hub', true, {})
     await proxy('inner', false, { hosts: ['registry.corp.example:5000'] })
+    await proxy('first', false, { hosts: ['shared.corp.example'] })
+    await proxy('second', false, { hosts: ['shared.corp.example'] })
     edge = await start(origin)
   })
   afterEach(async () => {
@@ -79,6 +81,21 @@ describe.skipIf(upstream === undefined).each([
     expect([allowed.status, allowed.headers.get('docker-content-digest')]).toEqual([200, image.manifest.digest])
     const stranger = await origin.robot(own('stranger'), 'library')
     expect((await edge.get(path, await tokenOf(await edge.token(scope, stranger)))).status).toBeGreaterThanOrEqual(401)
+  })
+
+  it('serves whoever may not read in the first project that stands for a registry from the next one', async () => {
+    const name = own('team/shared')
+    const image = await pushed(name)
+    const path = `/v2/${name}/manifests/v1?ns=shared.corp.example`
+    const scope = /scope="([^"]+)"/.exec((await edge.get(path)).headers.get('www-authenticate') ?? '')?.[1] ?? ''
+    expect(scope.split(' ').toSorted()).toEqual([`repository:first/${name}:pull`, `repository:second/${name}:pull`])
+    for (const project of ['first', 'second']) {
+      const token = await tokenOf(await edge.token(scope, await origin.robot(own(`of-${project}`), project)))
+      const allowed = await edge.get(path, token)
+      expect([project, allowed.status, allowed.headers.get('docker-content-digest')]).toEqual([project, 200, image.manifest.digest])
+    }
+    const stranger = await tokenOf(await edge.token(scope, await origin.robot(own('of-none'), 'library')))
+    expect((await edge.get(path, stranger)).status).toBe(403)
   })
 
   it('holds to the rules of the project, and says which one refused', async () => {
