@@ -27,12 +27,12 @@ export async function onboardLinked(
   db: Database,
   user: Parameters<typeof onboardIn>[2],
   link: Omit<OidcLink, 'userId' | 'askedUntil' | 'createdAt' | 'updatedAt'>,
-): Promise<number> {
+): Promise<number | undefined> {
   return await db.write(async (connection) => {
     const { sql } = connection
     const ofPerson = and(eq(oidcLinks.issuer, link.issuer), eq(oidcLinks.subject, link.subject))
     const there = await sql.select({ userId: oidcLinks.userId }).from(oidcLinks).where(ofPerson).get()
-    if (there !== undefined) return there.userId
+    if (there !== undefined) return undefined
     const { id } = await onboardIn(db, connection, user)
     const now = db.clock.now()
     await sql.insert(oidcLinks).values({ ...link, userId: id, createdAt: now, updatedAt: now })

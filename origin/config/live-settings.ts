@@ -6,13 +6,13 @@ import {
   integer,
   optionalLdapUrl,
   optionalParameters,
-  optionalPattern,
   optionalText,
   optionalUrl,
   scopes,
   text,
 } from '../../runtime/settings/kinds.ts'
 import { optionalFilter } from '../identity/ldap/filters.ts'
+import { optionalGroupFilter } from '../identity/oidc/group-filter.ts'
 
 const live = <T>(kind: Kind<T>, fallback: T, description: string, options: Pick<Setting<T>, 'secret'> = {}) =>
   setting(kind, fallback, description, { ...options, live: true })
@@ -66,7 +66,7 @@ export const liveSettings = defineSettings({
   oidc_auto_onboard: live(boolean, false, 'Whether the user name comes from the provider instead of being asked for at the first login.'),
   oidc_user_claim: live(optionalText, undefined, 'The claim that is the user name; `name` when absent.'),
   oidc_groups_claim: live(optionalText, undefined, 'The claim that lists groups.'),
-  oidc_group_filter: live(optionalPattern, undefined, 'A regular expression: only groups that match it are taken.'),
+  oidc_group_filter: live(optionalGroupFilter, undefined, 'A regular expression: only groups that match it are taken.'),
   oidc_admin_group: live(optionalText, undefined, 'The group whose people are system administrators.'),
   oidc_extra_redirect_parms: live(optionalParameters, undefined, 'More parameters for the provider’s login page, as a JSON object of texts.'),
   oidc_logout: live(boolean, false, 'Whether logging out here logs out at the provider.'),

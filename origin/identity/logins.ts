@@ -112,7 +112,10 @@ export class Logins {
     const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
     let right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
     if (!robot && account?.secretHash === undefined) {
-      const known = await this.#options.directory(name, secret)
+      const known = await this.#options.directory(name, secret).catch((error: unknown) => {
+        attempt.unchecked()
+        throw error
+      })
       account = known === undefined ? undefined : await facts.accountNamed(known)
       right = account !== undefined
     }

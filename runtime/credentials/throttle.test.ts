@@ -36,6 +36,13 @@ test('a right secret forgets the wrong ones before it; the window ends by itself
   throttle.attempt('mimi', 'here')
 })
 
+test('a secret that nobody could check was no guess', () => {
+  const { throttle } = setUp()
+  for (let i = 0; i < 10 * LIMITS.perAddress; i++) throttle.attempt('mimi', 'here').unchecked()
+  for (let i = 0; i < LIMITS.perAccount; i++) throttle.attempt('mimi', 'here')
+  expect(() => throttle.attempt('mimi', 'here')).toThrow(/Too many/)
+})
+
 test('a machine that goes on with a secret that was changed is no guesser', () => {
   const { throttle } = setUp()
   const again = Array.from({ length: 20 }, () => throttle.attempt('robot$ci', 'here', 'old').again)

@@ -29,6 +29,8 @@ export interface Attempt {
   /** This secret was tried before, and counts no more. */
   readonly again: boolean
   right(): void
+  /** Nobody could say whether it was right: then it was no guess. */
+  unchecked(): void
 }
 
 /**
@@ -48,7 +50,7 @@ export class Throttle {
   }
 
   /**
-   * Call it before a secret is checked, and `right` on what it gives when the secret was right. `fingerprint`, of the secret: a machine that goes on
+   * Call it before a secret is checked, and on what it gives `right` when the secret was right, `unchecked` when that could not be said. `fingerprint`, of the secret: a machine that goes on
    * with one that has been changed is no guesser, so the same one counts once. @throws RegistryError TOOMANYREQUESTS
    */
   attempt(account: string, address: string, fingerprint?: string): Attempt {
@@ -62,13 +64,19 @@ export class Throttle {
       this.#count(this.#pairs, pair, known, fingerprint)
       this.#count(this.#addresses, networkOf(address), everything)
     }
+    const less = (counts: Map<string, Count>, key: string) => {
+      const count = again ? undefined : counts.get(key)
+      if (count !== undefined) count.failures--
+    }
     return {
       again,
       right: () => {
         this.#pairs.delete(pair)
-        if (again) return
-        const count = this.#addresses.get(networkOf(address))
-        if (count !== undefined) count.failures--
+        less(this.#addresses, networkOf(address))
+      },
+      unchecked: () => {
+        less(this.#pairs, pair)
+        less(this.#addresses, networkOf(address))
       },
     }
   }

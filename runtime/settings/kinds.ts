@@ -128,22 +128,6 @@ export const optionalLdapUrl: Kind<string | undefined> = {
   },
 }
 
-/** A regular expression, or nothing. */
-export const optionalPattern: Kind<string | undefined> = {
-  expected: 'a regular expression',
-  read: (value) => {
-    const pattern = optionalText.read(value)
-    if (pattern === undefined) return undefined
-    try {
-      new RegExp(pattern, 'u')
-      return pattern
-    } catch (error) {
-      if (error instanceof SyntaxError) return undefined
-      throw error
-    }
-  },
-}
-
 /** Texts: a list in the file, separated by commas in the environment. */
 export const list: Kind<readonly string[]> = {
   expected: 'a list of texts',

@@ -96,6 +96,23 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
     }
   })
 
+  test('a name is the one that the directory has, with no space around it: guesses are counted by names', async () => {
+    for (const name of [' eve', 'eve ', '  eve  ']) expect(await login(`${name}:eve-secret`), name).toBe(401)
+    expect(await login('Eve:eve-secret')).toBe(200)
+  })
+
+  test('a directory that does not answer makes nobody a guesser', async () => {
+    await ask('PUT /configurations', '/configurations', 200, { ldap_url: 'ldap://127.0.0.1:9', ldap_search_password: ROOT.password })
+    origin.clock.ahead += 60_000
+    try {
+      for (let times = 0; times < 15; times++) expect(await login('ada:ada-secret')).toBe(503)
+      for (let times = 0; times < 110; times++) expect(await login(`somebody-${times}:secret`)).toBe(503)
+    } finally {
+      await ask('PUT /configurations', '/configurations', 200, { ldap_url: slapd.url, ldap_search_password: ROOT.password })
+    }
+    expect(await login('ada:ada-secret')).toBe(200)
+  })
+
   test('a role of a group, and of a group that this one is in, reaches its people', async () => {
     await ask('POST /projects', '/projects', 201, { project_name: 'grouped' })
     const P = '/projects/{project_name_or_id}'

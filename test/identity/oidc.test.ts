@@ -64,8 +64,17 @@ describe.skipIf(!CONTRACT_PRESENT)('people of a real OpenID provider', () => {
       tab.go(`${BASE}/c/oidc/onboard`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username }) })
     expect((await onboard('admin')).status).toBe(409)
     for (const unfit of ['a b', 'ada\u200b', 'ada\u202e', 'a<b']) expect((await onboard(unfit)).status, unfit).toBe(400)
+    const said = tab.cookie('origin.test', 'oidc_newcomer')
     expect((await onboard('ada')).status).toBe(200)
     expect((await onboard('ada2')).status).toBe(401)
+    // What the provider said then is of no use any more, to whoever kept it.
+    const kept = new Request(`${BASE}/c/oidc/onboard`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', cookie: `oidc_newcomer=${said}` },
+      body: JSON.stringify({ username: 'ada3' }),
+    })
+    const replayed = await originApp(origin.origin)(kept, { remoteAddress: '192.0.2.10' })
+    expect([replayed.status, replayed.headers.getSetCookie().some((cookie) => cookie.startsWith('sid='))]).toEqual([401, false])
     const user = await current(tab)
     expect(await user.json()).toMatchObject({
       username: 'ada',

@@ -29,6 +29,8 @@ export type DirectorySettings = Pick<
 export interface DirectoryPerson {
   readonly dn: string
   readonly username: string
+  /** All that the directory calls him by the attribute of names, the user name first. */
+  readonly names: readonly string[]
   readonly realname: string
   readonly email: string | undefined
 }
@@ -89,12 +91,17 @@ export class Directory implements AsyncDisposable {
     await this.#search('', 0, readFilter('(objectClass=*)'), ['supportedLDAPVersion'], 1)
   }
 
-  /** The one person of this name. @throws DirectoryError */
+  /**
+   * The one person of this name, as it is written there but for its case: a directory passes over spaces and more (RFC 4518), and under each such
+   * spelling guesses would be counted anew. @throws DirectoryError
+   */
   async person(username: string): Promise<DirectoryPerson | undefined> {
     const { ldap_uid } = this.#settings
     const found = await this.#people(new EqualityFilter({ attribute: ldap_uid, value: username }), 2)
+    const [person] = found
     // Two of one name are nobody: a guess would let one in as the other.
-    return found.length === 1 ? found[0] : undefined
+    if (person === undefined || found.length > 1) return undefined
+    return person.names.some((name) => name.toLowerCase() === username.toLowerCase()) ? person : undefined
   }
 
   /** Those whose name has this in it; everybody, for an empty one. At most FOUND_LIMIT. @throws DirectoryError */
@@ -146,10 +153,11 @@ export class Directory implements AsyncDisposable {
     const filter = both(named, ldap_filter ?? '(objectClass=*)', 'ldap_filter')
     const entries = await this.#search(base, ldap_scope, filter, [uid, 'cn', ...MAIL], limit)
     return entries.flatMap((entry) => {
-      const username = first(entry, uid)
+      const names = all(entry, uid)
+      const [username] = names
       if (username === undefined) return []
       const email = MAIL.map((name) => first(entry, name)).find((value) => value !== undefined)
-      return [{ dn: entry.dn, username, realname: first(entry, 'cn') ?? username, email }]
+      return [{ dn: entry.dn, username, names, realname: first(entry, 'cn') ?? username, email }]
     })
   }
 

@@ -11,6 +11,7 @@ import type { LiveValues } from '../../config/live-settings.ts'
 import type { Secrets } from '../../services.ts'
 import { asUserName, isUserName, USER_NAME_RULE } from '../user-names.ts'
 import { sealCliSecret } from './cli-secrets.ts'
+import { filteredGroups } from './group-filter.ts'
 import { type Claims, discover, ProviderError, reasonOf } from './provider.ts'
 
 const ACTOR = 'system'
@@ -30,7 +31,7 @@ export interface Flow {
 export interface Newcomer {
   readonly claims: Claims
   readonly refreshToken: string | undefined
-  readonly idToken: string | undefined
+  readonly sealedIdToken: string | undefined
   /** What the provider would call him here. */
   readonly suggested: string
 }
@@ -90,21 +91,39 @@ export class OidcFlows {
       throw new RegistryError('UNAUTHORIZED', `The OpenID provider did not log you in: ${reasonOf(error)}`, undefined, { cause: error })
     }
     const sealedIdToken = tokens.id_token === undefined ? undefined : await this.#secrets.seal(tokens.id_token, ID_TOKEN)
-    const link = await findOidcLink(this.#db, claims.iss, claims.sub)
-    if (link !== undefined) {
-      const user = await findUserById(this.#db, link.userId)
-      if (user === undefined) throw new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
-      await this.#renew(link, tokens.refresh_token)
-      return { user: await this.#update(user, claims, settings), sealedIdToken }
-    }
+    const known = await this.#known(claims, tokens.refresh_token, settings)
+    if (known !== undefined) return { user: known, sealedIdToken }
     const suggested = nameIn(claims, settings.oidc_user_claim)
-    const newcomer = { claims, refreshToken: tokens.refresh_token, idToken: tokens.id_token, suggested }
-    return settings.oidc_auto_onboard ? { user: await this.onboard(newcomer, suggested), sealedIdToken } : { newcomer }
+    const newcomer = { claims, refreshToken: tokens.refresh_token, sealedIdToken, suggested }
+    if (!settings.oidc_auto_onboard) return { newcomer }
+    // He may have come by another window meanwhile.
+    const user = (await this.#make(newcomer, suggested, settings)) ?? (await this.#known(claims, tokens.refresh_token, settings))
+    if (user === undefined) throw deleted()
+    return { user, sealedIdToken }
   }
 
-  /** Makes the newcomer's account. @throws RegistryError DENIED (409): the name is taken */
-  async onboard({ claims, refreshToken }: Newcomer, username: string): Promise<User> {
-    const settings = await this.#settings()
+  /**
+   * Makes the newcomer's account. What the provider said of him is good for that once: whoever has an account comes from the provider each time.
+   * @throws RegistryError DENIED (409): the name is taken; UNAUTHORIZED: he has an account
+   */
+  async onboard(newcomer: Newcomer, username: string): Promise<User> {
+    const user = await this.#make(newcomer, username, await this.#settings())
+    if (user === undefined) throw new RegistryError('UNAUTHORIZED', 'You have an account here already: log in again.')
+    return user
+  }
+
+  /** Who has an account, with what the provider says of him now. */
+  async #known(claims: Claims, refreshToken: string | undefined, settings: LiveValues): Promise<User | undefined> {
+    const link = await findOidcLink(this.#db, claims.iss, claims.sub)
+    if (link === undefined) return undefined
+    const user = await findUserById(this.#db, link.userId)
+    if (user === undefined) throw deleted()
+    await this.#renew(link, refreshToken)
+    return await this.#update(user, claims, settings)
+  }
+
+  /** undefined: he has an account. */
+  async #make({ claims, refreshToken }: Newcomer, username: string, settings: LiveValues): Promise<User | undefined> {
     if (username === '') {
       const claim = settings.oidc_user_claim
       throw new RegistryError(
@@ -130,8 +149,9 @@ export class OidcFlows {
       if (!(error instanceof RegistryError) || error.status !== 409) throw error
       throw new RegistryError('DENIED', `The user name ${username} is taken; choose another.`, undefined, { status: 409 })
     })
+    if (id === undefined) return undefined
     const user = await findUserById(this.#db, id)
-    if (user === undefined) throw new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
+    if (user === undefined) throw deleted()
     return await this.#update(user, claims, settings)
   }
 
@@ -218,6 +238,10 @@ export class OidcFlows {
   }
 }
 
+function deleted(): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'Your account here was deleted; ask an administrator.')
+}
+
 /** The name by the claim that is set, else the usual ones; without what a name cannot have. */
 function nameIn(claims: Claims, claim: string | undefined): string {
   const candidates = claim === undefined ? [claims.name, claims.preferred_username, claims.sub] : [claims[claim]]
@@ -227,8 +251,7 @@ function nameIn(claims: Claims, claim: string | undefined): string {
 
 function groupsIn(value: unknown, filter: string | undefined): string[] {
   const names = [value].flat().filter((each): each is string => typeof each === 'string' && each !== '' && each.length <= 255)
-  const matching = filter === undefined ? names : names.filter((name) => new RegExp(filter, 'u').test(name))
-  return [...new Set(matching)].slice(0, GROUPS_LIMIT)
+  return [...new Set(filteredGroups(names, filter))].slice(0, GROUPS_LIMIT)
 }
 
 function extraParameters(text: string | undefined): Record<string, string> {

@@ -89,7 +89,7 @@ export function oidcRoutes({ oidc, sessions, facts, secrets, clock, baseUrl }: O
         if (!success) throw new RegistryError('UNSUPPORTED', 'Send {"username": "…"}, up to 255 characters.', undefined, { status: 400 })
         const user = await (await oidc.flows()).onboard(newcomer, data.username.trim())
         c.header('Set-Cookie', drop(c.req.raw, NEWCOMER_COOKIE))
-        c.header('Set-Cookie', await begin(c.req.raw, user.id), { append: true })
+        c.header('Set-Cookie', await begin(c.req.raw, user.id, newcomer.sealedIdToken), { append: true })
         return form ? c.redirect(landing, 303) : c.body(null, 200)
       } catch (error) {
         if (!form || !(error instanceof RegistryError) || error.status >= 500) throw error
