@@ -140,7 +140,13 @@ export function originApp(origin: OpenOrigin, options: OriginAppOptions = {}): H
     const refusal = elsewhere(standing, path)
     if (refusal !== undefined) return errorAnswer(refusal, request, { log, requestId })
     // What machines ask all day goes past the router of everything else.
-    return path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : await app.fetch(request)
+    return path.startsWith('/v2/') || path === '/v2' ? await tickets.answer(request, await v2(request)) : extending(request, await app.fetch(request))
+  }
+  /** Whichever API it was that a session was used at. */
+  const extending = (request: Request, response: Response): Response => {
+    const cookie = services.sessions.extension(request, services.baseUrl(request).startsWith('https:'))
+    if (cookie !== undefined) response.headers.append('Set-Cookie', cookie)
+    return response
   }
   return observed(options.admission ? admitted(options.admission, clock, answer) : answer, {
     identity,

@@ -23,7 +23,15 @@ export interface TestOrigin {
   ask(
     method: string,
     path: string,
-    options?: { credentials?: string; json?: unknown; form?: Record<string, string>; signal?: AbortSignal; address?: string; cookie?: string },
+    options?: {
+      credentials?: string
+      json?: unknown
+      form?: Record<string, string>
+      signal?: AbortSignal
+      address?: string
+      cookie?: string
+      headers?: Record<string, string>
+    },
   ): Promise<Response>
   close(): Promise<void>
 }
@@ -50,8 +58,8 @@ export async function openTestOrigin(config: Partial<OriginConfig> = {}): Promis
     origin,
     clock,
     lines,
-    async ask(method, path, { credentials, json, form, signal, address = '192.0.2.1', cookie } = {}) {
-      const headers = new Headers(cookie === undefined ? {} : { cookie })
+    async ask(method, path, { credentials, json, form, signal, address = '192.0.2.1', cookie, headers: more = {} } = {}) {
+      const headers = new Headers({ ...more, ...(cookie !== undefined && { cookie }) })
       if (credentials !== undefined)
         headers.set('authorization', /^(Bearer|Basic|Digest|Atoll-Edge) /.test(credentials) ? credentials : `Basic ${btoa(credentials)}`)
       const body = json !== undefined ? JSON.stringify(json) : form !== undefined ? new URLSearchParams(form).toString() : undefined

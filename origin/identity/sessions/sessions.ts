@@ -15,6 +15,9 @@ import type { Facts } from '../facts.ts'
 export const SESSION_COOKIE = 'sid'
 export const CSRF_HEADER = 'X-Harbor-CSRF-Token'
 
+/** How long the browser is to keep the cookie of a session that this request has extended, in seconds: on the request, as its address is. */
+const EXTENDED = Symbol('for how many seconds a session goes on')
+
 const MINUTE_MS = 60_000
 /** How long it is believed that a directory knows somebody, and of how many. */
 const KNOWN_FOR_MS = 60_000
@@ -56,6 +59,13 @@ export class Sessions {
     return setCookie(SESSION_COOKIE, value, { secure, maxAge: Math.round(lifetime / 1000) })
   }
 
+  /** A Set-Cookie for the answer to a request that extended its session: or else the browser forgets what goes on here. undefined: it extended none. */
+  extension(request: Request, secure: boolean): string | undefined {
+    const maxAge: unknown = Reflect.get(request, EXTENDED)
+    const value = cookieOf(request, SESSION_COOKIE)
+    return typeof maxAge === 'number' && value !== undefined ? setCookie(SESSION_COOKIE, value, { secure, maxAge }) : undefined
+  }
+
   /** Who this browser logged in as; undefined: it sends no session that is good. @throws RegistryError DENIED (403) without the CSRF token where it is needed, UNAUTHORIZED for an account that is disabled */
   async authenticate(request: Request): Promise<Account | undefined> {
     const { db, facts, live } = this.#options
@@ -74,7 +84,10 @@ export class Sessions {
     }
     // Whoever goes on working stays logged in; a write for each request would be one too many.
     const lifetime = (await live.get('session_timeout')) * MINUTE_MS
-    if (session.expiresAt - db.clock.now() < lifetime / 2) await extendSession(db, session.hash, db.clock.now() + lifetime)
+    if (session.expiresAt - db.clock.now() < lifetime / 2) {
+      await extendSession(db, session.hash, db.clock.now() + lifetime)
+      Reflect.set(request, EXTENDED, Math.round(lifetime / 1000))
+    }
     return account
   }
 
