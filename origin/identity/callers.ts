@@ -10,6 +10,7 @@ import type { Facts } from './facts.ts'
 import type { Issuer } from './issuer.ts'
 import type { Logins } from './logins.ts'
 import type { Nonces } from './nonces.ts'
+import { refuseForeignChanges } from './sessions/other-sites.ts'
 import type { Sessions } from './sessions/sessions.ts'
 
 export interface CallersOptions {
@@ -48,8 +49,9 @@ export class Callers {
     }
   }
 
-  /** For the API: passwords, robots' secrets, sessions. A token is made for some repositories, and must not open the rest. @throws as identify, and as sessions do */
+  /** For the API: passwords, robots' secrets, sessions. A token is made for some repositories, and must not open the rest. @throws as identify, as sessions do, and DENIED (403) for a change that another site sends */
   async authenticate(request: Request): Promise<Principal> {
+    refuseForeignChanges(request)
     const account = (await this.account(request)) ?? (await this.#options.sessions.authenticate(request))
     return account?.principal ?? ANONYMOUS
   }

@@ -10,6 +10,7 @@ import type { LiveSettings } from '../../config/live.ts'
 import type { Account } from '../accounts.ts'
 import { cookieOf, setCookie } from '../cookies.ts'
 import type { Facts } from '../facts.ts'
+import { changes } from './other-sites.ts'
 
 /** Harbor's names, which its portal and its clients know. */
 export const SESSION_COOKIE = 'sid'
@@ -22,8 +23,6 @@ const MINUTE_MS = 60_000
 /** How long it is believed that a directory knows somebody, and of how many. */
 const KNOWN_FOR_MS = 60_000
 const KNOWN = 10_000
-/** What changes nothing needs no proof that the page is ours (RFC 9110, 9.2.1). */
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 export interface SessionsOptions {
   readonly db: Database
@@ -74,7 +73,7 @@ export class Sessions {
     if (value === undefined || session === undefined) return undefined
     const account = await facts.account(`user:${session.userId}`)
     if (account === undefined || account.credentialVersion !== session.credentialVersion) return undefined
-    if (!SAFE.has(request.method) && !this.#proves(value, request.headers.get(CSRF_HEADER))) {
+    if (changes(request) && !this.#proves(value, request.headers.get(CSRF_HEADER))) {
       throw new RegistryError('DENIED', `A change by a browser's session needs the header ${CSRF_HEADER}, as any GET of the API gives it.`)
     }
     inGoodStanding(account.principal, db.clock.now())
