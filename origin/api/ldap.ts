@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { LDAP_GROUP } from '../../schema/groups.ts'
-import { sameHost } from '../config/live.ts'
+import { sameServer } from '../config/same-server.ts'
 import type { DirectorySettings } from '../identity/ldap/directory.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, routes } from './environment.ts'
@@ -94,7 +94,7 @@ export const ldap = ({ services: { live, people }, guard }: ApiParts) => {
       const { ldap_connection_timeout: timeout, ...given } = c.req.valid('json') ?? {}
       const kept = await live.all()
       const wishes = known({ ...given, ...(timeout !== undefined && { ldap_timeout: timeout }) } as Partial<DirectorySettings>)
-      const elsewhere = wishes.ldap_url !== undefined && !sameHost(wishes.ldap_url, kept.ldap_url)
+      const elsewhere = wishes.ldap_url !== undefined && !sameServer(wishes.ldap_url, kept.ldap_url)
       // The password that is kept is for the directory that is kept.
       const settings = { ...kept, ...(elsewhere && { ldap_search_password: undefined }), ...wishes }
       try {

@@ -105,11 +105,6 @@ export function secretOf(text: string | null | undefined): string | undefined {
   return text === undefined || text === null || text === '' || text === KEPT ? undefined : text
 }
 
-/** Whether a credential for one address may be shown to the other. */
-export function sameHost(left: string, right: string): boolean {
-  return new URL(left).origin === new URL(right).origin
-}
-
 /** `paused`: why it is not asked now. */
 export function showRegistry(row: Endpoint, paused?: string): z.infer<typeof Registry> {
   const wrong = row.statusText || paused

@@ -12,6 +12,7 @@ import {
   recordEndpointStatus,
   updateEndpoint,
 } from '../../schema/endpoints.ts'
+import { sameServer } from '../config/same-server.ts'
 import { endpointPurpose } from '../proxy-caches.ts'
 import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, created, id, routes } from './environment.ts'
@@ -19,7 +20,7 @@ import { ApiError, badField, notFound } from './errors.ts'
 import { pausesOf } from './held-back.ts'
 import { describePage } from './paging.ts'
 import { pingEndpoint } from './registry-ping.ts'
-import { NewRegistry, Registry, RegistryChange, RegistryPing, sameHost, secretOf, showRegistry } from './registry-shapes.ts'
+import { NewRegistry, Registry, RegistryChange, RegistryPing, secretOf, showRegistry } from './registry-shapes.ts'
 import { formOf, REGISTRY_TYPES, resourceFilters, TRIGGERS } from './registry-types.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -210,7 +211,7 @@ export const registries = ({ services, guard }: ApiParts) => {
       const type = body.type ?? known?.type ?? 'docker-registry'
       if (url === undefined) throw badField('url', 'is missing')
       // A secret that is kept goes to the host it was given for and to no other.
-      const sealed = known !== undefined && sameHost(known.url, url) ? known.sealedSecret : null
+      const sealed = known !== undefined && sameServer(known.url, url) ? known.sealedSecret : null
       const kept = known !== undefined && sealed !== null ? await secrets.unseal(sealed, endpointPurpose(known.id)) : undefined
       const username = body.access_key ?? known?.accessKey ?? undefined
       const password = secretOf(body.access_secret) ?? kept
@@ -266,7 +267,7 @@ export const registries = ({ services, guard }: ApiParts) => {
       const endpoint = await found(c.req.valid('param').id)
       const body = c.req.valid('json')
       const secret = secretOf(body.access_secret)
-      const moved = body.url !== undefined && body.url !== null && !sameHost(body.url, endpoint.url)
+      const moved = body.url !== undefined && body.url !== null && !sameServer(body.url, endpoint.url)
       if (moved && secret === undefined && endpoint.sealedSecret !== null && body.access_secret !== '') {
         throw badField('access_secret', 'give it again for the new host: the one that is kept goes to the old host only')
       }

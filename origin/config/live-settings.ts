@@ -75,7 +75,7 @@ export const liveSettings = defineSettings({
 export type LiveValues = Values<typeof liveSettings>
 export type LiveKey = keyof LiveValues
 
-/** Which secret goes to which address: it is for that host and for no other. */
+/** Which secret goes to which address: it is for that server and for no other. */
 export const SECRET_OF = { ldap_url: 'ldap_search_password', oidc_endpoint: 'oidc_client_secret' } as const satisfies Partial<
   Record<LiveKey, LiveKey>
 >

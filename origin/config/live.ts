@@ -4,6 +4,7 @@ import { readSettings, writeSettings } from '../../schema/settings.ts'
 import type { RecentChanges } from '../changes.ts'
 import type { Secrets } from '../services.ts'
 import { type LiveKey, type LiveValues, liveSettings, SECRET_OF } from './live-settings.ts'
+import { sameServer } from './same-server.ts'
 
 /** Where they are in the table of settings. */
 const PREFIX = 'config.'
@@ -98,17 +99,15 @@ export class LiveSettings {
   }
 }
 
-/** A secret that is kept does not follow its address to another host; whoever moves the address has the secret, and gives it again. @throws BadSetting */
+/** A secret that is kept does not follow its address to another server; whoever moves the address has the secret, and gives it again. @throws BadSetting */
 function refuseMovedSecrets(wishes: ReadonlyMap<LiveKey, unknown>, now: LiveValues): void {
   for (const [address, secret] of Object.entries(SECRET_OF) as [keyof typeof SECRET_OF, (typeof SECRET_OF)[keyof typeof SECRET_OF]][]) {
     const wish = wishes.get(address)
     if (typeof wish !== 'string' || wish === '' || wishes.has(secret) || now[secret] === undefined) continue
-    if (!sameHost(wish, now[address]))
-      throw new BadSetting(secret, `is missing: the one that is kept is for ${now[address]}, and goes to no other host`)
+    if (!sameServer(wish, now[address]))
+      throw new BadSetting(
+        secret,
+        `is missing: the one that is kept is for ${now[address]}, and goes to no other host, port or scheme; give it again`,
+      )
   }
-}
-
-/** Whether two addresses are of one host, on whichever port. */
-export function sameHost(one: string, other: string | undefined): boolean {
-  return URL.canParse(one) && other !== undefined && URL.canParse(other) && new URL(one).hostname === new URL(other).hostname
 }

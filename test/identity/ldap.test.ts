@@ -189,8 +189,12 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
 
   test('by ldaps and by StartTLS, and to no server whose certificate is not trusted', async () => {
     const ping = async (conf: object) => (await ask('POST /ldap/ping', '/ldap/ping', 200, conf)).body as { success: boolean }
-    expect(await ping({ ldap_url: slapd.secureUrl, ldap_verify_cert: true })).toMatchObject({ success: false })
-    expect(await ping({ ldap_url: slapd.secureUrl, ldap_verify_cert: false })).toMatchObject({ success: true })
+    const secure = { ldap_url: slapd.secureUrl, ldap_search_password: ROOT.password }
+    expect(await ping({ ldap_url: slapd.secureUrl, ldap_verify_cert: false }), 'the password that is kept stays where it is').toMatchObject({
+      success: false,
+    })
+    expect(await ping({ ...secure, ldap_verify_cert: true })).toMatchObject({ success: false })
+    expect(await ping({ ...secure, ldap_verify_cert: false })).toMatchObject({ success: true })
     await ask('PUT /configurations', '/configurations', 200, { ldap_start_tls: true })
     expect(await ping({})).toMatchObject({ success: false })
     await ask('PUT /configurations', '/configurations', 200, { ldap_verify_cert: false })
