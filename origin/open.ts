@@ -168,6 +168,7 @@ export async function openOrigin({
   const logins = new Logins({
     directory: async (name, password) => (await oidc.login(name, password)) ?? (await people.login(name, password)),
     mode: () => live.get('auth_mode'),
+    linked: (principalId) => oidc.knows(principalId),
     stillRight: (name, secret) => oidc.stillRight(name, secret),
     facts,
     passwords,

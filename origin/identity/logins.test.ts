@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest'
 import type { RegistryError } from '../../registry/spec/errors.ts'
 import { Throttle } from '../../runtime/credentials/throttle.ts'
+import { onboardLinked } from '../../schema/oidc-links.ts'
 import { createUser, findUserByUsername, updateUser } from '../../schema/users.ts'
 import { openTestOrigin, PASSWORD } from '../testing/origin.ts'
 import { SharedGuesses } from './guesses.ts'
 import { Logins } from './logins.ts'
+import { sealCliSecret } from './oidc/cli-secrets.ts'
 
 it('whoever is asked for with a wrong secret costs the same work and is told the same: unknown, known here, known elsewhere, disabled', async () => {
   const origin = await openTestOrigin()
@@ -39,6 +41,7 @@ it('whoever is asked for with a wrong secret costs the same work and is told the
       },
       onWrong: () => {},
       mode: async () => 'db_auth',
+      linked: async () => false,
       stillRight: async () => true,
       rehash: async () => {},
     })
@@ -71,6 +74,33 @@ it('whoever is asked for with a wrong secret costs the same work and is told the
     // What belongs to this place goes nowhere else.
     expect(asked.filter((each) => each.startsWith('admin ') || each.startsWith('disabled '))).toEqual([])
     expect(asked).toEqual(expect.arrayContaining(['nobody wrong', 'elsewhere wrong']))
+  } finally {
+    await origin.close()
+  }
+})
+
+it('who is of an OpenID provider logs in by his CLI secret alone while that is asked, whatever password he was given here', async () => {
+  const origin = await openTestOrigin()
+  try {
+    const { db, secrets } = origin.origin.services
+    const link = {
+      issuer: 'https://op.example',
+      subject: 'ada',
+      sealedSecret: await sealCliSecret(secrets, 'Cli-s3cret-1'),
+      sealedRefreshToken: null,
+    }
+    const id = await onboardLinked(db, { username: 'ada' }, { ...link, checkedAt: 0 })
+    const set = async (path: string, json: object) =>
+      expect((await origin.ask('PUT', `/api/v2.0${path}`, { credentials: `admin:${PASSWORD}`, json })).status).toBe(200)
+    const works = async (secret: string) => (await origin.ask('GET', '/api/v2.0/users/current', { credentials: `ada:${secret}` })).status === 200
+    const both = async () => ({ password: await works('Passw0rd-1'), cliSecret: await works('Cli-s3cret-1') })
+    await set(`/users/${id}/password`, { new_password: 'Passw0rd-1' })
+    for (const auth_mode of ['db_auth', 'oidc_auth', 'db_auth', 'oidc_auth']) {
+      await set('/configurations', { auth_mode })
+      const expected = { auth_mode, password: auth_mode === 'db_auth', cliSecret: auth_mode === 'oidc_auth' }
+      expect({ auth_mode, ...(await both()) }).toEqual(expected)
+      expect({ auth_mode, ...(await both()) }, 'what is remembered').toEqual(expected)
+    }
   } finally {
     await origin.close()
   }

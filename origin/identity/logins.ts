@@ -30,8 +30,10 @@ export interface LoginsOptions {
   readonly rehash: (account: Account, hash: string) => Promise<void>
   /** Asks elsewhere about people who have no password here; resolves with the name of their account. */
   readonly directory: (name: string, password: string) => Promise<string | undefined>
-  /** Where people without a password here are asked about now (`auth_mode`): what was right elsewhere is checked anew. */
+  /** Where people without a password here are asked about now (`auth_mode`): what was right under another is checked anew. */
   readonly mode: () => Promise<string>
+  /** Whether somebody is of an OpenID provider: while people are asked about there, a password that he may have here does not count. */
+  readonly linked: (principalId: string) => Promise<boolean>
   /** Whether a secret that was right a moment ago still is, as far as that can be said here, of an account that has none here. */
   readonly stillRight: (name: string, secret: string) => Promise<boolean>
   /** Told of a wrong secret of an account that there is. */
@@ -42,6 +44,8 @@ interface Verified {
   readonly id: string
   readonly credentialVersion: number
   readonly mode: string
+  /** By whom people are asked about elsewhere. */
+  readonly elsewhere: boolean
   readonly until: number
 }
 
@@ -81,10 +85,9 @@ export class Logins {
     const account = await this.#options.facts.account(verified.id)
     const now = this.#options.clock.now()
     const fresh = now < verified.until && now > verified.until - 2 * VERIFIED_MS
-    if (fresh && account?.credentialVersion === verified.credentialVersion) {
-      if (account.secretHash !== undefined) return account
-      const { mode, stillRight } = this.#options
-      if (verified.mode === (await mode()) && (await stillRight(account.principal.name, secret))) return account
+    const { mode, stillRight } = this.#options
+    if (fresh && account?.credentialVersion === verified.credentialVersion && verified.mode === (await mode())) {
+      if (!verified.elsewhere || (await stillRight(account.principal.name, secret))) return account
     }
     this.#verified.delete(key)
     return undefined
@@ -111,7 +114,8 @@ export class Logins {
     // By the name, not by what was found: the time that an answer takes must not tell which robots there are.
     const robot = account === undefined ? name.startsWith(ROBOT_PREFIX) : account.principal.kind === 'robot'
     let right = robot ? await robotSecrets.verify(secret, account?.secretHash ?? '') : await passwords.verify(secret, account?.secretHash)
-    if (!robot && account?.secretHash === undefined) {
+    const elsewhere = !robot && !(await this.#hasPasswordHere(account, mode))
+    if (elsewhere) {
       const known = await this.#options.directory(name, secret).catch((error: unknown) => {
         attempt.unchecked()
         throw error
@@ -123,17 +127,23 @@ export class Logins {
       if (!attempt.again) await guesses.wrong(name, address)
       if (meant !== undefined) this.#options.onWrong(meant, address)
       // Who has a password here costs what anybody else costs, who is asked for elsewhere. By no name and secret of his: they are for here alone.
-      if (!robot && account?.secretHash !== undefined) await this.#options.directory(nobody(), nobody())
+      if (!robot && !elsewhere) await this.#options.directory(nobody(), nobody())
       return undefined
     }
     attempt.right()
     await guesses.right(name, address, guessed)
     const { id } = account.principal
-    this.#verified.set(key, { id, credentialVersion: account.credentialVersion, mode, until: clock.now() + VERIFIED_MS })
-    if (!robot && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {
+    this.#verified.set(key, { id, credentialVersion: account.credentialVersion, mode, elsewhere, until: clock.now() + VERIFIED_MS })
+    if (!robot && !elsewhere && account.secretHash !== undefined && passwords.outdated(account.secretHash)) {
       await this.#options.rehash(account, await passwords.hash(secret))
     }
     return account
+  }
+
+  /** Somebody of a provider may have been given a password here in between: it must not outlive what the provider thinks of him. */
+  async #hasPasswordHere(account: Account | undefined, mode: string): Promise<boolean> {
+    if (account?.secretHash === undefined) return false
+    return mode !== 'oidc_auth' || !(await this.#options.linked(account.principal.id))
   }
 }
 
