@@ -1,13 +1,16 @@
 // What people may be called here, wherever they come from: by the rules of Harbor, and nothing that looks like another name and is none.
 
 const LIMIT = 255
+/** Whom the audit log and the changes name where nobody who has an account has done it. */
+const OURS = ['anonymous', 'system']
 const UNFIT = /[\p{C}\s,~#$%:/\\"'<>]/u
 
 /** Said of a name that cannot be one. */
-export const USER_NAME_RULE = 'has up to 255 characters, no spaces, nothing invisible and none of , ~ # $ % : / \\ " \' < >'
+export const USER_NAME_RULE =
+  'has up to 255 characters, no spaces, nothing invisible and none of , ~ # $ % : / \\ " \' < >, and is not anonymous or system'
 
 export function isUserName(name: string): boolean {
-  return name !== '' && name.length <= LIMIT && !UNFIT.test(name)
+  return name !== '' && name.length <= LIMIT && !UNFIT.test(name) && !OURS.includes(name.toLowerCase())
 }
 
 /** The nearest name that can be one; empty: there is none. */
