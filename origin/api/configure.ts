@@ -93,6 +93,8 @@ export const configurations = ({ services, guard }: ApiParts) => {
     .openapi(internal, async (c) => c.json(await show(), 200))
     .openapi(update, async (c) => {
       const given = c.req.valid('json')
+      // Which is checked without it: what a check builds cannot have a key of this name.
+      if (Object.hasOwn(await c.req.json(), '__proto__')) throw badField('__proto__', 'there is no such setting')
       const fixed = constants(services)
       const wishes = new Map<LiveKey, unknown>()
       for (const [key, wish] of Object.entries(given)) {

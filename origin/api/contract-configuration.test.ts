@@ -34,6 +34,8 @@ describe.skipIf(!CONTRACT_PRESENT)('configuration and groups keep to the contrac
     for (const wrong of [
       { auth_mode: 'guess' },
       { nonsense: 1 },
+      JSON.parse('{"__proto__": 1}'),
+      JSON.parse('{"session_timeout": 60, "__proto__": {}}'),
       { banner_message: 'mine' },
       { read_only: true },
       { ldap_scope: 9 },
