@@ -3,6 +3,7 @@ import { PROJECT_PERMISSIONS, permissionsMeant, SYSTEM_PERMISSIONS } from '../..
 import { mayGrant } from '../../policy/delegation.ts'
 import type { Principal, ProjectFacts, RobotPermission } from '../../policy/facts.ts'
 import type { OriginServices } from '../services.ts'
+import { instant } from './environment.ts'
 import { ApiError, badField } from './errors.ts'
 import { ROBOT_PERMISSIONS_LIMIT } from './limits.ts'
 
@@ -81,6 +82,12 @@ export async function requireNoMore(services: Facts, principal: Principal, permi
       throw new ApiError('FORBIDDEN', `This robot may ${permission.action} ${permission.resource}, and you may not: its secret is not yours to set.`)
     }
   }
+}
+
+/** `expiresAt`: when the robot is to end, in milliseconds; undefined: never. @throws ApiError FORBIDDEN when a robot would give one a longer life than its own */
+export function requireNoLonger({ expiresAt: own }: Principal, expiresAt: number | undefined): void {
+  if (own === undefined || (expiresAt !== undefined && expiresAt <= own)) return
+  throw new ApiError('FORBIDDEN', `Nobody gives a robot a longer life than his own, and yours ends at ${instant(own)}: let it end by then.`)
 }
 
 /** Atoll's grants as Harbor's permissions, one for each kind and namespace. Grants in a project that is gone are left out. */

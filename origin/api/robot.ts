@@ -6,7 +6,7 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { ApiError, badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
-import { readPermissions, requireNoMore, samePermissions, showPermissions } from './robot-permissions.ts'
+import { readPermissions, requireNoLonger, requireNoMore, samePermissions, showPermissions } from './robot-permissions.ts'
 import { expiryAfter, expirySeconds, makeRobot, NewRobot, Robot, RobotChange, RobotCreated, RobotSecret, Secret, showRobot } from './robot-shapes.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -122,11 +122,13 @@ export const robots = ({ services, guard }: ApiParts) => {
       if (project === undefined) guard.requireSystem(principal, target)
       const permissions = await readPermissions(services, principal, body.permissions, project)
       const duration = body.duration ?? (await services.live.get('robot_token_duration'))
+      const expiresAt = expiryAfter(clock.now(), duration)
+      requireNoLonger(principal, expiresAt)
       const robot = {
         ...body,
         description: body.description ?? '',
         disable: body.disable ?? false,
-        expiresAt: expiryAfter(clock.now(), duration),
+        expiresAt,
         duration,
       }
       const { row, secret } = await makeRobot(services, { robot, project, permissions }, principal.id)
@@ -147,6 +149,8 @@ export const robots = ({ services, guard }: ApiParts) => {
       if (!unchanged && body.permissions.length === 0) throw badField('permissions', 'needs one at least')
       const duration = body.duration ?? undefined
       const renewed = duration !== undefined && duration !== row.duration
+      const expiresAt = renewed ? expiryAfter(row.createdAt, duration) : undefined
+      if (renewed) requireNoLonger(principal, expiresAt)
       await updateRobot(
         db,
         row.id,
@@ -154,7 +158,7 @@ export const robots = ({ services, guard }: ApiParts) => {
           description: body.description,
           disabled: body.disable,
           permissions: unchanged ? undefined : await readPermissions(services, principal, body.permissions, project),
-          ...(renewed && { duration, expiresAt: expiryAfter(row.createdAt, duration) ?? null }),
+          ...(renewed && { duration, expiresAt: expiresAt ?? null }),
         },
         principal.id,
       )

@@ -5,7 +5,7 @@ import { empty, json, refusals } from './answers.ts'
 import { type ApiParts, BASE_PATH, id, instant, routes } from './environment.ts'
 import { badField, notFound } from './errors.ts'
 import { describePage } from './paging.ts'
-import { readPermissions } from './robot-permissions.ts'
+import { readPermissions, requireNoLonger } from './robot-permissions.ts'
 import { Description, expirySeconds, makeRobot, Name, Robot, RobotCreated, showRobot } from './robot-shapes.ts'
 import { SEARCHES } from './searches.ts'
 
@@ -127,7 +127,9 @@ export const projectRobots = ({ services, guard }: ApiParts) => {
       const { principal, project } = c.var
       const { name, description, expires_at, access } = c.req.valid('json')
       const permissions = await readPermissions(services, principal, [{ kind: 'project', namespace: project.name, access }], project)
-      const robot = { name, description: description ?? '', disable: false, ...(await lifetime(expires_at)) }
+      const life = await lifetime(expires_at)
+      requireNoLonger(principal, life.expiresAt)
+      const robot = { name, description: description ?? '', disable: false, ...life }
       const { row, secret } = await makeRobot(services, { robot, project, permissions }, principal.id)
       c.header('Location', `${BASE_PATH}/projects/${project.id}/robots/${row.id}`)
       return c.json({ id: row.id, name: robotName(row), secret, creation_time: instant(row.createdAt), expires_at: expirySeconds(row) }, 201)
