@@ -10,7 +10,12 @@ export const USER_NAME_RULE =
   'has up to 255 characters, no spaces, nothing invisible and none of , ~ # $ % : / \\ " \' < >, and is not anonymous or system'
 
 export function isUserName(name: string): boolean {
-  return name !== '' && name.length <= LIMIT && !UNFIT.test(name) && !OURS.includes(name.toLowerCase())
+  return name !== '' && name.length <= LIMIT && !UNFIT.test(name) && !isOurs(name)
+}
+
+/** Of no person: wherever people come from, an account of that name would be taken for this system. */
+export function isOurs(name: string): boolean {
+  return OURS.includes(name.toLowerCase())
 }
 
 /** The nearest name that can be one; empty: there is none. */

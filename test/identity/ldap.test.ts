@@ -139,9 +139,21 @@ describe.skipIf(!SLAPD_PRESENT || !CONTRACT_PRESENT)('people of a real slapd', (
     const cookie = begun.headers.get('set-cookie')?.split(';')[0] ?? ''
     const bySession = async () => (await origin.ask('GET', '/api/v2.0/users/current', { cookie })).status
     expect(await bySession()).toBe(200)
+    // A base that is not there says nothing of him.
+    await ask('PUT /configurations', '/configurations', 200, { ldap_base_dn: `ou=nowhere,${BASE}` })
+    origin.clock.ahead += 60_000
+    expect([await login('tom:tom-secret'), await bySession()]).toEqual([503, 200])
+    await ask('PUT /configurations', '/configurations', 200, { ldap_base_dn: `ou=people,${BASE}` })
     await slapd.remove(`uid=tom,ou=people,${BASE}`)
     origin.clock.ahead += 60_000
     expect([await login('tom:tom-secret'), await bySession()]).toEqual([401, 401])
+  })
+
+  test('who is called there as the audit log calls this system has no account here', async () => {
+    const person = 'objectClass: inetOrgPerson\nuid: System\ncn: S\nsn: S\nuserPassword: system-secret\n'
+    await slapd.change('ldapadd', `dn: uid=System,ou=people,${BASE}\n${person}`)
+    expect(await login('system:system-secret')).toBe(401)
+    await slapd.remove(`uid=System,ou=people,${BASE}`)
   })
 
   test('ping, search and import', async () => {

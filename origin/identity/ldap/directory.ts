@@ -151,7 +151,10 @@ export class Directory implements AsyncDisposable {
     const { ldap_base_dn: base, ldap_filter, ldap_scope, ldap_uid: uid } = this.#settings
     if (base === undefined) throw new DirectoryError('Nobody says where people are: set ldap_base_dn.', undefined, 412)
     const filter = both(named, ldap_filter ?? '(objectClass=*)', 'ldap_filter')
-    const entries = await this.#search(base, ldap_scope, filter, [uid, 'cn', ...MAIL], limit)
+    const entries = await this.#search(base, ldap_scope, filter, [uid, 'cn', ...MAIL], limit, () => {
+      // Nobody would be known there any more, and all would be logged out for a mistake.
+      throw new DirectoryError(`The LDAP server has nothing at ldap_base_dn, ${base}.`)
+    })
     return entries.flatMap((entry) => {
       const names = all(entry, uid)
       const [username] = names
@@ -187,15 +190,22 @@ export class Directory implements AsyncDisposable {
     return entry === undefined ? [] : all(entry, attribute)
   }
 
-  async #search(base: string, scope: number, filter: Filter, attributes: string[], sizeLimit: number): Promise<Entry[]> {
+  async #search(
+    base: string,
+    scope: number,
+    filter: Filter,
+    attributes: string[],
+    sizeLimit: number,
+    onNoBase: () => Entry[] = () => [],
+  ): Promise<Entry[]> {
     const { ldap_timeout: timeLimit } = this.#settings
     try {
       const { searchEntries } = await this.#client.search(base, { scope: SCOPES[scope] ?? 'sub', filter, attributes, sizeLimit, timeLimit })
       return searchEntries
     } catch (error) {
       const name = error instanceof Error ? error.name : ''
-      // A base that is not there has nothing below it; a search that found too much still found.
-      if (name === 'NoSuchObjectError' || name === 'InvalidDNSyntaxError') return []
+      // A search that found too much still found.
+      if (name === 'NoSuchObjectError' || name === 'InvalidDNSyntaxError') return onNoBase()
       if (name === 'SizeLimitExceededError') return []
       throw new DirectoryError(`The LDAP server did not answer a search: ${reason(error)}`, error)
     }

@@ -6,6 +6,7 @@ import { oidcLinkOf } from '../../../schema/oidc-links.ts'
 import { findUserByUsername, onboardUser, setAdminByGroup, type User } from '../../../schema/users.ts'
 import type { LiveSettings } from '../../config/live.ts'
 import type { LiveValues } from '../../config/live-settings.ts'
+import { isOurs } from '../user-names.ts'
 import type { Directory, DirectoryGroup, DirectoryPerson, DirectorySettings } from './directory.ts'
 
 const ACTOR = 'system'
@@ -117,6 +118,7 @@ export class DirectoryPeople {
   async #keep(person: DirectoryPerson, groups: readonly DirectoryGroup[], adminDn: string | undefined): Promise<string | undefined> {
     const db = this.#db
     const known = await findUserByUsername(db, person.username)
+    if (isOurs(person.username)) return undefined
     // An account with a password of its own is another person's, and so is one of an OpenID provider.
     if (known !== undefined && (known.passwordHash != null || (await oidcLinkOf(db, known.id)) !== undefined)) return undefined
     const user = known ?? (await this.#onboard(person))
