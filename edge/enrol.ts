@@ -3,7 +3,8 @@ import type { Enrolment } from '../mesh/enrolment.ts'
 import { systemClock } from '../registry/clock.ts'
 import { createFetch } from '../runtime/fetch.ts'
 import { SettingsError } from '../runtime/settings/read.ts'
-import { joinOrigin } from './enrolment.ts'
+import { enrolIfRevoked, joinOrigin } from './enrolment.ts'
+import { startOver } from './feed.ts'
 import { OriginClient } from './origin-client.ts'
 import type { EdgeConfig } from './settings.ts'
 import { openKept } from './stores.ts'
@@ -11,7 +12,8 @@ import { VERSION } from './version.ts'
 
 /**
  * Makes this machine's edge a member of its origin, without starting it: the key pair is made here, and stays here.
- * An edge that is a member already stays who it is. @throws SettingsError, EnrolmentRefused
+ * An edge that is a member already stays who it is, unless the origin does not know it any more.
+ * @throws SettingsError, EnrolmentRefused, RegistryError UNAVAILABLE
  */
 export async function enrolEdge(config: EdgeConfig): Promise<Enrolment> {
   const originUrl = config['edge.origin_url']
@@ -19,6 +21,11 @@ export async function enrolEdge(config: EdgeConfig): Promise<Enrolment> {
   if (originUrl === undefined) throw new SettingsError(['edge.origin_url is missing: an edge needs to know where its origin is.'])
   const origin = new OriginClient({ url: new URL(originUrl), fetch: createFetch(), clock: systemClock, newId: randomUUID })
   const url = config['edge.url'] ?? `http://${config['edge.host']}:${config['edge.port']}`
-  const { enrolment } = await joinOrigin({ kept: openKept(config), origin, token, url, version: VERSION })
-  return enrolment
+  const kept = openKept(config)
+  const options = { kept, origin, url, version: VERSION }
+  const { enrolment, found } = await joinOrigin({ ...options, token })
+  if (!found || token === undefined) return enrolment
+  const anew = await enrolIfRevoked({ ...options, token })
+  if (anew !== undefined) await startOver(kept)
+  return anew ?? enrolment
 }

@@ -41,6 +41,12 @@ interface Position {
 
 const POSITION = 'feed'
 
+/** Has an edge that is not running read everything again when it starts: what it follows then may be another origin, or one that was restored. */
+export async function startOver(kept: Kept): Promise<void> {
+  const position = (await kept.get(POSITION)) as Position | undefined
+  if (position !== undefined) await kept.set(POSITION, { run: position.run + 1, time: 0 } satisfies Position)
+}
+
 /**
  * The one stream from the origin, followed for as long as the edge lives. Batches are taken in order and without a hole; after a
  * break it goes on from its own cursor, and where the origin cannot, everything is to be read again.
@@ -85,6 +91,12 @@ export class Feed {
   /** The origin has said that this edge is none of its any more. */
   get revoked(): boolean {
     return this.#revoked
+  }
+
+  /** Reads everything again, as `startOver` does. Call it before `follow`. */
+  async startOver(): Promise<void> {
+    this.#sites = undefined
+    await this.#lost()
   }
 
   /** Follows until the signal ends it. Never rejects. */

@@ -20,10 +20,18 @@ const KEY = 'identity/key'
 export async function keyPair(kept: Kept): Promise<JWK> {
   const found = await kept.get(KEY)
   if (isPrivateKey(found)) return found
-  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
-  const made = await exportJWK(pair.privateKey)
-  await kept.set(KEY, made)
+  const made = await newKeyPair()
+  await replaceKeyPair(kept, made)
   return made
+}
+
+export async function newKeyPair(): Promise<JWK> {
+  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+  return await exportJWK(pair.privateKey)
+}
+
+export async function replaceKeyPair(kept: Kept, pair: JWK): Promise<void> {
+  await kept.set(KEY, pair)
 }
 
 /** A key pair ready to sign: the private half can be used from here on, but not read. */

@@ -7,7 +7,7 @@ import { type Clock, pause, steady } from '../registry/clock.ts'
 import type { Log } from '../registry/log.ts'
 import type { Fetch } from '../registry/remote/index.ts'
 import { RegistryError } from '../registry/spec/errors.ts'
-import { EnrolmentRefused, joinOrigin, keepKeys } from './enrolment.ts'
+import { EnrolmentRefused, enrolIfRevoked, joinOrigin, keepKeys } from './enrolment.ts'
 import { Feed, type FeedListener } from './feed.ts'
 import type { Kept } from './kept.ts'
 import {
@@ -35,7 +35,10 @@ export interface LinkOptions {
   readonly log: Log
   /** For how long a disconnected edge trusts what it knows, in milliseconds. */
   readonly grace: number
-  /** The one-time token; a function is only asked when one is needed. */
+  /**
+   * The one-time token. With a string the origin is asked at the start whether it still knows this edge, and if not, it is enrolled anew; a
+   * function costs no such request: it is only asked when nothing is kept.
+   */
   readonly enrolmentToken: string | (() => Promise<string>) | undefined
   /** Where clients reach this edge. */
   readonly url: string
@@ -125,7 +128,9 @@ export class Link implements Mesh {
     const { kept, enrolmentToken: token, url, version, clock, log } = this.#options
     for (let wait = FEED_RETRY_FIRST_MS; ; wait = Math.min(wait * 2, FEED_RETRY_LAST_MS)) {
       try {
-        const { enrolment } = await joinOrigin({ kept, origin: this.origin, token, url, version })
+        const { found } = await joinOrigin({ kept, origin: this.origin, token, url, version })
+        if (found && typeof token === 'string') await this.#enrolIfRevoked(token)
+        const { enrolment } = this.origin.member
         log.info({ edge: enrolment.id, name: enrolment.name, region: enrolment.region }, 'this edge is a member of its origin')
         return
       } catch (error) {
@@ -133,6 +138,20 @@ export class Link implements Mesh {
         log.warn({ error }, 'the origin cannot be joined yet')
       }
       await pause(clock, wait, signal)
+    }
+  }
+
+  /** Nobody waits for an origin that is away: what is kept is good for as long as the grace lasts. */
+  async #enrolIfRevoked(token: string): Promise<void> {
+    const { kept, url, version, log } = this.#options
+    try {
+      const anew = await enrolIfRevoked({ kept, origin: this.origin, token, url, version }, { timeout: ORIGIN_ANSWER_WHILE_AWAY_MS })
+      if (anew === undefined) return
+      await this.#feed.startOver()
+      log.info({ edge: anew.id, name: anew.name }, 'this edge had been revoked, and was enrolled again')
+    } catch (error) {
+      if (error instanceof EnrolmentRefused) log.error({ error }, `this edge stays revoked: ${error.message}`)
+      else log.warn({ error }, 'the origin does not say whether it still knows this edge, which goes on as who it is')
     }
   }
 

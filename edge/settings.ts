@@ -19,7 +19,7 @@ export const edgeSettings = defineSettings({
   'edge.enrolment_token': setting(
     optionalText,
     undefined,
-    'The one-time token that `atoll edge token` prints. Needed at the first start only; the token decides the name and region of the edge.',
+    'The one-time token that `atoll edge token` prints. Needed at the first start, and to enrol an edge again that was revoked; the token decides the name and region of the edge.',
     { secret: true },
   ),
   'edge.url': setting(

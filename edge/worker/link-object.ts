@@ -94,6 +94,7 @@ export class LinkObject {
 
   async #open() {
     const env = this.#env
+    const enrolmentToken = env.ENROLMENT_TOKEN
     const made: { accounts?: Accounts } = {}
     const log = workerLog()
     const caches: Sources[] = []
@@ -116,7 +117,8 @@ export class LinkObject {
       newId: () => crypto.randomUUID(),
       log,
       grace: graceOf(env),
-      enrolmentToken: env.ENROLMENT_TOKEN,
+      // As a function, so that no start of this object costs a question whether its enrolment is still good.
+      enrolmentToken: enrolmentToken === undefined ? undefined : async () => enrolmentToken,
       url: env.EDGE_URL ?? 'https://edge.invalid',
       stated: env.EDGE_URL,
       version: VERSION,

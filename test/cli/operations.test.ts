@@ -57,6 +57,36 @@ test('a second edge, with its own data folder, is enrolled, serves pulls, and is
   expect(edge.pid).toBeGreaterThan(0)
 })
 
+test('an edge that was revoked is enrolled again with a new token, by the command or at its start', { timeout: 120_000 }, async () => {
+  const token = async () => (await json<{ token: string }>('edge token oslo --region eu')).token
+  const port = await freePort()
+  const env = { ATOLL_DATA_VOLUME: join(here().home, 'edge-oslo'), ATOLL_EDGE_PORT: String(port), ATOLL_EDGE_URL: `http://127.0.0.1:${port}` }
+  const origin = `http://${here().atoll.origin}`
+  const enroll = async (secret: string) => await json<{ id: string }>(`edge enroll --origin ${origin} --token ${secret}`, { env })
+  const spent = await token()
+  const first = await enroll(spent)
+  expect((await enroll(spent)).id).toBe(first.id)
+
+  await cli('edge revoke oslo')
+  const refused = await cli(`edge enroll --origin ${origin} --token ${spent}`, { env, code: EXIT.denied })
+  expect(refused.stderr).toMatch(/does not know the edge oslo any more.*`atoll edge token`/)
+  const unused = await token()
+  await cli(`edge enroll --origin http://127.0.0.1:${await freePort()} --token ${unused}`, { env, code: EXIT.unreachable })
+  const second = await enroll(unused)
+  expect(second.id).not.toBe(first.id)
+
+  await cli('edge revoke oslo')
+  await using edge = await startAtoll({
+    role: 'edge',
+    env: { ...env, ATOLL_EDGE_ORIGIN_URL: origin, ATOLL_EDGE_ENROLMENT_TOKEN: await token() },
+    ready: [`127.0.0.1:${port}`],
+  })
+  const third = await json<{ id: string; status: string }>('edge show oslo')
+  expect(third).toMatchObject({ status: 'connected' })
+  expect([first.id, second.id]).not.toContain(third.id)
+  expect(edge.pid).toBeGreaterThan(0)
+})
+
 test('signing keys are rotated and withdrawn', async () => {
   const [before] = await json<{ kid: string; signs: boolean }[]>('key ls')
   expect(before).toMatchObject({ signs: true })
