@@ -15,6 +15,16 @@ type Event =
   | { readonly event: 'blob'; readonly digest: string; readonly size: number }
   | { readonly event: 'error'; readonly message: string }
 
+interface Warmed {
+  readonly digest: string
+  readonly manifests: number
+  readonly blobs: number
+  readonly bytes: number
+}
+
+/** What became of an image. */
+type Outcome = { readonly image: string } & (Warmed | { readonly error: { readonly message: string; readonly exitCode: number } })
+
 export function warmCommand(program: Command): void {
   program
     .command('warm <edge> <image...>')
@@ -25,16 +35,28 @@ export function warmCommand(program: Command): void {
     .action(async (edge: string, images: readonly string[], options: Options, command: Command) => {
       const context = await contextOf(command)
       const url = await edgeUrl(context, edge)
-      const warmed: { image: string; digest: string; manifests: number; blobs: number; bytes: number }[] = []
-      for (const image of images) warmed.push({ image, ...(await warm(context, url, image, options.platform ?? [])) })
-      context.out.item(
-        warmed,
-        warmed.map(({ image, digest, blobs, bytes: size }) => `${image} is at ${url.host}: ${digest}, ${blobs} blobs, ${bytes(size)}.`).join('\n'),
+      const outcomes: Outcome[] = []
+      for (const image of images) {
+        try {
+          outcomes.push({ image, ...(await warm(context, url, image, options.platform ?? [])) })
+        } catch (error) {
+          const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed
+          const message = error instanceof Error ? error.message : String(error)
+          context.out.error(message, exitCode)
+          outcomes.push({ image, error: { message, exitCode } })
+        }
+      }
+      const lines = outcomes.flatMap((each) =>
+        'error' in each ? [] : [`${each.image} is at ${url.host}: ${each.digest}, ${each.blobs} blobs, ${bytes(each.bytes)}.`],
       )
+      if (context.out.json || lines.length > 0) context.out.item(outcomes, lines.join('\n'))
+      const codes = [...new Set(outcomes.flatMap((each) => ('error' in each ? [each.error.exitCode] : [])))]
+      // Where they failed for different reasons, none of these is the reason.
+      if (codes.length > 0) process.exitCode = codes.length === 1 ? codes[0] : EXIT.failed
     })
 }
 
-async function warm({ api, out }: Context, edge: URL, image: string, platforms: readonly string[]) {
+async function warm({ api, out }: Context, edge: URL, image: string, platforms: readonly string[]): Promise<Warmed> {
   const repository = image.replace(/[@:][^/]*$/, '')
   const token = await api.token(`repository:${repository}:pull`)
   const response = await fetch(new URL('/api/atoll/v1/warm', edge), {

@@ -16,7 +16,7 @@ export type WarmEvent =
   | { readonly event: 'done'; readonly digest: string; readonly manifests: number; readonly blobs: number; readonly bytes: number }
 
 export interface WarmOptions {
-  /** `linux/amd64`, `linux/arm64/v8`; empty: every platform that is there. */
+  /** `linux/amd64`, `linux/arm64/v8`: those of them that are there; empty: every platform that is there. */
   readonly platforms: readonly string[]
   readonly signal: AbortSignal
   readonly tell: (event: WarmEvent) => void
@@ -24,7 +24,7 @@ export interface WarmOptions {
 
 /**
  * Pulls an image as its clients would, and throws the bytes away: what the repository's cache keeps is what stays.
- * @throws RegistryError MANIFEST_UNKNOWN, and what pulling throws
+ * @throws RegistryError MANIFEST_UNKNOWN, also when an index has none of the platforms, and what pulling throws
  */
 export async function warmImage(repository: Repository, reference: Reference, { platforms, signal, tell }: WarmOptions): Promise<void> {
   const root = await repository.manifests.get(reference)
@@ -48,10 +48,14 @@ async function needs(repository: Repository, root: Manifest, platforms: readonly
   const blobs = new Map<Digest, number>()
   const seen = new Set<string>([root.descriptor.digest])
   const waiting = [root]
+  const offered = new Set<string>()
+  let chosen = false
   for (let manifest = waiting.pop(); manifest !== undefined; manifest = waiting.pop()) {
     const parsed = parseManifest(manifest.bytes, manifest.descriptor.mediaType)
     for (const { digest, size, urls } of parsed.blobs) if (isDigest(digest) && urls === undefined) blobs.set(digest, size)
+    for (const { platform } of parsed.manifests) if (platform !== undefined && platform.os !== 'unknown') offered.add(platformText(platform))
     for (const child of parsed.manifests.filter((each) => wanted(each, platforms))) {
+      chosen ||= child.platform !== undefined
       signal.throwIfAborted()
       if (seen.has(child.digest) || !isDigest(child.digest)) continue
       if (seen.size >= WARM_MANIFESTS) throw new RegistryError('SIZE_INVALID', `More than ${WARM_MANIFESTS} manifests are not warmed at once.`)
@@ -61,7 +65,15 @@ async function needs(repository: Repository, root: Manifest, platforms: readonly
       if (found !== undefined) waiting.push(found)
     }
   }
+  // What an index names beside its platforms is not what was asked for.
+  if (platforms.length > 0 && offered.size > 0 && !chosen) {
+    throw new RegistryError('MANIFEST_UNKNOWN', `This image is not there for ${platforms.join(' or ')}. It has ${[...offered].join(', ')}.`)
+  }
   return { manifests: seen.size, blobs }
+}
+
+function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter((part) => part !== undefined).join('/')
 }
 
 function wanted({ platform }: Descriptor, platforms: readonly string[]): boolean {

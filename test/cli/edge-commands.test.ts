@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../cli/exit-codes.ts'
 import { ADMIN_PASSWORD, type AtollProcess, startAtoll } from '../support/atoll.ts'
-import { pushImage, randomImage } from '../support/images.ts'
+import { pushImage, randomImage, randomIndex } from '../support/images.ts'
 import { run } from '../support/run.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/atoll', import.meta.url))
@@ -39,6 +39,26 @@ test('warm fetches images to an edge, by its name or its address, and says what 
   expect(await cli(EXIT.notFound, 'warm', 'local', 'library/app:none')).toContain('library/app:none')
   expect(await cli(EXIT.notFound, 'warm', 'nowhere', 'library/app:1.0.0')).toContain('atoll edge ls')
   expect(await cli(EXIT.unreachable, 'warm', 'http://127.0.0.1:1', 'library/app:1.0.0')).toContain('127.0.0.1:1')
+})
+
+test('warm goes on after an image that fails, and tells of each what became of it', async () => {
+  const image = randomImage({ layers: [20_000] })
+  const index = randomIndex(['amd64', 'arm64'])
+  const authorization = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`
+  const target = { url: new URL(`http://${atoll.origin}`), repository: 'library/several', headers: { authorization } }
+  await pushImage(target, image, '1')
+  await pushImage(target, index, 'index')
+  const several = ['warm', 'local', 'library/several:none', 'library/several:1']
+  const { code, stdout, stderr } = await atoll.cli(...several, '--json')
+  expect(JSON.parse(stdout)).toEqual([
+    { image: 'library/several:none', error: { message: expect.stringContaining('library/several:none'), exitCode: EXIT.notFound } },
+    expect.objectContaining({ image: 'library/several:1', digest: image.manifest.digest, blobs: 2 }),
+  ])
+  expect([code, stderr]).toEqual([EXIT.notFound, expect.stringContaining('library/several:none')])
+  const elsewhere = ['library/several:index', '--platform', 'windows/amd64']
+  expect(await cli(EXIT.failed, 'warm', 'local', ...elsewhere)).toMatch(/windows\/amd64.*linux\/amd64, linux\/arm64/)
+  expect(await cli(EXIT.failed, ...several, ...elsewhere)).toContain('library/several:none')
+  expect(await cli(EXIT.ok, 'warm', 'local', 'library/several:index', '--platform', 'linux/arm64')).toContain('2 blobs')
 })
 
 test('who may pull an image warms it by the URL of an edge, and is told so where a name is not for them to look up', async () => {
