@@ -22,6 +22,13 @@ export interface ConsumerOptions {
   readonly onBehind: (position: number, given: (() => Hasher) | undefined, left: AbortSignal) => AsyncIterator<Uint8Array>
   /** What it was reading is gone from the store: gives the rest from elsewhere; undefined: it was never whole there, or is nowhere. */
   readonly onLost: (position: number, left: AbortSignal) => Promise<ReadableStream<Uint8Array> | undefined>
+  /** For who follows what another process stores. */
+  readonly adrift?: {
+    /** Makes what knows the bytes that it is given while nobody here verifies them. */
+    readonly hasher: () => Hasher
+    /** The store has failed: gives the rest; undefined: it ends here. `given` knows all bytes before `position`, if anything does. */
+    readonly rest: (position: number, given: Hasher | undefined, left: AbortSignal) => AsyncIterator<Uint8Array> | undefined
+  }
   /** Called once, when it has ended, failed or left. */
   readonly onLeave: () => void
 }
@@ -40,6 +47,7 @@ export function consumerStream({
   signal,
   onBehind,
   onLost,
+  adrift,
   onLeave,
 }: ConsumerOptions): ReadableStream<Uint8Array> {
   const end = range.offset + range.length
@@ -49,6 +57,8 @@ export function consumerStream({
   let opened = position
   let given: (() => Hasher) | undefined
   let own: AsyncIterator<Uint8Array> | undefined
+  /** Of all that it has been given, as long as it follows another process. */
+  let unverified: Hasher | undefined
   const ending = new AbortController()
   const release = keeper.hold()
   let left = false
@@ -68,6 +78,12 @@ export function consumerStream({
     onLeave()
   }
   let onAbort = () => {}
+
+  const remember = (chunk: Uint8Array) => {
+    if (!flow.following || own !== undefined) unverified = undefined
+    else if (position === 0) unverified = adrift?.hasher()
+    unverified?.update(chunk)
+  }
 
   /** The next piece of what is stored; undefined: look again. */
   const stored = async (until: number): Promise<Uint8Array | undefined> => {
@@ -95,8 +111,8 @@ export function consumerStream({
     await dropReader().catch(() => undefined)
     const elsewhere = left ? undefined : await onLost(position, ending.signal)
     if (left || generation !== flow.generation) await elsewhere?.cancel()
-    else if (elsewhere === undefined) throw error
-    else own = elsewhere[Symbol.asyncIterator]()
+    else if (elsewhere !== undefined) own = elsewhere[Symbol.asyncIterator]()
+    else if (!flow.adrift) throw error
     return undefined
   }
 
@@ -105,7 +121,14 @@ export function consumerStream({
     while (!left) {
       if (own !== undefined) return (await own.next()).value
       const changed = flow.changed.next
-      if (flow.failure) throw flow.failure.error
+      if (flow.failure) {
+        const same = generation === flow.generation || position === range.offset
+        const rest = flow.adrift && same ? adrift?.rest(position, unverified, ending.signal) : undefined
+        if (rest === undefined) throw flow.failure.error
+        await dropReader().catch(() => undefined)
+        own = rest
+        continue
+      }
       if (generation !== flow.generation) {
         if (position !== range.offset) throw wrongBytes(source, 'what came first turned out wrong')
         await dropReader()
@@ -161,6 +184,7 @@ export function consumerStream({
           await dropReader()
           return
         }
+        remember(chunk)
         controller.enqueue(chunk)
         position += chunk.length
         if (counters !== undefined) counters.bytesServed += chunk.length

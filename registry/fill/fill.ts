@@ -167,7 +167,7 @@ export class Fill {
 
   /** Out of the fill itself. `alone`: there is nothing around it that counts what is served, and who is there. */
   #main(offset: number, size: number, { range, source, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
-    const { keeper, counters, again } = this.#options
+    const { keeper, counters, again, createHasher, digest, limits } = this.#options
     let behind = false
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
@@ -195,6 +195,14 @@ export class Fill {
         this.#audience.fallBehind()
         this.#flow.moved.ring()
         return rest
+      },
+      adrift: {
+        hasher: () => createHasher(algorithmOf(digest)),
+        rest: (position, given, left) => {
+          // The last piece goes to nobody of whom it is not known what he was given before.
+          if (given === undefined && position > 0 && end > size - limits.tailBytes) return undefined
+          return this.#own({ from: position, end, size }, given && (() => given), signal === undefined ? left : AbortSignal.any([signal, left]))
+        },
       },
       onLeave: () => {
         if (behind) this.#audience.leaveBehind()

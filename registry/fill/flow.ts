@@ -16,6 +16,8 @@ export class Flow {
   #verified = false
   #failure: { readonly error: unknown } | undefined
   #furthest = 0
+  #following = false
+  #adrift = false
 
   constructor(tailBytes: number) {
     this.#tailBytes = tailBytes
@@ -56,6 +58,30 @@ export class Flow {
   /** How far the consumer that is ahead of all has come. */
   get furthest(): number {
     return this.#furthest
+  }
+
+  /** Another process fills the blob: all that is read here comes from the store, and is verified by nobody here. */
+  get following(): boolean {
+    return this.#following
+  }
+
+  /** The store failed while another process filled the blob there: who has been given some of it may go on from the source. */
+  get adrift(): boolean {
+    return this.#adrift
+  }
+
+  follow(): void {
+    this.#following = true
+  }
+
+  /** It follows nobody any more. */
+  lead(): void {
+    this.#following = false
+  }
+
+  /** Its store is lost. Call it before `fail`. */
+  castOff(): void {
+    this.#adrift = true
   }
 
   sized(size: number): void {

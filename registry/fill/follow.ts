@@ -34,24 +34,29 @@ async function editionOf(blobs: BlobStore, digest: Digest): Promise<string | und
  * What is read here before it is verified is of one edition of the other's draft; those who have had bytes of another than the right one are cut off.
  * @throws Absent, Abandoned, what the source and the store throw, the signal's reason
  */
-export async function follow({
-  leases,
-  id,
-  digest,
-  blobs,
-  source,
-  keeper,
-  flow,
-  clock,
-  limits,
-  wanted,
-  signal,
-}: FollowOptions): Promise<Lease | 'stored'> {
+export async function follow(options: FollowOptions): Promise<Lease | 'stored'> {
+  const { source, flow, clock, limits, signal } = options
   const asking = new Attempt(clock, signal)
   const late = () => sourceFails(source.name, 'did not answer in time')
   const found = await asking.within(limits.firstByteMs, late, source.stat(asking.signal)).finally(() => asking.end(new Abandoned()))
   if (found === undefined) throw new Absent()
   flow.sized(found.size)
+  flow.follow()
+  try {
+    const lease = await lookOnAndOn(options, found.size)
+    flow.lead()
+    return lease
+  } catch (error) {
+    // Whatever else fails here is the store.
+    if (!(error instanceof Abandoned) && !signal.aborted) flow.castOff()
+    throw error
+  }
+}
+
+async function lookOnAndOn(
+  { leases, id, digest, blobs, keeper, flow, clock, wanted, signal }: FollowOptions,
+  size: number,
+): Promise<Lease | 'stored'> {
   const waiting = leases.waiting(id)
   let seen: string | undefined
   for (;;) {
@@ -59,18 +64,18 @@ export async function follow({
     const edition = await keeper.edition()
     const readable = edition !== undefined && (await keeper.leftover()) > 0
     const lease = await waiting.look()
-    const stored = (await blobs.stat(digest))?.size === found.size ? await editionOf(blobs, digest) : undefined
+    const stored = (await blobs.stat(digest))?.size === size ? await editionOf(blobs, digest) : undefined
     const now = stored ?? edition
     const other = seen !== undefined && seen !== now && (readable || stored !== undefined || lease !== undefined)
     const verified = other && (await leases.verified(id)) === seen
     if (other && !verified) {
       // What was there turned out wrong, or nobody can say any more what it was.
       flow.restart()
-      flow.sized(found.size)
+      flow.sized(size)
     }
     if (verified || stored !== undefined) {
       await lease?.release()
-      keeper.committed(found.size)
+      keeper.committed(size)
       flow.verify()
       return 'stored'
     }

@@ -6,6 +6,7 @@ import { TestClock } from '../../test/support/clock.ts'
 import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
 import { until } from '../../test/support/until.ts'
 import { type BlobStore, NoRoom } from '../blob-store.ts'
+import type { ObjectStore } from '../object-store.ts'
 import { FillLeases, LEASE_LIMITS } from './leases.ts'
 import { FillTable } from './table.ts'
 
@@ -13,8 +14,27 @@ const SIZE = 3_000_000
 const bytes = someBytes(SIZE)
 const digest = digestOf(bytes)
 
+/** A bucket that goes away when it is told to. */
+function fleetingBucket() {
+  const objects = memoryObjectStore()
+  const state = { away: false }
+  const there = () => {
+    if (state.away) throw new Error('the bucket is away')
+    return objects
+  }
+  const bucket: ObjectStore = {
+    put: async (key, body) => there().put(key, body),
+    putIfAbsent: async (key, body) => there().putIfAbsent(key, body),
+    get: async (key, range) => there().get(key, range),
+    stat: async (key) => there().stat(key),
+    delete: async (keys) => there().delete(keys),
+    list: async (prefix, page) => there().list(prefix, page),
+  }
+  return { bucket, goAway: () => Object.assign(state, { away: true }) }
+}
+
 /** What a process has of its own, over the bucket that it shares. */
-function processOver(objects = memoryObjectStore(), owner: string = crypto.randomUUID()) {
+function processOver(objects: ObjectStore = memoryObjectStore(), owner: string = crypto.randomUUID()) {
   const clock = new TestClock()
   let ids = 0
   const name = crypto.randomUUID()
@@ -45,8 +65,8 @@ const opened = async (table: FillTable, source: TestSource) => {
 
 describe('two processes on one bucket', () => {
   /** One fills as far as its source lets it, the other has handed out what there is. */
-  async function follower(source: TestSource) {
-    const one = processOver()
+  async function follower(source: TestSource, objects?: ObjectStore) {
+    const one = processOver(objects)
     const other = processOver(one.objects)
     const first = (await opened(one.table, source)).getReader()
     for (let got = 0; got < 1_400_000; ) got += (await first.read()).value?.length ?? 0
@@ -103,6 +123,35 @@ describe('two processes on one bucket', () => {
     expect(await one.blobs.delete(digest)).toBe(true)
     expect(await rest()).toBe(digest)
     expect(source.asked).toHaveLength(2)
+  })
+
+  it('cut nobody off when the bucket goes away: who follows reads on from the source', async () => {
+    const { source, gate } = gated()
+    const { bucket, goAway } = fleetingBucket()
+    const { other, end, rest } = await follower(source, bucket)
+    goAway()
+    expect(await rest()).toBe(digest)
+    expect(source.asked.at(-1)?.range?.offset).toBeGreaterThanOrEqual(700_000)
+    await whileItRuns(other.clock, other.table.idle())
+    gate.resolve()
+    await end()
+  })
+
+  it('hand out no blob whose beginning was wrong when the bucket went away', async () => {
+    const gate = Promise.withResolvers<void>()
+    const source = new TestSource({
+      bytes,
+      before: async (asked, chunk) => {
+        if (asked === source.asked[0] && asked.sent >= 1_500_000) await gate.promise
+        return asked === source.asked[0] && asked.sent === 0 ? chunk.map((byte) => byte ^ 1) : chunk
+      },
+    })
+    const { bucket, goAway } = fleetingBucket()
+    const { end, rest } = await follower(source, bucket)
+    goAway()
+    await expect(rest()).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' })
+    gate.resolve()
+    await end().catch(() => undefined)
   })
 
   it('never go on with other bytes than they began with: a source that lied has been asked again before the other looked', async () => {

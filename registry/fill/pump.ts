@@ -86,7 +86,8 @@ export class Pump {
           if (this.#flow.failure) throw this.#flow.failure.error
         }
       }
-      if (this.#lease !== undefined) edition = await keeper.edition()
+      // A store that has just failed is no reason to take from anybody what has come: it is found out when the blob is stored.
+      if (this.#lease !== undefined) edition = await keeper.edition().catch(() => undefined)
       return await this.#store()
     } catch (error) {
       return await this.#fail(stop.aborted ? stop.reason : error)
