@@ -9,7 +9,9 @@ import { type Question, questionsOf } from './questions.ts'
 
 /** What each list and search is meant to stay under, in milliseconds. */
 const AIM_MS = 50
-const TIMES = 20
+/** Each question is asked in so many words, and in each of them so often. */
+const WORDS = 20
+const TIMES = 5
 const PASSWORDS = { admin: ADMIN_PASSWORD, tenant: 'Harbour12345' }
 
 /**
@@ -36,7 +38,7 @@ export async function growth(): Promise<void> {
   const push = await pusher(atoll)
   for (const question of questionsOf(amounts)) {
     if (!question.what.includes(only)) continue
-    const asked = () => ask(atoll.pid, (n) => `http://${atoll.origin}${question.path(n)}`, headersOf(question), TIMES)
+    const asked = () => ask(atoll.pid, (n) => `http://${atoll.origin}${question.path(n % WORDS)}`, headersOf(question), WORDS * TIMES)
     const quiet = await asked()
     rows.push([question, quiet, await push.beside(asked)])
   }
@@ -53,9 +55,9 @@ function print(_atoll: AtollProcess, rows: readonly (readonly [Question, Seen, S
   const ms = (value: number) => value.toFixed(value < 10 ? 1 : 0)
   const lines = rows.map(([{ what, as }, quiet, busy]) => {
     const late = Math.max(quiet.p95, busy.p95) >= AIM_MS ? ' **' : ''
-    return `| ${what}${as === undefined ? '' : ` (${as})`} | ${quiet.total} | ${ms(quiet.p50)} | ${ms(quiet.p95)} | ${ms(quiet.cpu)} | ${ms(busy.p50)} | ${ms(busy.p95)}${late} |`
+    return `| ${what}${as === undefined ? '' : ` (${as})`} | ${quiet.total} | ${ms(quiet.p50)} | ${ms(quiet.p95)} | ${ms(quiet.worst)} | ${ms(quiet.cpu)} | ${ms(busy.p50)} | ${ms(busy.p95)} | ${ms(busy.worst)}${late} |`
   })
   process.stdout.write(
-    `\n## Growth: milliseconds, aim < ${AIM_MS} at p95\n\n| what | rows | p50 | p95 | CPU | p50 beside pushes | p95 beside pushes |\n| --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
+    `\n## Growth: milliseconds, aim < ${AIM_MS} at p95\n\n| what | rows | p50 | p95 | worst | CPU | p50 beside pushes | p95 beside pushes | worst beside pushes |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n${lines.join('\n')}\n`,
   )
 }
