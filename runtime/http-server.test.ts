@@ -3,7 +3,6 @@ import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
-import { giveBack, lend } from '../registry/lent.ts'
 import { memoryLog } from '../test/support/bare-registry.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http/limits.ts'
 import { type ConnectionInfo, type HttpServer, serveHttp } from './http-server.ts'
@@ -46,53 +45,6 @@ describe('serveHttp', () => {
     expect(response.status).toBe(201)
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
     expect(await response.text()).toBe(`PUT ${server.url}/a%2Fb?c=d one 127.0.0.1 hello`)
-  })
-
-  it('gives back what a body lends once it has been sent, each chunk once, the last perhaps not', async () => {
-    const back: number[] = []
-    let given = 0
-    const server = await serve(() => {
-      const body = new ReadableStream<Uint8Array>(
-        {
-          pull: (controller) => {
-            const index = given++
-            controller.enqueue(lend(new Uint8Array(100_000).fill(index), () => back.push(index)))
-            if (given === 20) controller.close()
-          },
-        },
-        { highWaterMark: 0 },
-      )
-      return new Response(body, { headers: { 'content-length': '2000000' } })
-    })
-    const got = new Uint8Array(await (await fetch(server.url)).arrayBuffer())
-    expect(got.every((byte, at) => byte === Math.floor(at / 100_000))).toBe(true)
-    expect(back).toEqual(Array.from({ length: 19 }, (_, index) => index))
-  })
-
-  it('gives back nothing that a client who reads nothing has yet to get', async () => {
-    const lent = new Set<Uint8Array>()
-    const server = await serve(() => {
-      const body = new ReadableStream<Uint8Array>(
-        {
-          pull: (controller) => {
-            const chunk = new Uint8Array(MIB)
-            lent.add(chunk)
-            controller.enqueue(lend(chunk, () => lent.delete(chunk)))
-          },
-        },
-        { highWaterMark: 0 },
-      )
-      return new Response(body)
-    })
-    const socket = await dial(server)
-    socket.pause()
-    socket.write('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
-    await expect.poll(() => lent.size).toBe(2)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    // One is with the socket, one was asked for ahead.
-    expect(lent.size).toBe(2)
-    for (const chunk of lent) giveBack(chunk)
-    socket.destroy()
   })
 
   it('asks a body of an answer for no more than a client takes', async () => {

@@ -38,7 +38,7 @@ export function fileStream(
     // What he still has he may keep.
     for (const piece of loans) pool.letGo(piece, false)
     loans.clear()
-    pool.end(key, shared)
+    pool.end(shared)
     closed?.()
     await file.close()
   }

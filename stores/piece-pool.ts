@@ -27,6 +27,7 @@ export interface Piece {
 
 /** A file as it is read by as many as like. */
 export interface SharedFile {
+  readonly key: unknown
   /** What is read of it, or was a moment ago, by where it begins. */
   readonly pieces: Map<number, Piece>
   readers: number
@@ -52,7 +53,7 @@ export class PiecePool {
 
   /** Somebody begins to read what is known by `key`: as long as anybody does, it must have the same bytes. */
   begin(key: unknown): SharedFile {
-    const file = this.#files.get(key) ?? { pieces: new Map<number, Piece>(), readers: 0 }
+    const file = this.#files.get(key) ?? { key, pieces: new Map<number, Piece>(), readers: 0 }
     this.#files.set(key, file)
     file.readers++
     this.#readers++
@@ -60,11 +61,11 @@ export class PiecePool {
   }
 
   /** He has what he wanted. */
-  end(key: unknown, file: SharedFile): void {
+  end(file: SharedFile): void {
     file.readers--
     this.#readers--
     if (file.readers > 0) return
-    this.#files.delete(key)
+    this.#files.delete(file.key)
     for (const piece of file.pieces.values()) if (piece.holders === 0) this.#drop(piece)
   }
 
@@ -73,9 +74,8 @@ export class PiecePool {
     const found = find(file, position)
     if (found !== undefined) {
       if (found.holders++ === 0) {
-        this.#idle.delete(found)
-        this.#idleBytes -= found.bytes.buffer.byteLength
-        this.#held += found.bytes.buffer.byteLength
+        this.#wake(found)
+        this.#held += sizeOf(found)
       }
       return found
     }
@@ -84,7 +84,7 @@ export class PiecePool {
     const length = Math.min(size - (position % size), end - position)
     const bytes = new Uint8Array(this.#memory(length), 0, length)
     const piece: Piece = { of: file, offset: position, bytes, read: read(bytes, position), holders: 1, lost: false }
-    this.#held += bytes.buffer.byteLength
+    this.#held += sizeOf(piece)
     file.pieces.set(position, piece)
     // What could not be read is nobody's.
     piece.read.catch(() => this.#forget(piece))
@@ -95,10 +95,10 @@ export class PiecePool {
   letGo(piece: Piece, done: boolean): void {
     if (!done) piece.lost = true
     if (--piece.holders > 0) return
-    const { of: file, offset, bytes } = piece
-    this.#held -= bytes.buffer.byteLength
+    const { of: file, offset } = piece
+    this.#held -= sizeOf(piece)
     this.#idle.add(piece)
-    this.#idleBytes += bytes.buffer.byteLength
+    this.#idleBytes += sizeOf(piece)
     if (file.readers < 2 || file.pieces.get(offset) !== piece) this.#drop(piece)
     for (const oldest of this.#idle) {
       if (this.#idleBytes <= IDLE) break
@@ -120,22 +120,32 @@ export class PiecePool {
     return spare
   }
 
+  /** It is idle no more. */
+  #wake(piece: Piece): void {
+    this.#idle.delete(piece)
+    this.#idleBytes -= sizeOf(piece)
+  }
+
   #drop(piece: Piece): void {
     this.#forget(piece)
-    this.#idle.delete(piece)
-    const { buffer } = piece.bytes
-    this.#idleBytes -= buffer.byteLength
-    if (piece.lost || this.#spareBytes + buffer.byteLength > SPARE) return
-    this.#spareBytes += buffer.byteLength
-    const spare = this.#spare.get(buffer.byteLength)
-    if (spare === undefined) this.#spare.set(buffer.byteLength, [buffer])
-    else spare.push(buffer)
+    this.#wake(piece)
+    const size = sizeOf(piece)
+    if (piece.lost || this.#spareBytes + size > SPARE) return
+    this.#spareBytes += size
+    const spare = this.#spare.get(size) ?? []
+    this.#spare.set(size, spare)
+    spare.push(piece.bytes.buffer)
   }
 
   /** Nobody finds it any more. */
   #forget(piece: Piece): void {
     if (piece.of.pieces.get(piece.offset) === piece) piece.of.pieces.delete(piece.offset)
   }
+}
+
+/** Of the memory that it has, which may be more than its bytes. */
+function sizeOf({ bytes }: Piece): number {
+  return bytes.buffer.byteLength
 }
 
 function find({ pieces }: SharedFile, position: number): Piece | undefined {

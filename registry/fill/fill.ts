@@ -169,6 +169,7 @@ export class Fill {
   #main(offset: number, size: number, { range, source, signal }: Wanted, alone: boolean): ReadableStream<Uint8Array> {
     const { keeper, counters, again, createHasher, digest, limits } = this.#options
     let behind = false
+    const either = (left: AbortSignal) => (signal === undefined ? left : AbortSignal.any([signal, left]))
     const end = range === undefined ? size : range.offset + range.length
     return consumerStream({
       flow: this.#flow,
@@ -184,13 +185,13 @@ export class Fill {
         this.#flow.moved.ring()
         const how = await ended
         if (how !== 'stored' && how !== 'passed') return undefined
-        const wanted = { source, size, signal: signal === undefined ? left : AbortSignal.any([signal, left]) }
+        const wanted = { source, size, signal: either(left) }
         const rest = { offset: position, length: end - position }
         const found = await again(wanted)(rest)
         return found?.stream && readOn({ size, range: rest, stream: found.stream }, again(wanted))
       },
       onBehind: (position, given, left) => {
-        const rest = this.#own({ from: position, end, size }, given, signal === undefined ? left : AbortSignal.any([signal, left]))
+        const rest = this.#own({ from: position, end, size }, given, either(left))
         behind = true
         this.#audience.fallBehind()
         this.#flow.moved.ring()
@@ -201,7 +202,7 @@ export class Fill {
         rest: (position, given, left) => {
           // The last piece goes to nobody of whom it is not known what he was given before.
           if (given === undefined && position > 0 && end > size - limits.tailBytes) return undefined
-          return this.#own({ from: position, end, size }, given && (() => given), signal === undefined ? left : AbortSignal.any([signal, left]))
+          return this.#own({ from: position, end, size }, given && (() => given), either(left))
         },
       },
       onLeave: () => {

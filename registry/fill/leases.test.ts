@@ -4,6 +4,7 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { digestOf, quiet, read, someBytes, TestSource } from '../../test/support/fill-source.ts'
+import { fleetingBucket } from '../../test/support/fleeting-bucket.ts'
 import { until } from '../../test/support/until.ts'
 import { type BlobStore, NoRoom } from '../blob-store.ts'
 import type { ObjectStore } from '../object-store.ts'
@@ -13,25 +14,6 @@ import { FillTable } from './table.ts'
 const SIZE = 3_000_000
 const bytes = someBytes(SIZE)
 const digest = digestOf(bytes)
-
-/** A bucket that goes away when it is told to. */
-function fleetingBucket() {
-  const objects = memoryObjectStore()
-  const state = { away: false }
-  const there = () => {
-    if (state.away) throw new Error('the bucket is away')
-    return objects
-  }
-  const bucket: ObjectStore = {
-    put: async (key, body) => there().put(key, body),
-    putIfAbsent: async (key, body) => there().putIfAbsent(key, body),
-    get: async (key, range) => there().get(key, range),
-    stat: async (key) => there().stat(key),
-    delete: async (keys) => there().delete(keys),
-    list: async (prefix, page) => there().list(prefix, page),
-  }
-  return { bucket, goAway: () => Object.assign(state, { away: true }) }
-}
 
 /** What a process has of its own, over the bucket that it shares. */
 function processOver(objects: ObjectStore = memoryObjectStore(), owner: string = crypto.randomUUID()) {

@@ -4,8 +4,8 @@ import { memoryObjectStore } from '../../stores/memory-object-store.ts'
 import { slicedBlobStore } from '../../stores/sliced-blob-store.ts'
 import { TestClock } from '../../test/support/clock.ts'
 import { quiet, TestSource } from '../../test/support/fill-source.ts'
+import { fleetingBucket } from '../../test/support/fleeting-bucket.ts'
 import { until } from '../../test/support/until.ts'
-import type { ObjectStore } from '../object-store.ts'
 import { PullThrough } from '../pull-through.ts'
 import type { Blobs, Registry, Repository } from '../registry.ts'
 import type { Digest } from '../spec/digests.ts'
@@ -121,22 +121,9 @@ describe('who follows a fill and is far behind it', () => {
   it('is cut off when the store is lost, which takes nothing more and gives nothing back', async () => {
     const bytes = bytesOf(20 * MIB + 3)
     const digest = digestOf(bytes)
-    const objects = memoryObjectStore()
-    let away = false
-    const there = () => {
-      if (away) throw new Error('the store is away')
-      return objects
-    }
-    const store: ObjectStore = {
-      put: async (key, body) => there().put(key, body),
-      putIfAbsent: async (key, body) => there().putIfAbsent(key, body),
-      get: async (key, range) => there().get(key, range),
-      stat: async (key) => there().stat(key),
-      delete: async (keys) => there().delete(keys),
-      list: async (prefix, page) => there().list(prefix, page),
-    }
+    const { bucket, goAway } = fleetingBucket()
     const fills = new FillTable({
-      blobs: slicedBlobStore(store),
+      blobs: slicedBlobStore(bucket),
       createHasher,
       clock: new TestClock(),
       log: quiet,
@@ -153,7 +140,7 @@ describe('who follows a fill and is far behind it', () => {
     const reader = (await fills.open({ digest, source, confirmed: true }))?.stream.getReader() as ReadableStreamDefaultReader<Uint8Array>
     await reader.read()
     await until('half of it has come', async () => source.bytesSent >= 10 * MIB)
-    away = true
+    goAway()
     gate.resolve()
     await expect(rest(reader, [])).rejects.toThrow()
     await fills.idle()

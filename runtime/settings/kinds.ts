@@ -128,6 +128,28 @@ export const optionalLdapUrl: Kind<string | undefined> = {
   },
 }
 
+/** A text that `parse` takes, or nothing. An error of the class `Refusal` says that it does not take it. */
+export function optionalParsed(
+  expected: string,
+  parse: (text: string) => unknown,
+  Refusal: new (...args: never[]) => Error,
+): Kind<string | undefined> {
+  return {
+    expected,
+    read: (value) => {
+      const text = optionalText.read(value)
+      if (text === undefined) return undefined
+      try {
+        parse(text)
+        return text
+      } catch (error) {
+        if (error instanceof Refusal) return undefined
+        throw error
+      }
+    },
+  }
+}
+
 /** Texts: a list in the file, separated by commas in the environment. */
 export const list: Kind<readonly string[]> = {
   expected: 'a list of texts',

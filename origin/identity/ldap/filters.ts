@@ -1,6 +1,5 @@
 import { type Filter, FilterParser } from 'ldapts'
-import type { Kind } from '../../../runtime/settings/define.ts'
-import { optionalText } from '../../../runtime/settings/kinds.ts'
+import { optionalParsed } from '../../../runtime/settings/kinds.ts'
 
 /** A filter as people write it, with its outer parentheses or without. @throws when it is none (RFC 4515) */
 export function readFilter(text: string): Filter {
@@ -21,17 +20,4 @@ function isClosed(text: string): boolean {
 }
 
 /** A filter of entries, or nothing. */
-export const optionalFilter: Kind<string | undefined> = {
-  expected: 'an LDAP filter such as (objectClass=person)',
-  read: (value) => {
-    const text = optionalText.read(value)
-    if (text === undefined) return undefined
-    try {
-      readFilter(text)
-      return text
-    } catch (error) {
-      if (error instanceof Error) return undefined
-      throw error
-    }
-  },
-}
+export const optionalFilter = optionalParsed('an LDAP filter such as (objectClass=person)', readFilter, Error)
