@@ -1,5 +1,6 @@
 import type { Platform } from '../../registry/spec/descriptors.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
+import { isPlatform } from '../../registry/spec/platforms.ts'
 import type { ReplicationFilter } from '../../schema/replication.ts'
 
 /** `linux/arm64`, `linux/arm64/v8` */
@@ -22,7 +23,7 @@ export function platformsOf(filters: readonly ReplicationFilter[]): Platforms | 
     .map(({ value, decoration }) => ({ names: namesIn(value), excludes: decoration === 'excludes' }))
   if (tests.length === 0) return undefined
   return {
-    wants: (platform) => tests.every(({ names, excludes }) => names.some((name) => isMeant(name, platform)) !== excludes),
+    wants: (platform) => tests.every(({ names, excludes }) => names.some((name) => isPlatform(platform, name)) !== excludes),
     text: tests
       .map(({ names, excludes }) => (excludes ? '!' : '') + names.join(','))
       .sort()
@@ -38,9 +39,4 @@ function namesIn(value: unknown): readonly string[] {
       'The platform filter needs platforms as its value, such as linux/amd64 or ["linux/amd64", "linux/arm64"].',
     )
   return [...new Set<string>(names)].sort()
-}
-
-function isMeant(name: string, { os, architecture, variant }: Platform): boolean {
-  const [wantedOs, wantedArchitecture, wantedVariant] = name.split('/')
-  return os === wantedOs && architecture === wantedArchitecture && (wantedVariant === undefined || variant === wantedVariant)
 }

@@ -1,9 +1,10 @@
 import type { Manifest, Repository } from '../../registry/registry.ts'
-import type { Descriptor, Platform } from '../../registry/spec/descriptors.ts'
+import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import { type Digest, isDigest } from '../../registry/spec/digests.ts'
 import { RegistryError } from '../../registry/spec/errors.ts'
 import { parseManifest } from '../../registry/spec/manifests.ts'
 import { type Reference, referenceText } from '../../registry/spec/names.ts'
+import { isPlatform, platformText } from '../../registry/spec/platforms.ts'
 import { BLOBS_AT_ONCE, PROGRESS_BYTES, WARM_MANIFESTS } from './limits.ts'
 
 /** How a warming gets on. Sizes are bytes. */
@@ -72,18 +73,8 @@ async function needs(repository: Repository, root: Manifest, platforms: readonly
   return { manifests: seen.size, blobs }
 }
 
-function platformText({ os, architecture, variant }: Platform): string {
-  return [os, architecture, variant].filter((part) => part !== undefined).join('/')
-}
-
 function wanted({ platform }: Descriptor, platforms: readonly string[]): boolean {
   return platforms.length === 0 || platform === undefined || platforms.some((each) => isPlatform(platform, each))
-}
-
-/** Without a variant, every one of them is meant. */
-function isPlatform({ os, architecture, variant }: Platform, text: string): boolean {
-  const [wantedOs, wantedArchitecture, wantedVariant] = text.split('/')
-  return os === wantedOs && architecture === wantedArchitecture && (wantedVariant === undefined || variant === wantedVariant)
 }
 
 async function drain(repository: Repository, digest: Digest, size: number, { signal, tell }: Pick<WarmOptions, 'signal' | 'tell'>): Promise<void> {
