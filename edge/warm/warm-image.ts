@@ -1,3 +1,4 @@
+import { giveBack } from '../../registry/lent.ts'
 import type { Manifest, Repository } from '../../registry/registry.ts'
 import type { Descriptor } from '../../registry/spec/descriptors.ts'
 import { type Digest, isDigest } from '../../registry/spec/digests.ts'
@@ -85,6 +86,7 @@ async function drain(repository: Repository, digest: Digest, size: number, { sig
   for await (const chunk of body.stream ?? []) {
     signal.throwIfAborted()
     done += chunk.byteLength
+    giveBack(chunk)
     if (done - told < PROGRESS_BYTES) continue
     told = done
     tell({ event: 'progress', digest, done, size })

@@ -1,5 +1,6 @@
 import type { BlobStore, CreateHasher, Hasher } from '../blob-store.ts'
 import type { Clock } from '../clock.ts'
+import { giveBack } from '../lent.ts'
 import type { Log } from '../log.ts'
 import { algorithmOf, type Digest } from '../spec/digests.ts'
 import { RegistryError } from '../spec/errors.ts'
@@ -203,6 +204,7 @@ export class Pump {
           signal.throwIfAborted()
           hasher.update(chunk)
           hashed += chunk.length
+          giveBack(chunk)
         }
       }
       if (hashed === left) {

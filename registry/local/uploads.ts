@@ -1,5 +1,6 @@
 import type { Draft, DraftWriter, Hasher } from '../blob-store.ts'
 import { inTime } from '../clock.ts'
+import { giveBack } from '../lent.ts'
 import type { Actor, UploadRecord } from '../metadata-store.ts'
 import type { Upload, Uploads } from '../registry.ts'
 import type { Descriptor } from '../spec/descriptors.ts'
@@ -178,7 +179,10 @@ export class LocalUploads implements Uploads {
     if (running?.size === size && running.algorithm === algorithm) return running.hasher.digest()
     const hasher = createHasher(algorithm)
     if (size > 0) {
-      for await (const chunk of await draft.read({ offset: 0, length: size })) hasher.update(chunk)
+      for await (const chunk of await draft.read({ offset: 0, length: size })) {
+        hasher.update(chunk)
+        giveBack(chunk)
+      }
     }
     return hasher.digest()
   }
